@@ -1,0 +1,104 @@
+"""The contract of the speech engines: two small protocols, one vocabulary of requests, answers and failures.
+
+Audio is mono 16-bit little-endian PCM with its rate beside it. An engine is used from the event loop; the work is done
+in a worker process. `deadline_s` is how long the caller is ready to wait, counted from the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class EngineError(Exception):
+    """An engine could not do its work; the call goes on with the next engine or without speech."""
+
+
+class EngineUnavailable(EngineError):
+    """The worker is down, still starting, or refuses more work."""
+
+
+class EngineTimeout(EngineError):
+    """No answer before the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """A text to be spoken, already normalised: no digits, signs or abbreviations are left to the engine."""
+
+    text: str
+    language: str
+    voice: str = ""
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionRequest:
+    """What a recogniser should listen for. An empty `phrases` asks for free speech."""
+
+    language: str
+    rate: int
+    phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """`text` is empty when nothing of what was asked for was heard. `confidence` is between 0 and 1."""
+
+    text: str
+    language: str
+    confidence: float
+    final: bool = True
+
+
+class Synthesizer(Protocol):
+    """Text in, audio out."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same text may sound different; part of the prompt cache's key."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def supports(self, language: str) -> bool: ...
+
+    def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
+        """Yields PCM chunks as they are made; closing the generator cancels the work.
+
+        The first chunk comes before `deadline_s` or `EngineTimeout` is raised; `EngineUnavailable` when there is no
+        worker.
+        """
+
+
+class RecognizerStream(Protocol):
+    """One utterance of one caller."""
+
+    def write(self, pcm: bytes) -> None:
+        """Takes audio; never blocks."""
+
+    async def finish(self, *, deadline_s: float) -> Transcript:
+        """The utterance is over: waits for the final transcript."""
+
+    def cancel(self) -> None:
+        """Drops the utterance and frees what it held; allowed at any time, also after `finish`."""
+
+
+class Recognizer(Protocol):
+    """Audio in, text out."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def supports(self, request: RecognitionRequest) -> bool:
+        """Whether this engine can do it at all: an engine of small grammars cannot do free speech."""
+
+    def open(self, request: RecognitionRequest) -> RecognizerStream:
+        """Starts an utterance; raises `EngineUnavailable`."""

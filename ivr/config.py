@@ -1,0 +1,192 @@
+"""The server's configuration: one YAML file, every field checked, every mistake named with its place.
+
+Relative paths are relative to the file. Environment variables replace `${NAME}` in any text, so that secrets stay out
+of the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names file, field and reason."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _network(text: str) -> str:
+    ip_network(text, strict=False)
+    return text
+
+
+_ADDRESS = re.compile(r"(udp|tcp):(.+):(\d{1,5})")
+
+
+def _listen(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("write it as udp:127.0.0.1:5060 or tcp:[::1]:5060")
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+Listen = Annotated[str, AfterValidator(_listen)]
+CodecName = Literal["PCMA", "PCMU"]
+
+
+class Credentials(_Strict):
+    """Digest credentials (RFC 8760, 7616); used only for our own requests to this trunk."""
+
+    username: str
+    password: str
+    realm: str | None = None
+
+
+class Trunk(_Strict):
+    """A peer that may call us, and that we may call through.
+
+    `number_format` is what the peer wants in the Request-URI: `e164` (+919876543210), `national` (09876543210),
+    `plain` (as given).
+    """
+
+    allow: list[Network] = []
+    proxy: str | None = None
+    caller_id: str | None = None
+    number_format: Literal["e164", "national", "plain"] = "plain"
+    country_code: str = "91"
+    headers: dict[str, str] = {}
+    credentials: Credentials | None = None
+    codecs: list[CodecName] = ["PCMA", "PCMU"]
+    max_calls: int = Field(default=100, ge=1)
+
+
+class Sip(_Strict):
+    """`advertise` is the address written into SIP and SDP when it differs from the bound one (NAT)."""
+
+    listen: list[Listen] = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+    advertise: str | None = None
+
+
+class Media(_Strict):
+    """`timeout` is how long a caller may send nothing at all before the call is given up, in seconds."""
+
+    ports: tuple[int, int] = (10000, 20000)
+    rest_s: float = 30.0
+    timeout_s: float = 20.0
+    record: bool = True
+
+
+class InboundNumber(_Strict):
+    """Which flow answers a called number, and the values it gets."""
+
+    flow: str
+    params: dict[str, Any] = {}
+
+
+class ApiKey(_Strict):
+    key: str = Field(min_length=16)
+    scopes: list[Literal["calls:read", "calls:write", "recordings:read", "metrics:read"]]
+
+
+class Api(_Strict):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    keys: dict[str, ApiKey] = {}
+
+
+class Endpoint(_Strict):
+    """An HTTP address that flows may call by name. With a `secret`, requests are signed (HMAC-SHA256)."""
+
+    url: str
+    secret: str | None = None
+    headers: dict[str, str] = {}
+
+
+class Webhook(_Strict):
+    """Where the result of every call is sent."""
+
+    url: str
+    secret: str = Field(min_length=16)
+
+
+class Limits(_Strict):
+    """`loop_lag_ms`: past this much lateness of the event loop new calls get 503."""
+
+    calls: int = Field(default=500, ge=1)
+    loop_lag_ms: float = 50.0
+    call_s: float = 1800.0
+
+
+class Engines(_Strict):
+    """Per language the chain of synthesisers, first choice first; the embedded engine is always the last link."""
+
+    tts: list[str] = ["espeak"]
+    asr: list[str] = ["pocketsphinx"]
+    tts_deadline_s: float = 0.8
+    asr_deadline_s: float = 0.8
+
+
+class Store(_Strict):
+    """Data folder: database, recordings and the prompt cache."""
+
+    path: Path = Path("var")
+    database: str | None = None
+
+
+class Config(_Strict):
+    sip: Sip = Sip()
+    media: Media = Media()
+    api: Api = Api()
+    trunks: dict[str, Trunk] = {}
+    numbers: dict[str, InboundNumber] = {}
+    flows: Path = Path("flows")
+    queues: dict[str, str] = {}
+    endpoints: dict[str, Endpoint] = {}
+    webhook: Webhook | None = None
+    engines: Engines = Engines()
+    store: Store = Store()
+    limits: Limits = Limits()
+
+
+_VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
+
+
+def load(path: Path) -> Config:
+    """Reads and checks the file; raises `ConfigError`."""
+    try:
+        raw = yaml.safe_load(_expand(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    try:
+        config = Config.model_validate(raw or {})
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+    base = path.resolve().parent
+    return config.model_copy(
+        update={
+            "flows": base / config.flows,
+            "store": config.store.model_copy(update={"path": base / config.store.path}),
+        }
+    )
+
+
+def _expand(text: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            raise ConfigError(f"the environment variable {name} is not set")
+        return os.environ[name]
+
+    return _VARIABLE.sub(value, text)

@@ -1,0 +1,235 @@
+"""What goes into the flow machine and what comes out: the whole vocabulary between a flow and a live call.
+
+The machine is pure: `machine.start(now)` and `machine.handle(event, now)` return commands, `machine.due` is the time at
+which it wants a `Tick`. Times are seconds of any monotonic clock; the machine only compares them. Whoever drives it (a
+live call, the simulator, the scenario runner) carries the commands out in order and feeds back what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+Json = Mapping[str, Any]
+
+
+class BargeIn(Enum):
+    """What may interrupt a prompt. Keys that may not interrupt are dropped while it plays."""
+
+    NONE = "none"
+    KEYS = "keys"
+    SPEECH = "speech"
+    ANY = "any"
+
+
+# --- in -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key was pressed: 0-9 * # A-D."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The caller began to speak (the no-input timer stops; a prompt with speech barge-in is cut)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An utterance is over. An empty text is a no-match: something was said, nothing was understood."""
+
+    text: str
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDone:
+    """All utterances of the `Say` with this id were played, or cut by `StopSaying`."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The endpoint answered the `SendRequest` with this id (2xx); `body` is its JSON or None."""
+
+    id: str
+    status: int
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """No answer, a late one, or not 2xx."""
+
+    id: str
+    reason: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """How the `Transfer` went. After `done` the call is somebody else's."""
+
+    outcome: Literal["done", "busy", "no_answer", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class HungUpEvent:
+    """The far end is gone; only silent steps run from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The call cannot go on as meant (media lost, no voice left); takes the flow's `failure` event."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """`machine.due` was reached."""
+
+
+Event = (
+    Key | SpeechBegan | Heard | PromptDone | Replied | RequestFailed | Transferred | HungUpEvent | Failure | Tick
+)
+
+# --- out ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text to speak: rendered, every value already in words of the language."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """A file to play, relative to the flow's folder; `instead` is spoken where it cannot be read."""
+
+    path: str
+    instead: Text | None = None
+
+
+Utterance = Text | AudioFile
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSpec:
+    """What speech is awaited. `phrases` empty: free speech. Lengths in seconds."""
+
+    language: str
+    phrases: tuple[str, ...] = ()
+    max_s: float = 15.0
+    end_silence_s: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """A step was entered (for the record; `visit` counts from 1)."""
+
+    step: str
+    visit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A step was left by one of its outcomes (for the record); `via` is the key, intent or reason."""
+
+    step: str
+    outcome: str
+    next: str
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak these in order, then send `PromptDone(id)`. Keys and speech that arrive meanwhile go to the machine."""
+
+    id: str
+    utterances: tuple[Utterance, ...]
+    barge_in: BargeIn
+
+
+@dataclass(frozen=True, slots=True)
+class StopSaying:
+    """Stop at the next packet and drop what is queued; `PromptDone` of a dropped `Say` need not be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Listen for speech from now on (keys always arrive). A new `Listen` replaces the one before."""
+
+    speech: SpeechSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """Speech is not awaited any more; an utterance under way is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Store the result as it stands; must be durable before any later command of the batch is carried out."""
+
+    result: Json
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """HTTP to a named endpoint of the configuration. With `background` no answer is awaited: it must survive a crash
+    (outbox), and neither `Replied` nor `RequestFailed` is sent."""
+
+    id: str
+    endpoint: str
+    method: Literal["GET", "POST", "PUT"]
+    body: Json | None
+    timeout_s: float
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Blind transfer; `target` is a number, a SIP address or the name of a queue of the configuration."""
+
+    target: str
+    context: Json = field(default_factory=dict)
+    wait_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call (its prompts are already done). Always followed by `Finish`."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The flow is over, once, always the last command of a call: the final result and how it ended."""
+
+    result: Json
+    cause: str
+
+
+Command = (
+    Enter
+    | Outcome
+    | Say
+    | StopSaying
+    | Listen
+    | StopListening
+    | Commit
+    | SendRequest
+    | Transfer
+    | HangUp
+    | Finish
+)

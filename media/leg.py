@@ -1,0 +1,205 @@
+"""The contract between a transport and everything above it.
+
+A *leg* is one party of a call, however it is connected: SIP, WebRTC, a WebSocket, or a simulator. The call session,
+the flows and the engines see only what stands here. One vocabulary serves all legs: ring, answer, play, stop, listen,
+record, transfer, hold, hang up.
+
+Times (`at`) are seconds of the event loop's monotonic clock (`loop.time()`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+from media.clip import Clip
+from media.codecs import Codec
+
+Direction = Literal["inbound", "outbound"]
+Party = Literal["caller", "callee", "us"]
+
+FrameSink = Callable[[bytes], None]
+"""Takes one 20 ms frame of mono 16-bit little-endian PCM at the leg's `sample_rate`. Must return at once."""
+
+
+class Cause(Enum):
+    """Why a leg ended. `media_timeout` is a caller who vanished without a BYE."""
+
+    NORMAL = "normal"
+    CANCELLED = "cancelled"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    NOT_FOUND = "not_found"
+    UNAVAILABLE = "unavailable"
+    NO_CAPACITY = "no_capacity"
+    INCOMPATIBLE_MEDIA = "incompatible_media"
+    MEDIA_TIMEOUT = "media_timeout"
+    TRANSFERRED = "transferred"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """The far end alerts (180), or sends early media (183 with a body)."""
+
+    at: float
+    early_media: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Media flows in both directions from here on."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A key was pressed; sent at the first packet of the key's event, once per press."""
+
+    at: float
+    key: str  # one of 0-9 * # A-D
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The last packet of the clip queued under `mark` has been sent."""
+
+    at: float
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The clip queued under `mark` was cut off after `sample` samples of it had been sent (0: it never began)."""
+
+    at: float
+    mark: str
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The far end put us on hold (`on`), or took us back."""
+
+    at: float
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The leg is over; always the last event, sent exactly once. `code` is the SIP status or None."""
+
+    at: float
+    cause: Cause
+    by: Party
+    code: int | None = None
+
+
+LegEvent = Ringing | Answered | Digit | Played | Stopped | Held | HungUp
+
+
+class TransferOutcome(Enum):
+    DONE = "done"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What the network did to the media of one leg so far; `rtt_ms` is None until an RTCP round trip was seen."""
+
+    packets_sent: int = 0
+    packets_received: int = 0
+    packets_lost: int = 0
+    packets_late: int = 0
+    jitter_ms: float = 0.0
+    remote_lost: int = 0
+    remote_jitter_ms: float = 0.0
+    rtt_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegInfo:
+    """Who is on the leg. Numbers are as normalised by the trunk; `headers` are the transport's own (X-..., PAI)."""
+
+    id: str
+    direction: Direction
+    caller: str
+    called: str
+    trunk: str
+    headers: Mapping[str, str]
+
+
+class AudioTap(Protocol):
+    """Both directions of a leg as wire payloads, for a recorder. Must return at once."""
+
+    def received(self, payload: bytes, sample: int) -> None:
+        """Takes what the far end said; `sample` counts from the answer, at the codec's sample rate."""
+
+    def sent(self, payload: bytes, sample: int) -> None:
+        """Takes what we sent; silence between talkspurts is not passed on, `sample` shows the gap."""
+
+    def close(self) -> None:
+        """The leg is over."""
+
+
+class CallLeg(Protocol):
+    """One party of a call.
+
+    Every method may be called in every state; what makes no sense any more (play on an ended leg) does nothing, so
+    that a hang-up can come at any moment. `next_event` gives `HungUp` exactly once, last.
+    """
+
+    @property
+    def info(self) -> LegInfo: ...
+
+    @property
+    def codec(self) -> Codec:
+        """What is spoken on the wire; only fixed once answered (or in early media)."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the frames given to a listener."""
+
+    async def next_event(self) -> LegEvent:
+        """Waits for the next event; cancelling the wait loses none."""
+
+    async def ring(self) -> None:
+        """Inbound: tells the caller that we are alerting."""
+
+    async def answer(self) -> None:
+        """Inbound: accepts the call; media (silence at first) flows when this returns."""
+
+    async def reject(self, cause: Cause, retry_after_s: int | None = None) -> None:
+        """Inbound, before `answer`: refuses the call."""
+
+    async def hang_up(self, cause: Cause = Cause.NORMAL) -> None:
+        """Ends the call in whatever state it is (CANCEL, BYE or a refusal); returns without waiting for the far end."""
+
+    def play(self, clip: Clip, mark: str) -> None:
+        """Queues a clip behind those already queued; it may still be growing. `Played` or `Stopped` names the mark."""
+
+    def stop(self) -> None:
+        """Drops what is playing and queued, at the next packet; each dropped mark gives a `Stopped`."""
+
+    def listen(self, sink: FrameSink | None) -> None:
+        """Sends each received frame, de-jittered and concealed, to `sink`; None stops it (and the decoding)."""
+
+    def record(self, tap: AudioTap | None) -> None:
+        """Sends both directions to a recorder."""
+
+    def send_digits(self, keys: str) -> None:
+        """Sends keys (RFC 4733), in order, 100 ms each with 60 ms between."""
+
+    async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
+        """Blind transfer; returns when the far end told how it went, at the latest after `wait_s`."""
+
+    async def hold(self, on: bool) -> None:
+        """Puts the far end on hold, or takes it back."""
+
+    def quality(self) -> Quality: ...

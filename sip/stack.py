@@ -1,0 +1,60 @@
+"""The narrow interface between a SIP stack and the server above it.
+
+Two things happen: somebody calls us (the stack hands a leg that is not answered yet to `on_incoming`), or we call
+somebody (`call` gives a leg at once; ringing, answer and refusal come as its events). A second stack (PJSIP) fits behind
+the same interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from media.leg import CallLeg
+
+OnIncoming = Callable[[CallLeg], None]
+"""Takes a new inbound leg; must return at once (it starts a task). The caller has had 100 Trying."""
+
+Admit = Callable[[], int | None]
+"""Asked before a leg is built for an INVITE: None to go on, or the seconds for 503 + Retry-After."""
+
+
+class TrunkBusy(Exception):
+    """The trunk's concurrency limit is reached; the call was not placed."""
+
+
+class UnknownTrunk(Exception):
+    """No trunk of that name."""
+
+
+class BadNumber(ValueError):
+    """The number cannot be called over this trunk; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundCall:
+    """A call to place. `to` is a number in any form that the trunk's number format knows, or a SIP URI."""
+
+    to: str
+    trunk: str
+    caller_id: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ring_s: float = 45.0
+
+
+class SipStack(Protocol):
+    async def start(self) -> None:
+        """Binds the listening sockets; raises OSError that names the address."""
+
+    async def call(self, request: OutboundCall) -> CallLeg:
+        """Places a call; raises `UnknownTrunk`, `TrunkBusy` or `BadNumber` before anything is sent."""
+
+    def addresses(self) -> list[str]:
+        """Where we listen, as `udp:127.0.0.1:5060`; real ports also when 0 was asked for."""
+
+    async def drain(self) -> None:
+        """From here on OPTIONS and new INVITEs get 503."""
+
+    async def close(self) -> None:
+        """Ends every leg (BYE) and closes the sockets; returns within two seconds."""
