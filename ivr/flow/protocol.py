@@ -41,9 +41,13 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An utterance is over. An empty text is a no-match: something was said, nothing was understood."""
+    """An utterance is over. An empty text is a no-match: something was said, nothing was understood.
 
-    text: str
+    A text of None says that no engine here can transcribe what was asked for (free speech with engines of small
+    grammars): the words are in the recording only. Free text then takes `next` with its value left unset.
+    """
+
+    text: str | None
     confidence: float = 1.0
 
 
@@ -105,10 +109,14 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text to speak: rendered, every value already in words of the language."""
+    """A text to speak: rendered, every value already in words of the language.
+
+    `personal` texts hold values of this call: they are not kept on disk.
+    """
 
     text: str
     language: str
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
