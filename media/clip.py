@@ -29,9 +29,10 @@ class Clip:
 class ClipWriter:
     """Turns PCM at any rate, in chunks of any size, into the frames of one clip."""
 
-    def __init__(self, codec: Codec, rate: int) -> None:
+    def __init__(self, clip: Clip, rate: int) -> None:
         """`rate` is that of the PCM to come, in Hz."""
-        self.clip = Clip(codec)
+        self.clip = clip
+        codec = clip.codec
         self._resampler = StreamResampler(rate, codec.sample_rate)
         self._pending = bytearray()
         self._frame_pcm_bytes = codec.frame_samples * 2
