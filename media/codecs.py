@@ -16,7 +16,8 @@ FRAME_MS: Final = 20
 class Codec:
     """A sample-based audio codec as SDP and RTP know it (RFC 3551).
 
-    `encode` takes mono 16-bit little-endian PCM at `sample_rate` and gives a payload; `decode` is its inverse.
+    `encode` takes mono 16-bit little-endian PCM at `sample_rate` and gives a payload; `decode` is its
+    inverse and takes any bytes.
     `clock_rate` is the RTP timestamp's, which is not always the sample rate (G.722).
     """
 

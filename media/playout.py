@@ -1,0 +1,92 @@
+"""The queue of clips of one call: gives one payload per 20 ms packet. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from media.clip import Clip
+from media.codecs import Codec
+
+
+class Playout:
+    """Clips in order, without a gap between them; a growing clip with nothing ready yet gives silence (None).
+
+    `played` collects the marks of clips whose last payload was given; the caller empties it after sending.
+    """
+
+    __slots__ = ("_codec", "_convert", "_current", "_frames", "_index", "_queue", "played", "playing")
+
+    def __init__(self, codec: Codec) -> None:
+        """`codec` is the one on the wire; clips of another of the same rate are converted as they play."""
+        self._codec = codec
+        self._queue: deque[tuple[Clip, str]] = deque()
+        self._current: tuple[Clip, str] | None = None
+        self._frames: list[bytes] = []
+        self._index = 0
+        self._convert: Callable[[bytes], bytes] | None = None
+        self.playing = False
+        self.played: list[str] = []
+
+    def use(self, codec: Codec) -> None:
+        """Goes on in another codec, after a new negotiation."""
+        self._codec = codec
+        if self._current is not None:
+            self._convert = _conversion(self._current[0].codec, codec)
+
+    def add(self, clip: Clip, mark: str) -> None:
+        """Queues a clip; raises ValueError when its sample rate is not that of the wire."""
+        if clip.codec.sample_rate != self._codec.sample_rate:
+            raise ValueError(
+                f"a clip at {clip.codec.sample_rate} Hz cannot be played at {self._codec.sample_rate} Hz"
+            )
+        self._queue.append((clip, mark))
+        if self._current is None:
+            self._advance()
+
+    def next(self) -> bytes | None:
+        """The payload of this packet; None when silence is due."""
+        while self._current is not None:
+            index = self._index
+            clip, mark = self._current
+            ready = len(self._frames)
+            if index < ready:
+                payload = self._frames[index]
+                self._index = index + 1
+                convert = self._convert
+                if index + 1 == ready and clip.finished:
+                    self.played.append(mark)
+                    self._advance()
+                return payload if convert is None else convert(payload)
+            if not clip.finished:
+                return None
+            self.played.append(mark)
+            self._advance()
+        return None
+
+    def stop(self) -> list[tuple[str, int]]:
+        """Drops everything; gives (mark, samples of it that were sent) for each clip dropped, in order."""
+        dropped: list[tuple[str, int]] = []
+        if self._current is not None:
+            dropped.append((self._current[1], self._index * self._codec.frame_samples))
+        dropped.extend((mark, 0) for _, mark in self._queue)
+        self._queue.clear()
+        self._advance()
+        return dropped
+
+    def _advance(self) -> None:
+        self._index = 0
+        self._current = self._queue.popleft() if self._queue else None
+        self.playing = self._current is not None
+        if self._current is None:
+            self._frames, self._convert = [], None
+        else:
+            clip = self._current[0]
+            self._frames = clip.frames
+            self._convert = _conversion(clip.codec, self._codec)
+
+
+def _conversion(source: Codec, wire: Codec) -> Callable[[bytes], bytes] | None:
+    if source is wire:
+        return None
+    return lambda payload: wire.encode(source.decode(payload))

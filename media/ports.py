@@ -1,0 +1,109 @@
+"""Pairs of UDP ports for media: RTP on an even port, RTCP on the next (RFC 3550 section 11).
+
+A port that was given back rests, so that late packets of an ended call do not reach the next one.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+import socket
+from collections import deque
+from typing import Final, NamedTuple
+
+_TRIES: Final = 64
+"""How often a free pair of any number is looked for before giving up."""
+
+_TAKEN: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
+
+
+class NoPorts(Exception):
+    """No pair of ports is free: all in use, resting, or held by other programs."""
+
+
+class PortPair(NamedTuple):
+    """Two bound, non-blocking UDP sockets; `port` is the RTP one's number."""
+
+    port: int
+    rtp: socket.socket
+    rtcp: socket.socket
+
+
+class PortPool:
+    """The pairs of one range. Times are monotonic seconds, given by the caller."""
+
+    def __init__(self, low: int, high: int, rest_s: float, address: str) -> None:
+        """Uses the ports from `low` to `high`, both included; 0 and 0: any free pair, without rest.
+
+        Raises ValueError for a range without a single pair. `address` is the local address to bind.
+        """
+        self._any = low == high == 0
+        first = low + low % 2
+        if not self._any and not (0 < low <= high <= 65535 and first < high):
+            raise ValueError(f"{low}-{high} holds no pair of media ports (an even one and the next)")
+        self._address = address
+        self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._rest_s = rest_s
+        pairs = [] if self._any else list(range(first, high, 2))
+        random.shuffle(pairs)  # a port that cannot be guessed is harder to inject into
+        self._free = deque(pairs)
+        self._resting: deque[tuple[float, int]] = deque()
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    def acquire(self, now: float) -> PortPair:
+        """Binds a pair; raises `NoPorts`, or OSError when the address cannot be bound at all."""
+        if self._any:
+            return self._acquire_any()
+        while self._resting and self._resting[0][0] <= now:
+            self._free.append(self._resting.popleft()[1])
+        for _ in range(len(self._free)):
+            port = self._free.popleft()
+            pair = self._bind(port)
+            if pair is not None:
+                return pair
+            self._free.append(port)
+        raise NoPorts(f"no media port is free ({len(self._resting)} are resting)")
+
+    def release(self, pair: PortPair, now: float) -> None:
+        """Closes the sockets; the ports rest from now on."""
+        pair.rtp.close()
+        pair.rtcp.close()
+        if not self._any:
+            self._resting.append((now + self._rest_s, pair.port))
+
+    def _acquire_any(self) -> PortPair:
+        for _ in range(_TRIES):
+            rtp = self._socket(0)
+            assert rtp is not None
+            port: int = rtp.getsockname()[1]
+            rtcp = self._socket(port + 1) if port % 2 == 0 else None
+            if rtcp is not None:
+                return PortPair(port, rtp, rtcp)
+            rtp.close()
+        raise NoPorts("the system gave no pair of free ports")
+
+    def _bind(self, port: int) -> PortPair | None:
+        rtp = self._socket(port)
+        if rtp is None:
+            return None
+        rtcp = self._socket(port + 1)
+        if rtcp is None:
+            rtp.close()
+            return None
+        return PortPair(port, rtp, rtcp)
+
+    def _socket(self, port: int) -> socket.socket | None:
+        """None when the port is taken by another program."""
+        sock = socket.socket(self._family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.bind((self._address, port))
+        except OSError as error:
+            sock.close()
+            if error.errno in _TAKEN:
+                return None
+            raise
+        return sock
