@@ -1,0 +1,364 @@
+"""A live call: drives the pure flow machine with what happens on a leg, and carries out what it commands.
+
+One task per call runs `CallSession.run`; what it starts (leg events, recognition, requests, transfers) dies with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from engines.contract import Recognizer
+from ivr.endpoints import Endpoints
+from ivr.flow.machine import FlowMachine
+from ivr.flow.protocol import (
+    Command,
+    Commit,
+    Enter,
+    Event,
+    Failure,
+    Finish,
+    HangUp,
+    Heard,
+    HungUpEvent,
+    Key,
+    Listen,
+    Outcome,
+    PromptDone,
+    Replied,
+    RequestFailed,
+    Say,
+    SendRequest,
+    SpeechBegan,
+    StopListening,
+    StopSaying,
+    Text,
+    Tick,
+    Transfer,
+    Transferred,
+)
+from ivr.hearing import Ear, Utterance, Vad
+from ivr.prompts import Prompt, Prompts
+from media.leg import Answered, CallLeg, Cause, Digit, Held, HungUp, LegEvent, Party, Played, Ringing, Stopped
+
+log = logging.getLogger(__name__)
+
+GOODBYE_S: Final = 2.0
+"""How long the end of a leg is awaited after the flow is over."""
+
+_CAUSES: Final[Mapping[str, Cause]] = {cause.value: cause for cause in Cause}
+
+
+class Journal(Protocol):
+    """The record of one call."""
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Keeps an event; stored soon after, in order."""
+
+    async def commit(self, result: Mapping[str, Any]) -> None:
+        """Keeps the result as it stands; durable when this returns."""
+
+    async def post(
+        self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
+    ) -> None:
+        """Keeps a request that must be delivered even if the server dies now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What calls share. `target` turns the name of a queue into what can be called; `observe_key` takes the seconds
+    from a key to the prompt it led to."""
+
+    prompts: Prompts
+    vad: Vad
+    recognizers: tuple[Recognizer, ...]
+    asr_deadline_s: float
+    endpoints: Endpoints
+    target: Callable[[str], str]
+    observe_key: Callable[[float], None]
+    max_call_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a call went: the flow's result, and why and by whom the leg ended."""
+
+    result: Mapping[str, Any]
+    cause: str
+    by: Party
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """Something heard under the `Listen` of this generation; later ones make it stale."""
+
+    generation: int
+    event: SpeechBegan | Heard
+    failure: str = ""
+
+
+_Input = LegEvent | _Spoken | PromptDone | Replied | RequestFailed | Transferred | Failure
+
+
+class CallSession:
+    """One call of one flow over one leg."""
+
+    def __init__(self, leg: CallLeg, machine: FlowMachine, journal: Journal, services: Services) -> None:
+        self._leg = leg
+        self._machine = machine
+        self._journal = journal
+        self._services = services
+        self._loop = asyncio.get_running_loop()
+        self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ear = Ear(
+            leg,
+            services.vad,
+            services.recognizers,
+            services.asr_deadline_s,
+            self._spawn,
+            lambda: self._inbox.put_nowait(_Spoken(self._generation, SpeechBegan())),
+            self._on_heard,
+        )
+        self._generation = 0
+        self._saying: dict[str, tuple[str, Prompt]] = {}
+        self._last_mark: dict[str, str] = {}
+        self._key_at: float | None = None
+        self._hung_up: HungUp | None = None
+        self._finish: Finish | None = None
+
+    async def run(self) -> Ended:
+        """Runs the call to its end. An inbound leg is answered here; an outbound one is awaited."""
+        self._spawn(self._pump())
+        try:
+            self._prefetch()
+            if await self._connected():
+                await self._converse()
+            await self._goodbye()
+        finally:
+            self._ear.stop()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._leg.hang_up(Cause.FAILED)
+        return self._ended()
+
+    async def hang_up(self) -> None:
+        """Ends the call from outside, as an operator does; the flow's `hangup` steps still run."""
+        await self._leg.hang_up(Cause.NORMAL)
+
+    async def _connected(self) -> bool:
+        if self._leg.info.direction == "inbound":
+            await self._leg.answer()
+        while True:
+            event = await self._inbox.get()
+            if isinstance(event, Ringing):
+                self._journal.note("ringing", {"early_media": event.early_media})
+            elif isinstance(event, Answered):
+                self._journal.note("answered", {"codec": self._leg.codec.name})
+                return True
+            elif isinstance(event, HungUp):
+                self._note_hang_up(event)
+                return False
+
+    async def _converse(self) -> None:
+        machine, loop = self._machine, self._loop
+        limit = loop.time() + self._services.max_call_s
+        await self._carry_out(machine.start(loop.time()))
+        while not machine.finished:
+            item = await self._next(min(limit, machine.due or limit))
+            now = loop.time()
+            if item is None:
+                event: Event | None = Failure("the call is too long") if now >= limit else Tick()
+                limit = limit if now < limit else now + GOODBYE_S
+            else:
+                event = self._translate(item)
+            if event is not None:
+                await self._carry_out(machine.handle(event, now))
+
+    async def _next(self, due: float) -> _Input | None:
+        """The next input, or None when `due` came first. Inputs that are already there win over the time."""
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        try:
+            async with asyncio.timeout_at(due):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    def _translate(self, item: _Input) -> Event | None:
+        match item:
+            case Digit(at=at, key=key):
+                self._journal.note("key", {"key": key})
+                self._key_at = at
+                return Key(key)
+            case Played(mark=mark):
+                return self._prompt_played(mark)
+            case Stopped(mark=mark, sample=sample):
+                self._saying.pop(mark, None)
+                if sample:
+                    self._journal.note("prompt_cut", {"after_ms": sample * 1000 // self._leg.sample_rate})
+                return None
+            case HungUp():
+                self._note_hang_up(item)
+                return HungUpEvent()
+            case Held(on=on):
+                self._journal.note("held", {"on": on})
+                return None
+            case _Spoken(generation=generation, event=event, failure=failure):
+                return self._spoken(generation, event, failure)
+            case Ringing() | Answered():
+                return None
+            case PromptDone():
+                return item
+            case Replied(id=id_, status=status):
+                self._journal.note("replied", {"id": id_, "status": status})
+                return item
+            case RequestFailed(id=id_, reason=reason, status=code):
+                self._journal.note("request_failed", {"id": id_, "reason": reason, "status": code})
+                return item
+            case Transferred(outcome=outcome):
+                self._journal.note("transferred", {"outcome": outcome})
+                return item
+            case Failure(reason=reason):
+                self._journal.note("failure", {"reason": reason})
+                return item
+
+    def _prompt_played(self, mark: str) -> Event | None:
+        entry = self._saying.pop(mark, None)
+        if entry is None:
+            return None
+        say_id, prompt = entry
+        if prompt.failed and not prompt.clip.frames:
+            self._journal.note("failure", {"reason": "no voice could speak a prompt"})
+            return Failure("no voice could speak a prompt")
+        return PromptDone(say_id) if self._last_mark.pop(mark, None) else None
+
+    def _spoken(self, generation: int, event: SpeechBegan | Heard, failure: str) -> Event | None:
+        if generation != self._generation:
+            return None
+        if isinstance(event, Heard):
+            data: dict[str, Any] = {"text": event.text, "confidence": round(event.confidence, 3)}
+            if failure:
+                data["failure"] = failure
+            self._journal.note("heard", data)
+        else:
+            self._journal.note("speech_began", {})
+        return event
+
+    def _on_heard(self, utterance: Utterance) -> None:
+        transcript = utterance.transcript
+        heard = Heard(None, 0.0) if transcript is None else Heard(transcript.text, transcript.confidence)
+        self._inbox.put_nowait(_Spoken(self._generation, heard, utterance.failure))
+
+    async def _carry_out(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Enter(step=step, visit=visit):
+                    self._journal.note("step", {"step": step, "visit": visit})
+                case Outcome(step=step, outcome=outcome, next=following, via=via):
+                    self._journal.note("outcome", {"step": step, "outcome": outcome, "next": following, "via": via})
+                case Say():
+                    self._say(command)
+                case StopSaying():
+                    self._saying.clear()
+                    self._last_mark.clear()
+                    self._leg.stop()
+                case Listen(speech=spec):
+                    self._generation += 1
+                    self._ear.listen(spec)
+                case StopListening():
+                    self._generation += 1
+                    self._ear.stop()
+                case Commit(result=result):
+                    await self._journal.commit(result)
+                case SendRequest():
+                    await self._request(command)
+                case Transfer():
+                    self._journal.note("transfer", {"target": command.target})
+                    self._spawn(self._transfer(command))
+                case HangUp(cause=cause):
+                    await self._leg.hang_up(_CAUSES.get(cause, Cause.NORMAL))
+                case Finish():
+                    self._finish = command
+        if commands and not self._machine.finished and self._hung_up is None:
+            self._prefetch()
+
+    def _say(self, command: Say) -> None:
+        codec = self._leg.codec
+        mark = ""
+        for index, utterance in enumerate(command.utterances):
+            mark = f"{command.id}/{index}"
+            prompt = self._services.prompts.get(utterance, codec)
+            self._saying[mark] = (command.id, prompt)
+            self._leg.play(prompt.clip, mark)
+            self._journal.note("prompt", {"text": utterance.text if isinstance(utterance, Text) else utterance.path})
+        if mark:
+            self._last_mark[mark] = command.id
+        else:
+            self._inbox.put_nowait(PromptDone(command.id))
+        if self._key_at is not None:
+            self._services.observe_key(self._loop.time() - self._key_at)
+            self._key_at = None
+
+    def _prefetch(self) -> None:
+        """Makes what may be spoken next while nothing waits for it: a menu's answer then starts in one frame."""
+        self._services.prompts.prefetch(self._machine.lookahead(), self._leg.codec)
+
+    async def _request(self, command: SendRequest) -> None:
+        self._journal.note("request", {"id": command.id, "endpoint": command.endpoint})
+        if command.background:
+            await self._journal.post(command.endpoint, command.method, command.body)
+        else:
+            self._spawn(self._send(command))
+
+    async def _send(self, command: SendRequest) -> None:
+        self._inbox.put_nowait(await self._services.endpoints.send(command))
+
+    async def _transfer(self, command: Transfer) -> None:
+        outcome = await self._leg.transfer(self._services.target(command.target), command.wait_s)
+        self._inbox.put_nowait(Transferred(outcome.value))
+
+    async def _pump(self) -> None:
+        while True:
+            event = await self._leg.next_event()
+            self._inbox.put_nowait(event)
+            if isinstance(event, HungUp):
+                return
+
+    async def _goodbye(self) -> None:
+        """The flow is over: ends the leg if it still lives, and waits a moment for how it ended."""
+        self._ear.stop()
+        await self._leg.hang_up(Cause.NORMAL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                while self._hung_up is None:
+                    item = await self._inbox.get()
+                    if isinstance(item, HungUp):
+                        self._note_hang_up(item)
+
+    def _note_hang_up(self, event: HungUp) -> None:
+        self._hung_up = event
+        self._journal.note("hung_up", {"cause": event.cause.value, "by": event.by, "code": event.code})
+
+    def _ended(self) -> Ended:
+        result = self._finish.result if self._finish is not None else self._machine.result
+        if self._hung_up is None:
+            return Ended(result, Cause.FAILED.value, "us")
+        return Ended(result, self._hung_up.cause.value, self._hung_up.by)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("call %s: a task of the call failed", self._leg.info.id, exc_info=error)
+            self._inbox.put_nowait(Failure(f"internal error: {type(error).__name__}"))

@@ -1,0 +1,83 @@
+"""The record of one live call: events queued in order, results durable before they are announced."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from ivr.store import CallEvent, CallState, Delivery, Ending, Store, StoreError, new_id
+from media.leg import Quality
+
+log = logging.getLogger(__name__)
+
+COMMIT_S: Final = 0.5
+"""How long a call waits for the store before it goes on: a slow disk must not silence a caller."""
+
+_STATES: Final = {"ringing": CallState.RINGING, "answered": CallState.ANSWERED}
+
+
+class CallJournal:
+    """Writes one call's record; a failing store is logged and never stops the call (its writes stay queued)."""
+
+    def __init__(self, store: Store, call_id: str) -> None:
+        self._store = store
+        self._call_id = call_id
+        self._pending: list[CallEvent] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        self._pending.append(CallEvent(time.time(), kind, data))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    async def commit(self, result: Mapping[str, Any]) -> None:
+        await self._settle()
+        try:
+            await self._store.commit_result(self._call_id, result, deadline_s=COMMIT_S)
+        except StoreError as error:
+            log.error("call %s: the result is not stored yet: %s", self._call_id, error)
+
+    async def post(self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None) -> None:
+        text = "" if body is None else json.dumps(body, ensure_ascii=False)
+        delivery = Delivery(new_id(), self._call_id, endpoint, text, time.time(), method)
+        try:
+            await self._store.enqueue([delivery])
+        except StoreError as error:
+            log.error("call %s: a request to %s is not stored yet: %s", self._call_id, endpoint, error)
+
+    async def recording(self, path: str) -> None:
+        """Where the recording will lie; noted when it begins, so that a crash does not hide it."""
+        await self._store.set_recording(self._call_id, path)
+
+    async def language(self, language: str) -> None:
+        await self._store.set_language(self._call_id, language)
+
+    async def finish(
+        self, result: Mapping[str, Any], cause: str, by: str, quality: Quality, recording: str | None
+    ) -> None:
+        """Closes the record, with everything noted before."""
+        await self._settle()
+        ending = Ending(time.time(), cause, by, result, quality, recording)
+        try:
+            await self._store.finish_call(self._call_id, ending)
+        except StoreError as error:
+            log.error("call %s: its end is not stored yet: %s", self._call_id, error)
+
+    async def _settle(self) -> None:
+        while self._writing is not None and not self._writing.done():
+            await asyncio.wait([self._writing])
+
+    async def _write(self) -> None:
+        while self._pending:
+            batch, self._pending = self._pending, []
+            try:
+                for event in batch:
+                    if (state := _STATES.get(event.kind)) is not None:
+                        await self._store.advance(self._call_id, state, event.at)
+                await self._store.append_events(self._call_id, batch)
+            except StoreError as error:
+                log.error("call %s: %d events are not stored: %s", self._call_id, len(batch), error)

@@ -1,0 +1,62 @@
+"""The flows a server has: loaded once, checked, found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ivr.config import Config
+from ivr.flow.loader import load_flow
+from ivr.flow.model import Flow
+from ivr.flow.problems import FlowError
+
+
+class LibraryError(Exception):
+    """Some flow of the folder cannot be used; the text holds every problem of every file."""
+
+
+class FlowLibrary:
+    """Flows by name."""
+
+    def __init__(self, flows: dict[str, Flow]) -> None:
+        self._flows = flows
+
+    def get(self, name: str) -> Flow | None:
+        return self._flows.get(name)
+
+    def __iter__(self) -> Iterator[Flow]:
+        return iter(self._flows.values())
+
+
+def flow_files(folder: Path) -> list[Path]:
+    """The flow files of a folder: every `*.yaml` that is not a scenario file."""
+    return sorted(path for path in folder.rglob("*.yaml") if not path.name.endswith(".scenarios.yaml"))
+
+
+def load_library(config: Config) -> FlowLibrary:
+    """Loads the configured folder; raises `LibraryError`."""
+    from ivr.flow.loader import Environment
+
+    environment = Environment(
+        endpoints=frozenset(config.endpoints),
+        queues=frozenset(config.queues),
+        trunks=frozenset(config.trunks),
+        flows=frozenset(),
+    )
+    flows: dict[str, Flow] = {}
+    problems: list[str] = []
+    for path in flow_files(config.flows):
+        try:
+            flow = load_flow(path, environment)
+        except FlowError as error:
+            problems.append(str(error))
+            continue
+        if flow.name in flows:
+            problems.append(f"{path}: the flow {flow.name!r} exists already, in another file of {config.flows}")
+        flows[flow.name] = flow
+    for number, inbound in config.numbers.items():
+        if inbound.flow not in flows and not problems:
+            problems.append(f"numbers: {number}: there is no flow {inbound.flow!r} in {config.flows}")
+    if problems:
+        raise LibraryError("\n".join(problems))
+    return FlowLibrary(flows)

@@ -1,0 +1,254 @@
+"""Prompts ready for the wire: made once, shared by every call that speaks them, kept on disk where they are not personal.
+
+In memory a prompt is a `Clip` (20 ms payloads of one codec); on disk it is a WAV file at the engine's own rate. Both are
+keyed by text, language, voice and the engine with its version, so that a new voice never speaks with an old file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import time
+import wave
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from engines.contract import EngineError, SpeechRequest, Synthesizer
+from ivr.flow.protocol import AudioFile, Text, Utterance
+from ivr.flow.sayas import normalise
+from media.clip import Clip, ClipWriter
+from media.codecs import Codec
+
+log = logging.getLogger(__name__)
+
+MEMORY_BYTES: Final = 64 * 1024 * 1024
+DISK_BYTES: Final = 512 * 1024 * 1024
+
+FirstAudio = Callable[[str, float], None]
+"""Told the engine's name and how long its first audio took, in seconds."""
+
+
+class NoVoice(EngineError):
+    """No engine could speak the text."""
+
+
+@dataclass(slots=True)
+class Prompt:
+    """One prompt on its way to the wire: `clip` can be played at once; `made` ends when it is whole or has failed."""
+
+    clip: Clip
+    made: asyncio.Future[None]
+
+    @property
+    def failed(self) -> bool:
+        """No voice could speak it to its end; what there is of it is playable."""
+        return self.made.done() and not self.made.cancelled() and self.made.exception() is not None
+
+
+class Prompts:
+    """The prompt cache and the chain of voices behind it."""
+
+    def __init__(
+        self,
+        voices: tuple[Synthesizer, ...],
+        folder: Path,
+        deadline_s: float,
+        on_first_audio: FirstAudio = lambda _name, _seconds: None,
+    ) -> None:
+        """`voices`: first choice first. `folder` holds the files; `deadline_s` is each voice's time to first audio."""
+        self._voices = voices
+        self._folder = folder
+        self._deadline_s = deadline_s
+        self._on_first_audio = on_first_audio
+        self._memory: OrderedDict[str, Prompt] = OrderedDict()
+        self._bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def get(self, utterance: Utterance, codec: Codec) -> Prompt:
+        """The prompt for an utterance, at once: from memory, or growing while it is read or synthesised."""
+        key = _key(utterance, codec, self._voices)
+        prompt = self._memory.get(key)
+        if prompt is not None and not prompt.failed:
+            self._memory.move_to_end(key)
+            return prompt
+        return self._make(key, utterance, codec)
+
+    def prefetch(self, utterances: Iterable[Utterance], codec: Codec) -> None:
+        """Makes what may be spoken next, before it is needed."""
+        for utterance in utterances:
+            self.get(utterance, codec)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _make(self, key: str, utterance: Utterance, codec: Codec) -> Prompt:
+        made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        made.add_done_callback(lambda future: future.cancelled() or future.exception())
+        prompt = Prompt(Clip(codec), made)
+        self._memory[key] = prompt
+        task = asyncio.create_task(self._fill(key, prompt, utterance))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return prompt
+
+    async def _fill(self, key: str, prompt: Prompt, utterance: Utterance) -> None:
+        clip = prompt.clip
+        try:
+            if isinstance(utterance, AudioFile):
+                await self._fill_from_file(clip, utterance)
+            else:
+                await self._fill_from_text(clip, utterance)
+            prompt.made.set_result(None)
+        except EngineError as error:
+            log.error("a prompt cannot be spoken: %s", error)
+            prompt.made.set_exception(error)
+        except Exception as error:
+            log.exception("making a prompt failed")
+            prompt.made.set_exception(NoVoice(str(error)))
+        finally:
+            clip.finished = True
+            if not prompt.made.done():
+                prompt.made.cancel()
+        self._account(key, prompt)
+
+    def _account(self, key: str, prompt: Prompt) -> None:
+        if prompt.failed:
+            if self._memory.get(key) is prompt:
+                del self._memory[key]
+            return
+        self._bytes += _size(prompt.clip)
+        while self._bytes > MEMORY_BYTES:
+            oldest = next((k for k, p in self._memory.items() if p.clip.finished), None)
+            if oldest is None:
+                break
+            self._bytes -= _size(self._memory.pop(oldest).clip)
+
+    async def _fill_from_file(self, clip: Clip, file: AudioFile) -> None:
+        try:
+            pcm, rate = await asyncio.to_thread(_read_wav, Path(file.path))
+        except (OSError, EOFError, wave.Error) as error:
+            if file.instead is None:
+                raise NoVoice(f"audio file {file.path}: {error}") from error
+            log.error("audio file %s: %s; the text is spoken instead", file.path, error)
+            await self._fill_from_text(clip, file.instead)
+            return
+        writer = ClipWriter(clip, rate)
+        writer.write(pcm)
+        writer.close()
+
+    async def _fill_from_text(self, clip: Clip, text: Text) -> None:
+        request = SpeechRequest(normalise(text.text, text.language), text.language)
+        if not request.text.strip():
+            return
+        failures: list[str] = []
+        for voice in self._voices:
+            if not voice.supports(text.language):
+                continue
+            path = self._path(voice, request)
+            if not text.personal and await self._fill_from_disk(clip, path):
+                return
+            try:
+                pcm = await self._speak(voice, request, clip)
+            except EngineError as error:
+                failures.append(f"{voice.name}: {error or type(error).__name__}")
+                continue
+            if not text.personal:
+                await asyncio.to_thread(_store, path, pcm, voice.sample_rate)
+            return
+        raise NoVoice("; ".join(failures) or f"no engine speaks {text.language!r}")
+
+    async def _fill_from_disk(self, clip: Clip, path: Path) -> bool:
+        try:
+            pcm, rate = await asyncio.to_thread(_read_wav, path)
+        except (OSError, EOFError, wave.Error):
+            return False
+        writer = ClipWriter(clip, rate)
+        writer.write(pcm)
+        writer.close()
+        return True
+
+    async def _speak(self, voice: Synthesizer, request: SpeechRequest, clip: Clip) -> bytes:
+        """Streams one engine's audio into the clip; a later voice takes up only where nothing was spoken yet."""
+        began = time.perf_counter()
+        writer = ClipWriter(clip, voice.sample_rate)
+        pcm = bytearray()
+        stream: AsyncGenerator[bytes, None]
+        async with contextlib.aclosing(voice.synthesize(request, deadline_s=self._deadline_s)) as stream:
+            try:
+                async for chunk in stream:
+                    if not pcm:
+                        self._on_first_audio(voice.name, time.perf_counter() - began)
+                    pcm += chunk
+                    writer.write(chunk)
+            except EngineError:
+                # The next voice starts the sentence anew: hearing its beginning twice is better than a hole.
+                raise
+        writer.close()
+        if not pcm:
+            raise NoVoice("the engine gave no audio")
+        return bytes(pcm)
+
+    def _path(self, voice: Synthesizer, request: SpeechRequest) -> Path:
+        digest = _digest(voice.name, voice.version, request.voice, request.language, str(request.speed), request.text)
+        return self._folder / digest[:2] / f"{digest}.wav"
+
+
+def prune(folder: Path, limit_bytes: int = DISK_BYTES) -> None:
+    """Deletes the prompts least recently used until the folder fits; meant for start-up, in a thread."""
+    files = sorted((p for p in folder.glob("*/*.wav")), key=lambda p: p.stat().st_mtime, reverse=True)
+    total = 0
+    for path in files:
+        total += path.stat().st_size
+        if total > limit_bytes:
+            path.unlink(missing_ok=True)
+
+
+def _size(clip: Clip) -> int:
+    return len(clip.frames) * (clip.codec.frame_bytes + 48)
+
+
+def _key(utterance: Utterance, codec: Codec, voices: tuple[Synthesizer, ...]) -> str:
+    versions = "/".join(f"{voice.name} {voice.version}" for voice in voices)
+    if isinstance(utterance, Text):
+        return _digest("text", codec.name, versions, utterance.language, utterance.text)
+    return _digest("file", codec.name, versions, utterance.path)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _read_wav(path: Path) -> tuple[bytes, int]:
+    with wave.open(str(path), "rb") as file:
+        if file.getnchannels() != 1 or file.getsampwidth() != 2:
+            raise wave.Error("must be mono 16-bit PCM")
+        pcm = file.readframes(file.getnframes())
+        rate = file.getframerate()
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return pcm, rate
+
+
+def _store(path: Path, pcm: bytes, rate: int) -> None:
+    """Writes beside and renames, so that no reader ever sees half a prompt; a full disk costs the cache, not the call."""
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(beside), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(pcm)
+        beside.replace(path)
+    except OSError as error:
+        log.warning("the prompt cache cannot be written: %s", error)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
