@@ -33,100 +33,35 @@ _COMPACT: Final = {
     "y": "Identity",
 }
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 _LISTS: Final = frozenset(
-    name.lower()
-    for name in [
-        "Accept",
-        "Accept-Encoding",
-        "Accept-Language",
-        "Alert-Info",
-        "Allow",
-        "Allow-Events",
-        "Call-Info",
-        "Contact",
-        "Content-Encoding",
-        "Content-Language",
-        "Diversion",
-        "Error-Info",
-        "History-Info",
-        "In-Reply-To",
-        "P-Asserted-Identity",
-        "P-Preferred-Identity",
-        "Path",
-        "Privacy",
-        "Proxy-Require",
-        "Reason",
-        "Record-Route",
-        "Require",
-        "Route",
-        "Security-Client",
-        "Security-Server",
-        "Security-Verify",
-        "Service-Route",
-        "Supported",
-        "Unsupported",
-        "Via",
-        "Warning",
-    ]
+    _words(
+        "accept accept-encoding accept-language alert-info allow allow-events call-info contact "
+        "content-encoding content-language diversion error-info history-info in-reply-to p-asserted-identity "
+        "p-preferred-identity path privacy proxy-require reason record-route require route security-client "
+        "security-server security-verify service-route supported unsupported via warning"
+    )
 )
-"""Header fields whose grammar is a comma list. Challenges are not: their parameters are separated by commas too."""
+"""Fields whose grammar is a comma list. Challenges are not: commas separate their parameters too."""
 
-_NAMES: Final = sorted(
-    {
-        *_COMPACT.values(),
-        *[
-            "Accept",
-            "Allow",
-            "Authorization",
-            "Call-ID",
-            "Contact",
-            "Content-Disposition",
-            "Content-Length",
-            "Content-Type",
-            "CSeq",
-            "Date",
-            "Diversion",
-            "Event",
-            "Expires",
-            "Max-Forwards",
-            "Min-Expires",
-            "Min-SE",
-            "P-Asserted-Identity",
-            "P-Early-Media",
-            "Privacy",
-            "Proxy-Authenticate",
-            "Proxy-Authorization",
-            "RAck",
-            "Reason",
-            "Record-Route",
-            "Refer-To",
-            "Replaces",
-            "Require",
-            "Retry-After",
-            "Route",
-            "RSeq",
-            "Server",
-            "Session-Expires",
-            "Subscription-State",
-            "Supported",
-            "Timestamp",
-            "To",
-            "Unsupported",
-            "User-Agent",
-            "Via",
-            "Warning",
-            "WWW-Authenticate",
-        ],
-    }
+_NAMES: Final = _words(
+    "Accept Allow Authorization Content-Disposition CSeq Date Diversion Expires Max-Forwards Min-Expires "
+    "Min-SE P-Asserted-Identity P-Early-Media Privacy Proxy-Authenticate Proxy-Authorization RAck Reason "
+    "Record-Route Replaces Require Retry-After Route RSeq Server Subscription-State Timestamp Unsupported "
+    "User-Agent Warning WWW-Authenticate"
 )
 
-_CANONICAL: Final[dict[str, tuple[str, str]]] = {}
-"""Every usual spelling of a name to (lower-case key, name as written out); saves a regular expression per field."""
-for _name in _NAMES:
+KNOWN: Final[dict[str, tuple[str, str]]] = {}
+"""Every usual spelling of a name to (lower-case key, name as written): no regular expression per field."""
+for _name in (*_NAMES, *_COMPACT.values()):
     for _spelling in (_name, _name.lower(), _name.upper(), _name.title()):
-        _CANONICAL[_spelling] = (_name.lower(), _name)
+        KNOWN[_spelling] = (_name.lower(), _name)
 for _letter, _name in _COMPACT.items():
-    _CANONICAL[_letter] = _CANONICAL[_letter.upper()] = (_name.lower(), _name)
+    KNOWN[_letter] = KNOWN[_letter.upper()] = (_name.lower(), _name)
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
@@ -138,13 +73,13 @@ def is_token(text: str) -> bool:
 
 def canonical(name: str) -> tuple[str, str]:
     """(key, written name) of a header name, compact names expanded; raises ValueError for what is no name."""
-    known = _CANONICAL.get(name)
+    known = KNOWN.get(name)
     if known is not None:
         return known
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"not a header name: {name[:40]!r}")
     key = name.lower()
-    return _CANONICAL.get(key) or (key, name)
+    return KNOWN.get(key) or (key, name)
 
 
 def _checked(value: str) -> str:
@@ -171,7 +106,8 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The first value of that name, unsplit."""
-        key = canonical(name)[0]
+        known = KNOWN.get(name)
+        key = known[0] if known else canonical(name)[0]
         for held, _, value in self._items:
             if held == key:
                 return value
@@ -201,7 +137,7 @@ class Headers:
         self._items[at:] = [(key, written, _checked(value)), *rest]
 
     def replace_first(self, name: str, value: str) -> None:
-        """Replaces the first element only, also where it stands in a comma list; KeyError when there is none."""
+        """Replaces the first element only, also in a comma list; KeyError when there is none."""
         key, written = canonical(name)
         for at, (held, _, old) in enumerate(self._items):
             if held == key:
@@ -218,7 +154,7 @@ class Headers:
     def copy(self) -> Headers:
         return Headers._parsed(list(self._items))
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The lower-case name of each field, in order, with repetitions."""
         return [key for key, _, _ in self._items]
 

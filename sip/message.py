@@ -1,8 +1,8 @@
 """SIP messages (RFC 3261 section 7): bytes in, `Request` or `Response` out, and back.
 
-Lenient in: compact and oddly spelled names, folded lines, bare LF line ends, spaces around separators. Strict out: one
-canonical form, a computed Content-Length, and no line break that a value smuggled in. Header text is UTF-8; bytes that
-are not survive a round trip as surrogates.
+Lenient in: compact and oddly spelled names, folded lines, bare LF line ends, spaces around separators. Strict
+out: one canonical form, a computed Content-Length, and no line break that a value smuggled in. Header text is
+UTF-8; bytes that are not survive a round trip as surrogates.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sip.headers import CSeq, Headers, Via, canonical, is_token
+from sip.headers import KNOWN, CSeq, Headers, Via, canonical, is_token
 from sip.params import split_commas
 from sip.reasons import REASONS
 from sip.uri import NameAddr, Uri, UriError
@@ -57,8 +57,8 @@ _ENCODING: Final = ("utf-8", "surrogateescape")
 class ParseError(ValueError):
     """The bytes are not an acceptable SIP message.
 
-    `status` is the answer that RFC 3261 asks for. `request` is a request that is complete enough for `response_to`
-    (its URI may be a placeholder), or None when nothing can be answered: then stay silent.
+    `status` is the answer that RFC 3261 asks for. `request` is a request that is complete enough for
+    `response_to` (its URI may be a placeholder), or None when nothing can be answered: then stay silent.
     """
 
     def __init__(self, text: str, status: int = 400, request: Request | None = None) -> None:
@@ -71,7 +71,7 @@ _T = TypeVar("_T")
 
 
 class _Message:
-    """What requests and responses share. Typed values are parsed when asked for, and again only after a change."""
+    """What requests and responses share. Typed values are parsed when asked for, once until changed."""
 
     __slots__ = ("_typed", "body", "headers")
 
@@ -175,7 +175,7 @@ class Request(_Message):
         self.uri = uri
 
     def to_bytes(self) -> bytes:
-        """The message on the wire; raises ValueError rather than write a message that means something else."""
+        """The message on the wire; raises ValueError rather than write one that means something else."""
         if not is_token(self.method):
             raise ValueError(f"not a method: {self.method[:40]!r}")
         return self._written(f"{self.method} {self.uri} {_VERSION}")
@@ -197,7 +197,7 @@ class Response(_Message):
         self.reason = REASONS.get(status, "") if reason is None else reason
 
     def to_bytes(self) -> bytes:
-        """The message on the wire; raises ValueError rather than write a message that means something else."""
+        """The message on the wire; raises ValueError rather than write one that means something else."""
         if not 100 <= self.status <= 699:
             raise ValueError(f"not a status: {self.status}")
         return self._written(f"{_VERSION} {self.status} {self.reason}")
@@ -220,7 +220,7 @@ def parse(data: bytes) -> Message:
 
 
 def parse_head(head: bytes, body: bytes) -> Message:
-    """Parses start line and header fields (without the empty line) and attaches the body; raises `ParseError`."""
+    """Parses start line and header fields (no empty line) and attaches the body; raises `ParseError`."""
     text = head.decode(*_ENCODING)
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
@@ -263,10 +263,14 @@ def _headers(lines: list[str]) -> tuple[Headers, ParseError | None]:
         if len(line) > MAX_HEADER or "\r" in value:
             problem = problem or ParseError(f"the header {name[:40]!r} is too long or holds a line break")
             continue
-        try:
-            items.append((*canonical(name.rstrip(" \t")), value))
-        except ValueError as error:
-            problem = problem or ParseError(str(error))
+        known = KNOWN.get(name)
+        if known is None:
+            try:
+                known = canonical(name.rstrip(" \t"))
+            except ValueError as error:
+                problem = problem or ParseError(str(error))
+                continue
+        items.append((known[0], known[1], value))
     return Headers._parsed(items), problem
 
 
@@ -298,7 +302,7 @@ def _response(start: str, headers: Headers, body: bytes) -> Response:
 
 def _check(message: Message) -> None:
     """What RFC 3261 8.1.1 makes mandatory is there, once and well-formed; raises ParseError."""
-    single = [key for key in message.headers.keys() if key in _SINGLE]
+    single = [key for key in message.headers.names() if key in _SINGLE]
     if len(set(single)) != len(single):
         raise ParseError("a header that may stand once stands twice")
     message.via, message.from_, message.to  # noqa: B018
@@ -359,7 +363,7 @@ def _typed_or_error(name: str, parser: Callable[[str], _T], value: str) -> _T:
 def response_to(
     request: Request, status: int, reason: str | None = None, to_tag: str | None = None
 ) -> Response:
-    """A response with the headers that RFC 3261 8.2.6.2 has copied, and Record-Route where a dialog may begin (12.1.1).
+    """A response with the headers of the request that RFC 3261 8.2.6.2 names, and Record-Route (12.1.1).
 
     `to_tag` is added to To when that has none yet (never to a 100).
     """
@@ -404,8 +408,8 @@ class Framer:
     def feed(self, data: bytes) -> list[Message | Keepalive | ParseError]:
         """Takes the next bytes and gives the messages that are complete.
 
-        A message that is bad, but whose end is known, stands in the list as its `ParseError`. Raises `ParseError` when
-        the end of a message cannot be known or it is too long: the connection must then be closed.
+        A message that is bad, but whose end is known, stands in the list as its `ParseError`. Raises
+        `ParseError` when the end of a message cannot be known or it is too long: then close the connection.
         """
         self._buffer += data
         found: list[Message | Keepalive | ParseError] = []

@@ -1,4 +1,4 @@
-"""`;name=value` parameters and comma lists: the small grammar that most SIP header fields share (RFC 3261 section 25.1).
+"""`;name=value` parameters and comma lists: the grammar that SIP header fields share (RFC 3261 25.1).
 
 All scanners here are linear in their input, whatever it is.
 """
@@ -36,7 +36,7 @@ def with_param(params: Params, name: str, value: str | None) -> Params:
 
 
 def parse_params(text: str) -> Params:
-    """Parses what follows the first semicolon, as `lr;x="a;b"`; empty parameters are skipped. Raises ValueError."""
+    """Parses what follows the first semicolon, as `lr;x="a;b"`; empty ones are skipped. Raises ValueError."""
     found: list[tuple[str, str | None]] = []
     at, end = 0, len(text)
     while at < end:

@@ -1,6 +1,6 @@
 """SIP URIs (RFC 3261 section 19.1) and the name-addr form of From, To, Contact and Route (section 20.10).
 
-Parsing is lenient, writing is strict: users and parameters are held unescaped and escaped again on the way out.
+Parsing is lenient, writing is strict: users and parameters are held unescaped, and escaped on the way out.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def host_text(host: str) -> str:
 class Uri:
     """`sip:user@host:port;params?headers`.
 
-    An IPv6 host is held without its brackets. Of a URI of another scheme, `user` holds all after the colon (of `tel`,
-    the number without its parameters) and `host` is empty.
+    An IPv6 host is held without its brackets. Of a URI of another scheme, `user` holds all after the colon
+    (of `tel`, the number without its parameters) and `host` is empty.
     """
 
     scheme: str
@@ -171,7 +171,7 @@ class NameAddr:
 
     @classmethod
     def parse(cls, text: str) -> NameAddr:
-        """Parses a name-addr or a bare addr-spec, whose parameters then belong to the header (RFC 3261 20.10).
+        """Parses a name-addr or a bare addr-spec, whose parameters then are the header's (RFC 3261 20.10).
 
         Raises `UriError`.
         """
@@ -206,7 +206,7 @@ class NameAddr:
 
     @classmethod
     def parse_route(cls, text: str) -> NameAddr:
-        """Parses a Route or Record-Route value; without angle brackets the parameters (`lr`) belong to the URI."""
+        """Parses a Route or Record-Route value; without angle brackets `;lr` belongs to the URI."""
         return cls.parse(text if "<" in text else f"<{text.strip()}>")
 
     def __str__(self) -> str:
