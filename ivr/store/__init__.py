@@ -1,0 +1,48 @@
+"""Durable records of calls: SQLite by default, PostgreSQL by URL."""
+
+from ivr.store.batch import ERASED, Announce, Settle
+from ivr.store.records import (
+    INTERRUPTED,
+    CallEvent,
+    CallLive,
+    CallPage,
+    CallRecord,
+    CallState,
+    Created,
+    Delivery,
+    DueDelivery,
+    Ending,
+    IdempotencyConflict,
+    Json,
+    NewCall,
+    StoredEvent,
+    StoreError,
+    StoreUnavailable,
+    new_id,
+)
+from ivr.store.store import Store, database_url
+
+__all__ = [
+    "ERASED",
+    "INTERRUPTED",
+    "Announce",
+    "CallEvent",
+    "CallLive",
+    "CallPage",
+    "CallRecord",
+    "CallState",
+    "Created",
+    "Delivery",
+    "DueDelivery",
+    "Ending",
+    "IdempotencyConflict",
+    "Json",
+    "NewCall",
+    "Settle",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+    "StoredEvent",
+    "database_url",
+    "new_id",
+]

@@ -1,0 +1,125 @@
+"""The tables, their version, and what a connection to SQLite is set to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    insert,
+    inspect,
+    select,
+)
+
+from ivr.store.records import CallState, StoreError
+
+VERSION = 1
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+# JSON is kept as text: it is made once, where a mistake in it can still be told to the one who made it.
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("direction", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("flow", Text, nullable=False),
+    Column("flow_hash", Text, nullable=False),
+    Column("language", Text),
+    Column("trunk", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("result", Text),
+    Column("cause", Text),
+    Column("hung_up_by", Text),
+    Column("created_at", Double, nullable=False),
+    Column("ringing_at", Double),
+    Column("answered_at", Double),
+    Column("ended_at", Double),
+    Column("quality", Text),
+    Column("recording", Text),
+    Column("idempotency_key", Text, unique=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("erased_at", Double),
+)
+Index("calls_by_time", calls.c.created_at, calls.c.id)
+Index("calls_by_flow", calls.c.flow, calls.c.created_at, calls.c.id)
+_live = calls.c.state != CallState.ENDED.value
+Index("calls_live", calls.c.state, sqlite_where=_live, postgresql_where=_live)
+
+events = Table(
+    "events",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("call_id", Text),
+    Column("target", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Double),  # null: delivered, or given up
+    Column("delivered_at", Double),
+    Column("last_error", Text),
+)
+_waiting = outbox.c.next_at.is_not(None)
+Index("outbox_waiting", outbox.c.next_at, sqlite_where=_waiting, postgresql_where=_waiting)
+Index("outbox_by_call", outbox.c.call_id)
+
+
+def prepare(connection: Connection) -> None:
+    """Creates the tables in an empty database; raises `StoreError` when it holds something else or something
+    newer."""
+    present = set(inspect(connection).get_table_names())
+    if not present:
+        metadata.create_all(connection)
+        connection.execute(insert(schema_version).values(version=VERSION))
+        return
+    if schema_version.name not in present:
+        raise StoreError("the database holds tables of another program; give the server one of its own")
+    found = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+    if found != VERSION:
+        raise StoreError(
+            f"the database has schema version {found}, this server knows version {VERSION}: "
+            "run the server release that wrote it, or a newer one"
+        )
+
+
+def tune_sqlite(connection: Any, _record: Any) -> None:
+    """Settings of each SQLite connection (a listener of SQLAlchemy's `connect` event).
+
+    WAL with synchronous=NORMAL: what was committed survives the death of the process at any moment without an
+    fsync per commit. Checkpoints, which do wait for the disk, are left to a connection of their own.
+    """
+    cursor = connection.cursor()
+    for pragma in (
+        "busy_timeout=5000",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "wal_autocheckpoint=0",
+        "cache_size=-8000",
+        "secure_delete=FAST",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,409 @@
+"""The store: calls, their events and results, and the deliveries they owe.
+
+Writes go through one `GroupWriter`, reads through connections of their own. What a method calls durable
+survives a kill of the process at any moment after it returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import fcntl
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Self
+
+from sqlalchemy import Select, create_engine, event, func, select, text, tuple_
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from ivr.store.batch import (
+    Announce,
+    Append,
+    Batcher,
+    Change,
+    Create,
+    Enqueue,
+    Erase,
+    Finish,
+    Settle,
+    call_record,
+    to_json,
+)
+from ivr.store.records import (
+    INTERRUPTED,
+    CallEvent,
+    CallPage,
+    CallRecord,
+    CallState,
+    Created,
+    Delivery,
+    DueDelivery,
+    Ending,
+    Json,
+    NewCall,
+    StoredEvent,
+    StoreError,
+)
+from ivr.store.schema import calls, events, outbox, prepare, tune_sqlite
+from ivr.store.writer import GroupWriter, Observer
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 5.0
+CHECKPOINT_S = 15.0
+_COUNTERS = 20_000
+_BLOCKING_DRIVERS = {"sqlite+aiosqlite": "sqlite+pysqlite", "postgresql+asyncpg": "postgresql+psycopg"}
+_STATE_TIMES = {CallState.RINGING: "ringing_at", CallState.ANSWERED: "answered_at"}
+
+
+def database_url(folder: Path, database: str | None = None) -> str:
+    """The address of the database: `database` when given, else the file `calls.db` in `folder`."""
+    return database or f"sqlite+aiosqlite:///{folder / 'calls.db'}"
+
+
+def _no_announcement(_: CallRecord) -> Sequence[Delivery]:
+    return ()
+
+
+class Store:
+    """Open one with `Store.open`. Times are Unix seconds (UTC)."""
+
+    def __init__(self, engine: AsyncEngine, writer: GroupWriter, lock: IO[bytes] | None) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._lock = lock
+        self._last_seq: OrderedDict[str, int] = OrderedDict()
+        self._checkpoints: asyncio.Task[None] | None = None
+        if lock is not None:
+            self._checkpoints = asyncio.create_task(self._checkpoint(), name="store checkpoints")
+
+    @classmethod
+    async def open(
+        cls, url: str, *, announce: Announce = _no_announcement, observer: Observer | None = None
+    ) -> Self:
+        """Opens (and where needed creates) the database at a SQLAlchemy URL.
+
+        `announce` makes the deliveries that a call's end owes; they are stored with the end itself. Raises
+        `StoreError`: another process has it open, it is of a newer release, or it cannot be reached.
+        """
+        try:
+            address = make_url(url)
+        except ArgumentError as error:
+            raise StoreError(f"not a database URL: {url!r}") from error
+        lock = _lock_file(address) if address.get_backend_name() == "sqlite" else None
+        engine = create_async_engine(address, pool_size=4)
+        try:
+            if lock is not None:
+                event.listen(engine.sync_engine, "connect", tune_sqlite)
+            async with engine.begin() as connection:
+                await connection.run_sync(prepare)
+        except (SQLAlchemyError, StoreError, OSError) as error:
+            await engine.dispose()
+            if lock is not None:
+                lock.close()
+            reason = getattr(error, "orig", None) or error
+            raise StoreError(f"{address.render_as_string(hide_password=True)}: {reason}") from error
+        writer_engine = create_engine(
+            address.set(drivername=_BLOCKING_DRIVERS.get(address.drivername, address.drivername)), pool_size=1
+        )
+        if lock is not None:
+            event.listen(writer_engine, "connect", tune_sqlite)
+        writer = GroupWriter(writer_engine, Batcher(engine.dialect.name, announce), observer=observer)
+        return cls(engine, writer, lock)
+
+    async def close(self) -> None:
+        """Writes what is queued and closes the database."""
+        try:
+            await self._writer.close()
+        finally:
+            if self._checkpoints is not None:
+                self._checkpoints.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._checkpoints
+            await self._engine.dispose()
+            if self._lock is not None:
+                self._lock.close()
+
+    @property
+    def backlog(self) -> int:
+        """Writes that are not committed yet."""
+        return self._writer.backlog
+
+    @property
+    def failing(self) -> str | None:
+        """Why nothing can be written at present; None when all is well."""
+        return self._writer.failing
+
+    # --- a call's life --------------------------------------------------------------------------------------
+
+    async def create_call(self, call: NewCall, *, deadline_s: float = DEADLINE_S) -> Created:
+        """Stores a new call, durable. A key that is known gives the call it belongs to; raises
+        `IdempotencyConflict` where that was another request."""
+        created: Created = await self._writer.commit(Create.of(call), deadline_s)
+        if not created.existing:
+            self._remember(call.id, 0)
+        return created
+
+    async def advance(self, call_id: str, state: CallState, at: float) -> None:
+        """Queues the step to `RINGING` or `ANSWERED`."""
+        await self._writer.put(Change(call_id, {"state": state.value, _STATE_TIMES[state]: at}))
+
+    async def set_language(self, call_id: str, language: str) -> None:
+        """Queues the language the call is held in."""
+        await self._writer.put(Change(call_id, {"language": language}))
+
+    async def set_recording(self, call_id: str, path: str) -> None:
+        """Queues where the recording lies; worth doing when it begins, so that a crash does not hide it."""
+        await self._writer.put(Change(call_id, {"recording": path}))
+
+    async def append_events(
+        self, call_id: str, happened: Sequence[CallEvent], *, durable: bool = False
+    ) -> None:
+        """Adds events behind those the call has; queued, or with `durable` committed on return."""
+        if call_id not in self._last_seq:
+            await self._find_last_seq(call_id)
+        append = Append(self._rows(call_id, happened))
+        if durable:
+            await self._writer.commit(append, DEADLINE_S)
+        else:
+            await self._writer.put(append)
+
+    async def commit_result(self, call_id: str, result: Json, *, deadline_s: float = DEADLINE_S) -> None:
+        """Stores the result as it stands, durable, with everything queued before it. Raises
+        `StoreUnavailable`."""
+        await self._writer.commit(Change(call_id, {"result": to_json(result)}), deadline_s)
+
+    async def finish_call(
+        self,
+        call_id: str,
+        ending: Ending,
+        *,
+        deliveries: Sequence[Delivery] = (),
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        """Ends the call: its last columns, `deliveries` and those that `announce` makes, in one transaction,
+        durable.
+
+        A call that has ended stays as it is.
+        """
+        await self._writer.commit(_finish(call_id, ending, deliveries), deadline_s)
+
+    async def recover(self, now: float) -> list[str]:
+        """To be called once before the first call: ends the calls that a crash left live, with the cause
+        `interrupted`, at the time of their last sign of life; what `announce` makes is queued. Gives their
+        ids."""
+        last_event = (
+            select(events.c.call_id, func.max(events.c.at).label("at")).group_by(events.c.call_id).subquery()
+        )
+        query = (
+            select(calls, last_event.c.at.label("seen_at"))
+            .outerjoin(last_event, last_event.c.call_id == calls.c.id)
+            .where(calls.c.state != CallState.ENDED.value)
+            .order_by(calls.c.created_at)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        endings = []
+        for row in rows:
+            seen = [row[name] for name in ("created_at", "ringing_at", "answered_at", "seen_at")]
+            last_seen = max(at for at in seen if at is not None)
+            await self.append_events(row["id"], [CallEvent(now, INTERRUPTED, {"last_seen": last_seen})])
+            endings.append(
+                self.finish_call(row["id"], Ending(at=last_seen, cause=INTERRUPTED, hung_up_by="us"))
+            )
+        await asyncio.gather(*endings)
+        if rows:
+            log.warning("%d calls were cut off when the server stopped; their records are closed", len(rows))
+        return [row["id"] for row in rows]
+
+    async def erase_call(self, call_id: str, at: float) -> str | None:
+        """Deletes numbers, parameters, result, the data of events and stored deliveries of an ended call,
+        durable.
+
+        Gives the path of its recording, which is the caller's to delete. Raises `CallLive`, or `StoreError`
+        for an unknown id.
+        """
+        recording: str | None = await self._writer.commit(Erase(call_id, at), DEADLINE_S)
+        return recording
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    async def get_call(self, call_id: str) -> CallRecord | None:
+        """The call as committed."""
+        return await self._one(select(calls).where(calls.c.id == call_id))
+
+    async def call_of_key(self, idempotency_key: str) -> tuple[CallRecord, str] | None:
+        """The call that the key created, and the fingerprint of the request that did."""
+        async with self._engine.connect() as connection:
+            found = await connection.execute(select(calls).where(calls.c.idempotency_key == idempotency_key))
+            row = found.mappings().one_or_none()
+        return None if row is None else (call_record(row), row["fingerprint"])
+
+    async def list_calls(
+        self,
+        *,
+        state: CallState | None = None,
+        flow: str | None = None,
+        since: float | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> CallPage:
+        """Calls, newest first, that began at `since` or later. `cursor` is `CallPage.next` of the page
+        before; raises `ValueError` when it is not."""
+        key = tuple_(calls.c.created_at, calls.c.id)
+        query = select(calls).order_by(calls.c.created_at.desc(), calls.c.id.desc()).limit(limit + 1)
+        if state is not None:
+            query = query.where(calls.c.state == state.value)
+        if flow is not None:
+            query = query.where(calls.c.flow == flow)
+        if since is not None:
+            query = query.where(calls.c.created_at >= since)
+        if cursor is not None:
+            query = query.where(key < tuple_(*_read_cursor(cursor)))
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        records = tuple(call_record(row) for row in rows[:limit])
+        return CallPage(records, _cursor(records[-1]) if len(rows) > limit else None)
+
+    async def list_events(self, call_id: str) -> list[StoredEvent]:
+        """All events of a call in their order."""
+        columns = select(events.c.seq, events.c.at, events.c.kind, events.c.data)
+        query = columns.where(events.c.call_id == call_id).order_by(events.c.seq)
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(query)
+            return [StoredEvent(row.seq, row.at, row.kind, json.loads(row.data)) for row in rows]
+
+    # --- deliveries -----------------------------------------------------------------------------------------
+
+    async def enqueue(self, deliveries: Sequence[Delivery]) -> None:
+        """Stores deliveries to be made, durable."""
+        await self._writer.commit(Enqueue(deliveries), DEADLINE_S)
+
+    async def due_deliveries(
+        self, now: float, limit: int, *, except_for: Sequence[str] = ()
+    ) -> list[DueDelivery]:
+        """Deliveries whose time has come, longest due first, without those to the targets `except_for`."""
+        query = select(outbox).where(outbox.c.next_at <= now).order_by(outbox.c.next_at).limit(limit)
+        if except_for:
+            query = query.where(outbox.c.target.not_in(except_for))
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [
+            DueDelivery(
+                Delivery(
+                    id=row["id"],
+                    call_id=row["call_id"],
+                    target=row["target"],
+                    body=row["body"],
+                    created_at=row["created_at"],
+                    method=row["method"],
+                ),
+                row["attempts"],
+            )
+            for row in rows
+        ]
+
+    async def waiting_deliveries(self) -> tuple[int, float | None]:
+        """How many deliveries wait, and when the next is due."""
+        query = select(func.count(), func.min(outbox.c.next_at)).where(outbox.c.next_at.is_not(None))
+        async with self._engine.connect() as connection:
+            count, next_at = (await connection.execute(query)).one()
+        return count, next_at
+
+    async def settle_delivery(self, settle: Settle) -> None:
+        """Stores what became of a try, durable."""
+        await self._writer.commit(settle, DEADLINE_S)
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _rows(self, call_id: str, happened: Sequence[CallEvent]) -> list[dict[str, Any]]:
+        last = self._last_seq[call_id]
+        rows = [
+            {"call_id": call_id, "seq": seq, "at": each.at, "kind": each.kind, "data": to_json(each.data)}
+            for seq, each in enumerate(happened, last + 1)
+        ]
+        self._remember(call_id, last + len(rows))
+        return rows
+
+    def _remember(self, call_id: str, seq: int) -> None:
+        self._last_seq[call_id] = seq
+        self._last_seq.move_to_end(call_id)
+        if len(self._last_seq) > _COUNTERS:
+            self._last_seq.popitem(last=False)
+
+    async def _find_last_seq(self, call_id: str) -> None:
+        query = select(func.coalesce(func.max(events.c.seq), 0)).where(events.c.call_id == call_id)
+        async with self._engine.connect() as connection:
+            last = (await connection.execute(query)).scalar_one()
+        if call_id not in self._last_seq:
+            self._remember(call_id, last)
+
+    async def _one(self, query: Select[Any]) -> CallRecord | None:
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        return None if row is None else call_record(row)
+
+    async def _checkpoint(self) -> None:
+        """Moves the write-ahead log into the database file, from a connection that no call waits for."""
+        while True:
+            await asyncio.sleep(CHECKPOINT_S)
+            try:
+                async with self._engine.connect() as connection:
+                    await connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
+            except SQLAlchemyError as error:
+                log.warning("checkpoint failed: %s", getattr(error, "orig", None) or type(error).__name__)
+
+
+def _finish(call_id: str, ending: Ending, deliveries: Sequence[Delivery]) -> Finish:
+    values: dict[str, Any] = {
+        "state": CallState.ENDED.value,
+        "ended_at": ending.at,
+        "cause": ending.cause,
+        "hung_up_by": ending.hung_up_by,
+    }
+    if ending.result is not None:
+        values["result"] = to_json(ending.result)
+    if ending.quality is not None:
+        values["quality"] = to_json(asdict(ending.quality))
+    if ending.recording is not None:
+        values["recording"] = ending.recording
+    return Finish(call_id, values, deliveries)
+
+
+def _lock_file(address: URL) -> IO[bytes]:
+    """Holds the database for this process: a second server would close the calls of the first as
+    interrupted."""
+    if not address.database or address.database == ":memory:":
+        raise StoreError("the store needs a file: a database in memory would not survive anything")
+    path = Path(address.database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(f"{path}.lock", "wb")  # noqa: SIM115 (held until the store is closed)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StoreError(f"{path}: another server process uses this database") from error
+    return lock
+
+
+def _cursor(record: CallRecord) -> str:
+    return base64.urlsafe_b64encode(f"{record.created_at!r} {record.id}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        at, call_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode().split(" ")
+        return float(at), call_id
+    except ValueError as error:
+        raise ValueError("not a cursor of this list") from error
