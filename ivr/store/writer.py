@@ -12,9 +12,10 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from ivr.store.batch import Batcher, Write
@@ -50,6 +51,7 @@ class GroupWriter:
         observer: Observer | None = None,
     ) -> None:
         self._engine = engine
+        self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._batcher = batcher
         self._capacity = capacity
@@ -109,6 +111,8 @@ class GroupWriter:
             await asyncio.wait([self._task])
         if self._timer is not None:
             self._timer.cancel()
+        if done:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._drop_connection)
         self._thread.shutdown(wait=False)
         self._engine.dispose()
         if done:
@@ -184,8 +188,22 @@ class GroupWriter:
             return outcomes
 
     def _transaction(self, writes: list[Write]) -> list[object]:
-        with self._engine.begin() as connection:
-            return self._batcher.apply(connection, writes)
+        """One try, in the writer's thread. The connection is kept: taking it from the pool is a third of the
+        cost."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            with self._connection.begin():
+                return self._batcher.apply(self._connection, writes)
+        except SQLAlchemyError:
+            self._drop_connection()
+            raise
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
 
 
 def _passing(error: SQLAlchemyError) -> bool:
