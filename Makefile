@@ -1,0 +1,45 @@
+# Every target does the set-up it needs first; on a machine that is set up this takes no time.
+PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint format lock clean
+
+help:
+	@echo 'make run     start the server with the shipped flows, and print how to call it'
+	@echo 'make demo    two scripted calls to the vendor-order flow, from the INVITE to the stored result'
+	@echo 'make test    linters, types, import layers, unit tests, and calls with SIPp, baresip, pjsua2 and pyVoIP'
+	@echo 'make lint    only the linters, types and import layers'
+	@echo 'make format  format the code'
+	@echo 'make lock    pin the newest packages that pyproject.toml allows'
+	@echo 'make clean   remove the virtual environment and caches (not the data in var/)'
+
+run:
+	@scripts/setup run
+	@.venv/bin/ivr serve
+
+demo:
+	@scripts/setup run
+	@.venv/bin/ivr demo
+
+lint:
+	@scripts/setup lint
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+# Tests of one group share a server or a phone, and so a worker. The summary comes last.
+test: lint
+	@scripts/setup test
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+format:
+	@scripts/setup lint
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+lock:
+	@scripts/lock
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
