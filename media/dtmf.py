@@ -26,8 +26,8 @@ _REMEMBERED: Final = 8
 class DigitReceiver:
     """Gives each press once, at its first packet, whichever of its packets that is.
 
-    Packets of one press share the RTP timestamp. A press that is longer than a duration can tell goes on in
-    a new segment, whose timestamp is the old one plus 0xFFFF (RFC 4733 section 2.5.1.3); it is the same press.
+    Packets of one press share the RTP timestamp. A press that is longer than a duration can tell goes on in a
+    new segment, whose timestamp is the old one plus 0xFFFF (RFC 4733 section 2.5.1.3); it is the same press.
     """
 
     __slots__ = ("_presses",)

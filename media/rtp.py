@@ -1,7 +1,8 @@
 """RTP packets (RFC 3550 section 5.1): the fixed header, and what may stand between it and the payload.
 
-The hot path reads the fixed header with `HEADER` and calls `payload_bounds` only when the first byte shows more
-than the plain version 2 (`PLAIN`); `RtpPacket` is for everything that is not called fifty times a second.
+The hot path reads the fixed header with `HEADER` and calls `payload_bounds` only when the first byte shows
+more than the plain version 2 (`PLAIN`); `RtpPacket` is for everything that is not called fifty times a
+second.
 """
 
 from __future__ import annotations

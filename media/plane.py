@@ -1,0 +1,216 @@
+"""The RTP plane: all streams of the process, driven by one timer on the event loop.
+
+Every 5 ms one of four groups of streams is due, and each of its streams sends one packet; then whatever came
+to any socket is taken in one sweep over an epoll set of the plane's own. So a wake of the event loop serves
+many packets, however many calls there are, and a packet waits 5 ms at most.
+
+When the loop was late, a group catches up at twice the pace; beyond `GIVE_UP_S` the missed packets are not
+sent at all, and the media clock jumps. There are never two packets of a stream within 10 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import select
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from media.codecs import FRAME_MS
+from media.ports import PortPair, PortPool
+from media.source import Address
+from media.stream import DATAGRAM_BYTES, RtpStream, StreamEvents
+
+logger = logging.getLogger(__name__)
+
+GROUPS: Final = 4
+FRAME_S: Final = FRAME_MS / 1000
+SLOT_S: Final = FRAME_S / GROUPS
+GIVE_UP_S: Final = 0.1
+
+_CATCH_UP_S: Final = FRAME_S / 2
+_IDLE_S: Final = 0.1
+_TOLERANCE_S: Final = 0.001  # a loop with a clock of milliseconds may wake us so much too early
+_SWEEPS: Final = 8
+_WINDOW_S: Final = 2.0
+
+
+@dataclass(slots=True)
+class Totals:
+    """Packets of all streams since the start; `skipped` counts ticks that a late loop left out."""
+
+    packets_in: int = 0
+    packets_out: int = 0
+    dropped: int = 0
+    send_errors: int = 0
+    skipped: int = 0
+
+
+_Receive = Callable[[bytearray], tuple[int, Address]]
+_Handler = Callable[[bytearray, int, Address, float], None]
+
+
+class _Group:
+    __slots__ = ("due", "not_before", "streams")
+
+    def __init__(self) -> None:
+        self.due = 0.0
+        self.not_before = 0.0
+        self.streams: tuple[RtpStream, ...] = ()
+
+
+class RtpPlane:
+    """Opens streams; between `start` and `close`."""
+
+    def __init__(self, ports: PortPool, *, timeout_s: float, address: str) -> None:
+        """`timeout_s` is how long a far end may send nothing; `address` names us in RTCP (CNAME)."""
+        self.timeout_s = timeout_s
+        self.cname = f"{secrets.token_hex(6)}@{address}"
+        self._ports = ports
+        self._groups = [_Group() for _ in range(GROUPS)]
+        self._streams: set[RtpStream] = set()
+        self._past = Totals()
+        self._buffer = bytearray(DATAGRAM_BYTES)
+        self._due = 0.0
+        self._lateness = (0.0, 0.0)
+        self._window_end = 0.0
+        self._readers: dict[int, tuple[_Receive, _Handler]] = {}
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self.time = loop.time
+        self._epoll = select.epoll()
+        self._poll = self._epoll.poll
+        now = loop.time()
+        for index, group in enumerate(self._groups):
+            group.due = now + (index + 1) * SLOT_S
+        self._due = now + SLOT_S
+        self._timer = loop.call_at(self._due, self._wake)
+
+    async def close(self) -> None:
+        """Ends all streams."""
+        for stream in list(self._streams):
+            stream.close()
+        self._timer.cancel()
+        self._epoll.close()
+
+    def open(self, events: StreamEvents) -> RtpStream:
+        """Binds a pair of ports for a new stream; raises `NoPorts`."""
+        now = self.time()
+        pair = self._ports.acquire(now)
+        stream = RtpStream(self, pair, events)
+        if not self._streams:
+            self._timer.cancel()
+            self._due = now + SLOT_S
+            self._timer = self._loop.call_at(self._due, self._wake)
+        self._streams.add(stream)
+        for sock, handler in ((pair.rtp, stream.receive), (pair.rtcp, stream.receive_report)):
+            self._readers[sock.fileno()] = (sock.recvfrom_into, handler)
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        return stream
+
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return len(self._streams)
+
+    @property
+    def lateness_ms(self) -> float:
+        """How late the event loop woke the plane, at worst within the last seconds; shows saturation."""
+        return max(self._lateness) * 1000
+
+    def totals(self) -> Totals:
+        """Counts of all streams, closed ones included."""
+        totals = replace(self._past)
+        for stream in self._streams:
+            _add(totals, stream)
+        return totals
+
+    # What streams ask for
+
+    def turn(self, stream: RtpStream) -> None:
+        """Ticks the stream from now on, in the group that has the fewest."""
+        group = min(self._groups, key=lambda g: len(g.streams))
+        group.streams = (*group.streams, stream)
+
+    def leave(self, stream: RtpStream, pair: PortPair) -> None:
+        """Forgets the stream and gives its ports back."""
+        for group in self._groups:
+            if stream in group.streams:
+                group.streams = tuple(s for s in group.streams if s is not stream)
+        for sock in (pair.rtp, pair.rtcp):
+            self._epoll.unregister(sock.fileno())
+            del self._readers[sock.fileno()]
+        self._streams.discard(stream)
+        _add(self._past, stream)
+        self._ports.release(pair, self.time())
+
+    # The wheel
+
+    def _wake(self) -> None:
+        now = self.time()
+        self._note_lateness(now)
+        limit = now + _TOLERANCE_S
+        for group in self._groups:
+            if group.due <= limit and group.not_before <= limit:
+                self._tick(group, now)
+        self._sweep(now)
+        self._due += SLOT_S if self._streams else _IDLE_S
+        if self._due <= limit:
+            self._due += (int((limit - self._due) / SLOT_S) + 1) * SLOT_S
+        self._timer = self._loop.call_at(self._due, self._wake)
+
+    def _tick(self, group: _Group, now: float) -> None:
+        for stream in group.streams:
+            try:
+                stream.tick(now)
+            except Exception:
+                logger.exception("a stream failed in its tick")
+        group.due += FRAME_S
+        group.not_before = now + _CATCH_UP_S
+        behind = now - group.due
+        if behind > GIVE_UP_S:
+            ticks = int(behind / FRAME_S) + 1
+            group.due += ticks * FRAME_S
+            self._past.skipped += ticks * len(group.streams)
+            for stream in group.streams:
+                stream.skip(ticks)
+
+    def _sweep(self, now: float) -> None:
+        """Takes one datagram of every socket that has some, until none has or it was the last round."""
+        buffer = self._buffer
+        readers = self._readers
+        for _ in range(_SWEEPS):
+            ready = self._poll(0)
+            if not ready:
+                return
+            for fd, _mask in ready:
+                reader = readers.get(fd)
+                if reader is None:
+                    continue  # closed by what came before it in this round
+                try:
+                    size, address = reader[0](buffer)
+                except OSError:
+                    continue
+                try:
+                    reader[1](buffer, size, address, now)
+                except Exception:
+                    logger.exception("a stream failed on a packet")
+
+    def _note_lateness(self, now: float) -> None:
+        late = max(0.0, now - self._due)
+        before, current = self._lateness
+        if now >= self._window_end:
+            self._window_end = now + _WINDOW_S
+            before, current = current, 0.0
+        self._lateness = (before, max(current, late))
+
+
+def _add(totals: Totals, stream: RtpStream) -> None:
+    totals.packets_in += stream.packets_received
+    totals.packets_out += stream.packets_sent
+    totals.dropped += stream.dropped
+    totals.send_errors += stream.send_errors
