@@ -107,11 +107,20 @@ _Input = LegEvent | _Spoken | PromptDone | Replied | RequestFailed | Transferred
 class CallSession:
     """One call of one flow over one leg."""
 
-    def __init__(self, leg: CallLeg, machine: FlowMachine, journal: Journal, services: Services) -> None:
+    def __init__(
+        self,
+        leg: CallLeg,
+        machine: FlowMachine,
+        journal: Journal,
+        services: Services,
+        on_answered: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_answered` is called when media flows (to start a recording)."""
         self._leg = leg
         self._machine = machine
         self._journal = journal
         self._services = services
+        self._on_answered = on_answered
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -147,6 +156,11 @@ class CallSession:
             await self._leg.hang_up(Cause.FAILED)
         return self._ended()
 
+    @property
+    def step(self) -> str:
+        """The step of the flow that the call is in."""
+        return self._machine.step
+
     async def hang_up(self) -> None:
         """Ends the call from outside, as an operator does; the flow's `hangup` steps still run."""
         await self._leg.hang_up(Cause.NORMAL)
@@ -160,6 +174,7 @@ class CallSession:
                 self._journal.note("ringing", {"early_media": event.early_media})
             elif isinstance(event, Answered):
                 self._journal.note("answered", {"codec": self._leg.codec.name})
+                self._on_answered()
                 return True
             elif isinstance(event, HungUp):
                 self._note_hang_up(event)
@@ -261,7 +276,9 @@ class CallSession:
                 case Enter(step=step, visit=visit):
                     self._journal.note("step", {"step": step, "visit": visit})
                 case Outcome(step=step, outcome=outcome, next=following, via=via):
-                    self._journal.note("outcome", {"step": step, "outcome": outcome, "next": following, "via": via})
+                    self._journal.note(
+                        "outcome", {"step": step, "outcome": outcome, "next": following, "via": via}
+                    )
                 case Say():
                     self._say(command)
                 case StopSaying():
@@ -296,7 +313,9 @@ class CallSession:
             prompt = self._services.prompts.get(utterance, codec)
             self._saying[mark] = (command.id, prompt)
             self._leg.play(prompt.clip, mark)
-            self._journal.note("prompt", {"text": utterance.text if isinstance(utterance, Text) else utterance.path})
+            self._journal.note(
+                "prompt", {"text": utterance.text if isinstance(utterance, Text) else utterance.path}
+            )
         if mark:
             self._last_mark[mark] = command.id
         else:

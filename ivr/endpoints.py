@@ -47,7 +47,9 @@ class Endpoints:
             async for chunk in response.aiter_bytes():
                 answer += chunk
                 if len(answer) > MAX_ANSWER_BYTES:
-                    return RequestFailed(request.id, f"the answer is over {MAX_ANSWER_BYTES} bytes", response.status_code)
+                    return RequestFailed(
+                        request.id, f"the answer is over {MAX_ANSWER_BYTES} bytes", response.status_code
+                    )
         if not response.is_success:
             return RequestFailed(request.id, f"status {response.status_code}", response.status_code)
         return Replied(request.id, response.status_code, _json(bytes(answer)))

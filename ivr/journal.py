@@ -27,6 +27,7 @@ class CallJournal:
         self._store = store
         self._call_id = call_id
         self._pending: list[CallEvent] = []
+        self._recording: str | None = None
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -41,7 +42,9 @@ class CallJournal:
         except StoreError as error:
             log.error("call %s: the result is not stored yet: %s", self._call_id, error)
 
-    async def post(self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None) -> None:
+    async def post(
+        self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
+    ) -> None:
         text = "" if body is None else json.dumps(body, ensure_ascii=False)
         delivery = Delivery(new_id(), self._call_id, endpoint, text, time.time(), method)
         try:
@@ -49,19 +52,20 @@ class CallJournal:
         except StoreError as error:
             log.error("call %s: a request to %s is not stored yet: %s", self._call_id, endpoint, error)
 
-    async def recording(self, path: str) -> None:
+    def recording(self, path: str) -> None:
         """Where the recording will lie; noted when it begins, so that a crash does not hide it."""
-        await self._store.set_recording(self._call_id, path)
+        self._recording = path
+        self.note("recording", {})
 
     async def language(self, language: str) -> None:
         await self._store.set_language(self._call_id, language)
 
     async def finish(
-        self, result: Mapping[str, Any], cause: str, by: str, quality: Quality, recording: str | None
+        self, result: Mapping[str, Any], cause: str, by: str, quality: Quality | None = None
     ) -> None:
         """Closes the record, with everything noted before."""
         await self._settle()
-        ending = Ending(time.time(), cause, by, result, quality, recording)
+        ending = Ending(time.time(), cause, by, result, quality, self._recording)
         try:
             await self._store.finish_call(self._call_id, ending)
         except StoreError as error:
@@ -78,6 +82,8 @@ class CallJournal:
                 for event in batch:
                     if (state := _STATES.get(event.kind)) is not None:
                         await self._store.advance(self._call_id, state, event.at)
+                    elif event.kind == "recording" and self._recording is not None:
+                        await self._store.set_recording(self._call_id, self._recording)
                 await self._store.append_events(self._call_id, batch)
             except StoreError as error:
                 log.error("call %s: %d events are not stored: %s", self._call_id, len(batch), error)

@@ -1,0 +1,246 @@
+"""The desk: every live call of the node. It takes inbound legs, places outbound calls, and refuses what is too much."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ivr.api.gateway import CallRequest, NoCapacity, ParamsRefused, UnknownFlow
+from ivr.call import CallSession, Services
+from ivr.config import Config
+from ivr.flow.machine import FlowMachine
+from ivr.flow.model import Flow
+from ivr.flow.types import ParamError
+from ivr.journal import CallJournal
+from ivr.library import FlowLibrary
+from ivr.masking import mask_number
+from ivr.metrics import Metrics
+from ivr.store import NewCall, Store, StoreError, new_id
+from media.leg import CallLeg, Cause
+from media.recorder import RecordingWriter
+from sip.stack import OutboundCall, SipStack, TrunkBusy
+from sip.trunks import TrunkTable, target_of
+
+log = logging.getLogger(__name__)
+
+RETRY_FULL_S: Final = 10
+RETRY_LATE_S: Final = 3
+ANY_NUMBER: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What admission looks at: `lateness_ms` is the media plane's, over the last seconds."""
+
+    limit_calls: int
+    limit_lateness_ms: float
+    lateness_ms: Callable[[], float]
+
+
+class CallDesk:
+    """Live calls by id."""
+
+    def __init__(
+        self,
+        config: Config,
+        library: FlowLibrary,
+        store: Store,
+        services: Services,
+        recorder: RecordingWriter,
+        trunks: TrunkTable,
+        load: Load,
+        metrics: Metrics,
+    ) -> None:
+        self._config = config
+        self._library = library
+        self._store = store
+        self._services = services
+        self._recorder = recorder
+        self._trunks = trunks
+        self._load = load
+        self._metrics = metrics
+        self._sessions: dict[str, CallSession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.draining = False
+
+    @property
+    def live(self) -> int:
+        """Calls under way, those still ringing included."""
+        return len(self._tasks)
+
+    def admit(self) -> int | None:
+        """None when another call may come; else the seconds after which to try again."""
+        if self.draining or self.live >= self._load.limit_calls:
+            return RETRY_FULL_S
+        if self._load.lateness_ms() > self._load.limit_lateness_ms:
+            return RETRY_LATE_S
+        return None
+
+    def take(self, leg: CallLeg) -> None:
+        """An inbound leg: its number decides the flow."""
+        self._spawn(self._inbound(leg))
+
+    async def initiate(self, request: CallRequest, stack: SipStack) -> str:
+        """Places a call; gives its id, or that of the call which the same idempotency key placed before.
+
+        Raises what `ivr.api.gateway.Gateway.initiate` does. The record is durable before anything is sent.
+        """
+        flow = self._library.get(request.flow)
+        if flow is None:
+            raise UnknownFlow(request.flow)
+        try:
+            values = flow.bind(request.params)
+        except ParamError as error:
+            raise ParamsRefused(error.fields) from error
+        outbound = OutboundCall(request.to, request.trunk, request.caller_id)
+        target = target_of(outbound, self._trunks[request.trunk])
+        if (retry := self.admit()) is not None:
+            raise NoCapacity(retry)
+        created = await self._store.create_call(
+            NewCall(
+                new_id(),
+                "outbound",
+                time.time(),
+                flow=flow.name,
+                flow_hash=flow.hash,
+                trunk=request.trunk,
+                caller=target.caller,
+                called=target.number,
+                params=request.params,
+                idempotency_key=request.idempotency_key,
+                fingerprint=_fingerprint(request),
+            )
+        )
+        if created.existing:
+            return created.call_id
+        journal = CallJournal(self._store, created.call_id)
+        try:
+            leg = await stack.call(outbound)
+        except TrunkBusy as error:
+            await journal.finish({}, Cause.NO_CAPACITY.value, "us")
+            raise NoCapacity(RETRY_FULL_S) from error
+        self._spawn(self._run(created.call_id, leg, flow, values, journal))
+        return created.call_id
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Ends a live call; False when there is none of this id."""
+        session = self._sessions.get(call_id)
+        if session is None:
+            return False
+        await session.hang_up()
+        return True
+
+    def step_of(self, call_id: str) -> str | None:
+        """The step a live call is in."""
+        session = self._sessions.get(call_id)
+        return None if session is None else session.step
+
+    async def wait_until_idle(self, wait_s: float) -> None:
+        """Returns when no call lives any more, or after `wait_s`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=wait_s)
+
+    async def close(self) -> None:
+        """Ends every call that is still there; their records are closed."""
+        for session in list(self._sessions.values()):
+            await session.hang_up()
+        await self.wait_until_idle(3.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _inbound(self, leg: CallLeg) -> None:
+        info = leg.info
+        number = self._config.numbers.get(info.called) or self._config.numbers.get(ANY_NUMBER)
+        flow = self._library.get(number.flow) if number is not None else None
+        if number is None or flow is None:
+            log.warning(
+                "no flow answers %s; the call of %s is refused", info.called, mask_number(info.caller)
+            )
+            await leg.reject(Cause.NOT_FOUND)
+            return
+        call_id = new_id()
+        record = NewCall(
+            call_id,
+            "inbound",
+            time.time(),
+            flow=flow.name,
+            flow_hash=flow.hash,
+            trunk=info.trunk,
+            caller=info.caller,
+            called=info.called,
+            params=number.params,
+        )
+        try:
+            values = flow.bind(number.params)
+            await self._store.create_call(record)
+        except ParamError as error:
+            log.error("number %s: %s", info.called, error)
+            await leg.reject(Cause.UNAVAILABLE)
+            return
+        except StoreError as error:
+            log.error("a call is refused, the store cannot take it: %s", error)
+            await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
+            return
+        await self._run(call_id, leg, flow, values, CallJournal(self._store, call_id))
+
+    async def _run(
+        self, call_id: str, leg: CallLeg, flow: Flow, values: Mapping[str, Any], journal: CallJournal
+    ) -> None:
+        machine = FlowMachine(flow, values)
+        path = self._recording_path(call_id)
+        session = CallSession(leg, machine, journal, self._services, lambda: self._record(leg, path, journal))
+        self._sessions[call_id] = session
+        info = leg.info
+        log.info(
+            "call %s: %s from %s to %s, flow %s",
+            call_id, info.direction, mask_number(info.caller), mask_number(info.called), flow.name,
+        )  # fmt: skip
+        began = time.monotonic()
+        self._metrics.call_began(info.direction, flow.name)
+        try:
+            ended = await session.run()
+        finally:
+            del self._sessions[call_id]
+        quality = leg.quality()
+        await journal.language(machine.language)
+        await journal.finish(ended.result, ended.cause, ended.by, quality)
+        self._metrics.call_ended(info.direction, flow.name, ended.cause, quality)
+        log.info(
+            "call %s: ended by %s, %s, after %.1f s", call_id, ended.by, ended.cause, time.monotonic() - began
+        )
+
+    def _recording_path(self, call_id: str) -> Path | None:
+        if not self._config.media.record:
+            return None
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        return self._config.store.path / "recordings" / day / f"{call_id}.wav"
+
+    def _record(self, leg: CallLeg, path: Path | None, journal: CallJournal) -> None:
+        if path is not None:
+            leg.record(self._recorder.open(path, leg.codec))
+            journal.recording(str(path))
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        with contextlib.suppress(asyncio.CancelledError):
+            if (error := task.exception()) is not None:
+                log.error("a call failed", exc_info=error)
+
+
+def _fingerprint(request: CallRequest) -> str:
+    asked = [request.to, request.flow, request.trunk, request.caller_id, request.params]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()

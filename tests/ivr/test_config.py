@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from ivr.config import ConfigError, load
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "ivr.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_configuration_answers_loopback_only() -> None:
+    config = load(Path(__file__).parents[2] / "ivr.yaml")
+    assert all("127.0.0.1" in address for address in config.sip.listen)
+    assert config.trunks["local"].allow == ["127.0.0.0/8", "::1/128"]
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "flows: my-flows\nstore: {path: data}\n"))
+    assert (config.flows, config.store.path) == (tmp_path / "my-flows", tmp_path / "data")
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "")).api.port == 8080
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sip: {listn: []}", "sip.listn: Extra inputs are not permitted"),
+        ("sip: {listen: ['127.0.0.1']}", "sip.listen.0: Value error, write it as udp:127.0.0.1:5060"),
+        ("trunks: {a: {allow: ['300.1.1.1']}}", "trunks.a.allow.0"),
+        ("api: {keys: {a: {key: short, scopes: []}}}", "api.keys.a.key"),
+        ("trunks: [", "ivr.yaml"),
+        ("store: {path: '${NO_SUCH_VARIABLE}'}", "the environment variable NO_SUCH_VARIABLE is not set"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match="(?s).") as caught:
+        load(write(tmp_path, text))
+    assert message in str(caught.value)
+
+
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, "api: {port: 70000}\nlimits: {calls: 0}\n"))
+    assert "api.port" in str(caught.value)
+    assert "limits.calls" in str(caught.value)
+
+
+def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: No such file"):
+        load(tmp_path / "nowhere.yaml")
+
+
+def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IVR_TEST_SECRET", "a-secret-of-some-length")
+    config = load(write(tmp_path, "webhook: {url: 'http://127.0.0.1/', secret: '${IVR_TEST_SECRET}'}"))
+    assert config.webhook is not None
+    assert config.webhook.secret == "a-secret-of-some-length"

@@ -1,0 +1,148 @@
+"""The prompt cache: made once, shared, kept, and never in the way of a call."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engines.contract import EngineTimeout, EngineUnavailable
+from ivr.flow.protocol import AudioFile, Text
+from ivr.prompts import Prompt, Prompts, prune
+from media.codecs import PCMA, PCMU
+from tests.fakes.engines import ToneSynthesizer
+
+HELLO = Text("नमस्ते", "hi")
+
+
+@pytest.fixture
+async def voice() -> ToneSynthesizer:
+    return ToneSynthesizer()
+
+
+@pytest.fixture
+async def prompts(voice: ToneSynthesizer, tmp_path: Path) -> AsyncIterator[Prompts]:
+    cache = Prompts((voice,), tmp_path / "prompts", deadline_s=0.5)
+    yield cache
+    await cache.close()
+
+
+async def made(prompt: Prompt) -> Prompt:
+    async with asyncio.timeout(5):
+        await asyncio.wait([prompt.made])
+    return prompt
+
+
+async def test_a_prompt_is_synthesised_once_and_shared(prompts: Prompts, voice: ToneSynthesizer) -> None:
+    first, second = prompts.get(HELLO, PCMA), prompts.get(HELLO, PCMA)
+    assert first is second
+    await made(first)
+    expected_ms = len(HELLO.text) * voice.ms_per_character
+    assert abs(first.clip.duration_ms - expected_ms) <= 20
+    assert len(voice.requests) == 1
+
+
+async def test_each_codec_has_its_own_payloads(prompts: Prompts) -> None:
+    a = await made(prompts.get(HELLO, PCMA))
+    u = await made(prompts.get(HELLO, PCMU))
+    assert a.clip.frames != u.clip.frames
+    assert len(a.clip.frames) == len(u.clip.frames)
+
+
+async def test_what_was_said_before_comes_from_disk_after_a_restart(
+    voice: ToneSynthesizer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "prompts"
+    before = Prompts((voice,), folder, deadline_s=0.5)
+    first = await made(before.get(HELLO, PCMA))
+    await before.close()
+    after = Prompts((voice,), folder, deadline_s=0.5)
+    second = await made(after.get(HELLO, PCMA))
+    await after.close()
+    assert second.clip.frames == first.clip.frames
+    assert len(voice.requests) == 1
+
+
+async def test_a_new_engine_version_never_speaks_with_an_old_file(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    for version in ("1", "2"):
+        voice = ToneSynthesizer(version=version)
+        cache = Prompts((voice,), folder, deadline_s=0.5)
+        await made(cache.get(HELLO, PCMA))
+        await cache.close()
+        assert len(voice.requests) == 1
+
+
+async def test_personal_prompts_are_not_kept_on_disk(prompts: Prompts, tmp_path: Path) -> None:
+    await made(prompts.get(Text("नमस्ते शर्मा जी", "hi", personal=True), PCMA))
+    assert not list((tmp_path / "prompts").glob("*/*"))
+
+
+async def test_the_next_voice_speaks_when_the_first_is_down(tmp_path: Path) -> None:
+    broken = ToneSynthesizer(name="broken", failures=deque([EngineUnavailable("starting")]))
+    spare = ToneSynthesizer(name="spare")
+    cache = Prompts((broken, spare), tmp_path, deadline_s=0.5)
+    prompt = await made(cache.get(HELLO, PCMA))
+    await cache.close()
+    assert not prompt.failed
+    assert prompt.clip.frames
+    assert len(spare.requests) == 1
+
+
+async def test_without_any_voice_the_prompt_fails_and_is_tried_anew(
+    voice: ToneSynthesizer, prompts: Prompts
+) -> None:
+    voice.failures.append(EngineTimeout())
+    first = await made(prompts.get(HELLO, PCMA))
+    assert first.failed
+    assert first.clip.finished
+    second = await made(prompts.get(HELLO, PCMA))
+    assert not second.failed
+
+
+async def test_a_language_nobody_speaks_fails_with_its_name(prompts: Prompts) -> None:
+    prompt = await made(prompts.get(Text("bonjour", "fr"), PCMA))
+    with pytest.raises(Exception, match="'fr'"):
+        prompt.made.result()
+
+
+async def test_a_prompt_plays_while_it_grows(tmp_path: Path) -> None:
+    voice = ToneSynthesizer(chunk_delay_s=0.01)
+    cache = Prompts((voice,), tmp_path, deadline_s=0.5)
+    prompt = cache.get(Text("a longer text, in several chunks", "en"), PCMA)
+    async with asyncio.timeout(5):
+        while not prompt.clip.frames:
+            await asyncio.sleep(0.001)
+    assert not prompt.clip.finished
+    await made(prompt)
+    await cache.close()
+
+
+async def test_a_missing_audio_file_is_replaced_by_its_text(prompts: Prompts, voice: ToneSynthesizer) -> None:
+    prompt = await made(prompts.get(AudioFile("/nowhere/hello.wav", instead=HELLO), PCMA))
+    assert prompt.clip.frames
+    assert len(voice.requests) == 1
+
+
+async def test_a_disk_that_cannot_be_written_costs_the_cache_only(
+    voice: ToneSynthesizer, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    cache = Prompts((voice,), blocked, deadline_s=0.5)
+    prompt = await made(cache.get(HELLO, PCMA))
+    await cache.close()
+    assert not prompt.failed
+
+
+def test_the_least_recently_used_files_go_first(tmp_path: Path) -> None:
+    import os
+
+    for age, name in enumerate(("new", "middle", "old")):
+        path = tmp_path / "ab" / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes(100))
+        os.utime(path, (1000 - age, 1000 - age))
+    prune(tmp_path, limit_bytes=200)
+    assert sorted(path.stem for path in tmp_path.glob("*/*")) == ["middle", "new"]
