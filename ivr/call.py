@@ -1,7 +1,7 @@
 """A live call: drives the pure flow machine with what happens on a leg, and carries out what it commands.
 
-One task per call runs `CallSession.run`; what it starts (leg events, recognition, requests, transfers) dies with it.
-"""
+One task per call runs `CallSession.run`; what it starts (leg events, recognition, requests, transfers) dies
+with it."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What calls share. `target` turns the name of a queue into what can be called; `observe_key` takes the seconds
-    from a key to the prompt it led to."""
+    """What calls share. `target` turns the name of a queue into what can be called; `observe_key` takes the
+    seconds from a key to the prompt it led to."""
 
     prompts: Prompts
     vad: Vad
@@ -325,7 +325,8 @@ class CallSession:
             self._key_at = None
 
     def _prefetch(self) -> None:
-        """Makes what may be spoken next while nothing waits for it: a menu's answer then starts in one frame."""
+        """Makes what may be spoken next while nothing waits for it: a menu's answer then starts in one
+        frame."""
         self._services.prompts.prefetch(self._machine.lookahead(), self._leg.codec)
 
     async def _request(self, command: SendRequest) -> None:

@@ -1,7 +1,7 @@
 """The server's configuration: one YAML file, every field checked, every mistake named with its place.
 
-Relative paths are relative to the file. Environment variables replace `${NAME}` in any text, so that secrets stay out
-of the file.
+Relative paths are relative to the file. Environment variables replace `${NAME}` in any text, so that secrets
+stay out of the file.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Credentials(_Strict):
 class Trunk(_Strict):
     """A peer that may call us, and that we may call through.
 
-    `number_format` is what the peer wants in the Request-URI: `e164` (+919876543210), `national` (09876543210),
-    `plain` (as given).
+    `number_format` is what the peer wants in the Request-URI: `e164` (+919876543210), `national`
+    (09876543210), `plain` (as given).
     """
 
     allow: list[Network] = []
@@ -127,7 +127,8 @@ class Limits(_Strict):
 
 
 class Engines(_Strict):
-    """Per language the chain of synthesisers, first choice first; the embedded engine is always the last link."""
+    """Per language the chain of synthesisers, first choice first; the embedded engine is always the last
+    link."""
 
     tts: list[str] = ["espeak"]
     asr: list[str] = ["pocketsphinx"]

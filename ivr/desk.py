@@ -1,4 +1,5 @@
-"""The desk: every live call of the node. It takes inbound legs, places outbound calls, and refuses what is too much."""
+"""The desk: every live call of the node. It takes inbound legs, places outbound calls, and refuses what is
+too much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""HTTP requests of flows: to named endpoints of the configuration only, with a deadline, and never trusting the answer."""
+"""HTTP requests of flows: to named endpoints of the configuration only, with a deadline, and never trusting
+the answer."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ class Endpoints:
         self._client = client
 
     async def send(self, request: SendRequest) -> Replied | RequestFailed:
-        """Sends a request and waits for the answer, at most `timeout_s` in all. Never raises for what the network or
-        the endpoint does."""
+        """Sends a request and waits for the answer, at most `timeout_s` in all. Never raises for what the
+        network or the endpoint does."""
         endpoint = self._endpoints[request.endpoint]
         body = b"" if request.body is None else json.dumps(request.body, ensure_ascii=False).encode()
         headers = {**endpoint.headers, "Content-Type": "application/json"}

@@ -1,4 +1,5 @@
-"""A caller's speech, from frames to transcripts: voice activity finds the utterance, a recogniser understands it."""
+"""A caller's speech, from frames to transcripts: voice activity finds the utterance, a recogniser understands
+it."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ class Vad(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What was made of one utterance. `transcript` is None where no engine could do what was asked for (free speech
-    with small-grammar engines only); `failure` says what went wrong, if something did."""
+    """What was made of one utterance. `transcript` is None where no engine could do what was asked for (free
+    speech with small-grammar engines only); `failure` says what went wrong, if something did."""
 
     transcript: Transcript | None
     failure: str = ""

@@ -21,7 +21,8 @@ _STATES: Final = {"ringing": CallState.RINGING, "answered": CallState.ANSWERED}
 
 
 class CallJournal:
-    """Writes one call's record; a failing store is logged and never stops the call (its writes stay queued)."""
+    """Writes one call's record; a failing store is logged and never stops the call (its writes stay
+    queued)."""
 
     def __init__(self, store: Store, call_id: str) -> None:
         self._store = store

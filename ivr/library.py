@@ -52,7 +52,9 @@ def load_library(config: Config) -> FlowLibrary:
             problems.append(str(error))
             continue
         if flow.name in flows:
-            problems.append(f"{path}: the flow {flow.name!r} exists already, in another file of {config.flows}")
+            problems.append(
+                f"{path}: the flow {flow.name!r} exists already, in another file of {config.flows}"
+            )
         flows[flow.name] = flow
     for number, inbound in config.numbers.items():
         if inbound.flow not in flows and not problems:

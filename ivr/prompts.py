@@ -1,8 +1,9 @@
-"""Prompts ready for the wire: made once, shared by every call that speaks them, kept on disk where they are not personal.
+"""Prompts ready for the wire: made once, shared by every call that speaks them, kept on disk where they are
+not personal.
 
-In memory a prompt is a `Clip` (20 ms payloads of one codec); on disk it is a WAV file at the engine's own rate. Both are
-keyed by text, language, voice and the engine with its version, so that a new voice never speaks with an old file.
-"""
+In memory a prompt is a `Clip` (20 ms payloads of one codec); on disk it is a WAV file at the engine's own
+rate. Both are keyed by text, language, voice and the engine with its version, so that a new voice never
+speaks with an old file."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class NoVoice(EngineError):
 
 @dataclass(slots=True)
 class Prompt:
-    """One prompt on its way to the wire: `clip` can be played at once; `made` ends when it is whole or has failed."""
+    """One prompt on its way to the wire: `clip` can be played at once; `made` ends when it is whole or has
+    failed."""
 
     clip: Clip
     made: asyncio.Future[None]
@@ -61,7 +63,8 @@ class Prompts:
         deadline_s: float,
         on_first_audio: FirstAudio = lambda _name, _seconds: None,
     ) -> None:
-        """`voices`: first choice first. `folder` holds the files; `deadline_s` is each voice's time to first audio."""
+        """`voices`: first choice first. `folder` holds the files; `deadline_s` is each voice's time to first
+        audio."""
         self._voices = voices
         self._folder = folder
         self._deadline_s = deadline_s
@@ -169,8 +172,8 @@ class Prompts:
         return True
 
     async def _speak(self, voice: Synthesizer, request: SpeechRequest, clip: Clip) -> bytes:
-        """Streams one engine's audio into the clip. Where it breaks off, the next voice starts the sentence anew: to
-        hear its beginning twice is better than a hole."""
+        """Streams one engine's audio into the clip. Where it breaks off, the next voice starts the sentence
+        anew: to hear its beginning twice is better than a hole."""
         began = time.perf_counter()
         writer = ClipWriter(clip, voice.sample_rate)
         pcm = bytearray()
@@ -233,7 +236,8 @@ def _load(path: Path, codec: Codec) -> list[bytes]:
 
 
 def _store(path: Path, pcm: bytes, rate: int) -> None:
-    """Writes beside and renames, so that no reader ever sees half a prompt; a full disk costs the cache, not the call."""
+    """Writes beside and renames, so that no reader ever sees half a prompt; a full disk costs the cache, not
+    the call."""
     beside = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """When a caller begins and stops speaking: a pure automaton over voice-activity probabilities.
 
-It knows no audio and no clock: positions are samples of the caller's stream, as the voice-activity detector counts them.
-"""
+It knows no audio and no clock: positions are samples of the caller's stream, as the voice-activity detector
+counts them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Final
 
 ONSET_PROBABILITY: Final = 0.5
 RELEASE_PROBABILITY: Final = 0.35
-"""Below the onset's, so that a soft syllable does not end an utterance (hysteresis, as Silero's own iterator has it)."""
+"""Below the onset's, so that a soft syllable does not end an utterance (hysteresis, as Silero's own iterator
+has it)."""
 
 ONSET_S: Final = 0.06
 """Speech shorter than this is a click, not a word: two chunks of 32 ms in a row."""
@@ -57,7 +58,8 @@ class Endpointer:
         return self._state in (_State.SPEAKING, _State.PAUSING)
 
     def feed(self, probability: float, sample: int) -> Turn | None:
-        """Takes the probability of speech in the chunk that ends at `sample`; says what became known by it."""
+        """Takes the probability of speech in the chunk that ends at `sample`; says what became known by
+        it."""
         chunk_start, self._position = self._position, sample
         if self._state is _State.QUIET or self._state is _State.RISING:
             return self._feed_quiet(probability, chunk_start, sample)
