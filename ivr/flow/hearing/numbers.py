@@ -1,0 +1,189 @@
+"""Spoken numbers: a small grammar over the words of a vocabulary, the same for all languages.
+
+"एक लाख पच्चीस हज़ार"   1 x lakh + 25 x thousand          "साढ़े तीन सौ"   (3 + 1/2) x 100
+"twenty five"            20 + 5                              "दोनशे पाच"      200 + 5
+"twelve point five"      12 + 5/10                           "सवा लाख"        (1 + 1/4) x lakh
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ivr.flow.hearing.vocabulary import Piece, Role
+
+_MAX_FIGURES = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number that was said with the words from `start` up to, not including, `end`."""
+
+    value: Fraction
+    start: int
+    end: int
+
+
+def read_numbers(words: Sequence[str], meanings: Mapping[str, Piece]) -> list[Span]:
+    """The numbers within folded words, in order; words that are no part of a number are passed over."""
+    pieces = [_piece(word, meanings) for word in words]
+    spans: list[Span] = []
+    at = 0
+    while at < len(pieces):
+        span = _read(pieces, at)
+        if span is None:
+            at += 1
+        else:
+            if spans and _is_part_of(span, spans[-1], pieces):
+                span = Span(spans[-1].value + span.value, spans.pop().start, span.end)
+            spans.append(span)
+            at = span.end
+    return spans
+
+
+def _is_part_of(part: Span, whole: Span, pieces: Sequence[Piece | None]) -> bool:
+    """Whether `part` is the half of "two and a half"."""
+    between = pieces[whole.end : part.start]
+    bridged = any(piece is not None and piece.role is Role.BRIDGE for piece in between)
+    return bridged and len(between) <= 2 and 0 < part.value < 1 <= whole.value
+
+
+def _piece(word: str, meanings: Mapping[str, Piece]) -> Piece | None:
+    if word[0].isdigit():
+        figures = word if ":" not in word and word.count(".") <= 1 and len(word) <= _MAX_FIGURES else None
+        return Piece(Role.NUMBER, Fraction(figures)) if figures else None
+    return meanings.get(word)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """A number under way: closed groups (value with its scale) and the group being read."""
+
+    groups: list[tuple[Fraction, Fraction]] = field(default_factory=list)
+    current: Fraction | None = None
+    last: Role | None = None
+    shift: Fraction | None = None
+
+    def take(self, piece: Piece) -> bool:
+        """Adds a word; False when it cannot belong to this number any more."""
+        match piece.role:
+            case Role.NUMBER | Role.TENS:
+                taken = self._number(piece.value)
+            case Role.SHIFT:
+                taken = self._begin_shift(piece.value)
+            case Role.HUNDRED | Role.HUNDREDS:
+                taken = self._hundred(piece)
+            case Role.SCALE:
+                taken = self._scale(piece.value)
+            case _:
+                taken = False
+        if taken:
+            self.last = piece.role
+        return taken
+
+    def _number(self, value: Fraction) -> bool:
+        if self.shift is not None:
+            value, self.shift = value + self.shift, None
+        if self.current is None:
+            fits = not self.groups or value < self.groups[-1][1]
+        elif self.last is Role.TENS:
+            fits = 0 < value < 10
+        else:
+            fits = self.last in (Role.HUNDRED, Role.HUNDREDS) and 0 < value < 100
+        if fits:
+            self.current = (self.current or Fraction(0)) + value
+        return fits
+
+    def _begin_shift(self, shift: Fraction) -> bool:
+        if self.current is not None or self.shift is not None:
+            return False
+        self.shift = shift
+        return True
+
+    def _hundred(self, piece: Piece) -> bool:
+        one = 1 + (self.shift or 0)
+        if self.current is None:
+            self.current = piece.value * one
+        elif piece.role is Role.HUNDRED and self.last in (Role.NUMBER, Role.TENS) and self.current < 100:
+            self.current *= piece.value
+        else:
+            return False
+        self.shift = None
+        return True
+
+    def _scale(self, scale: Fraction) -> bool:
+        if self.current is None and self.last is Role.SCALE and scale > self.groups[-1][1]:
+            group = Fraction(0)
+        else:
+            group = self.current if self.current is not None else 1 + (self.shift or 0)
+            if self.current is None and self.last is Role.SCALE:
+                return False
+        # "one lakh crore", "one lakh twenty thousand crore": all that is smaller is counted in the greater.
+        while self.groups and self.groups[-1][1] < scale:
+            group += self.groups.pop()[0]
+        if self.groups and self.groups[-1][1] == scale:
+            return False
+        self.groups.append((group * scale, scale))
+        self.current, self.shift = None, None
+        return True
+
+    @property
+    def value(self) -> Fraction | None:
+        if self.current is None and not self.groups:
+            # A shift alone counts from one ("सवा" is 1 1/4, "पौने" 3/4), except "साढ़े", which needs its number.
+            return None if self.shift is None or self.shift == Fraction(1, 2) else 1 + self.shift
+        return sum((value for value, _ in self.groups), start=self.current or Fraction(0))
+
+
+def _read(pieces: Sequence[Piece | None], start: int) -> Span | None:
+    number = _Sum()
+    at = start
+    while at < len(pieces):
+        piece = pieces[at]
+        if piece is None:
+            break
+        if piece.role is Role.BRIDGE:
+            if not _bridges(number, pieces, at):
+                break
+        elif (
+            piece.role is Role.SHIFT and number.groups and not _continues(number, pieces, at)
+        ) or not number.take(piece):
+            break
+        at += 1
+    value = number.value
+    if value is None:
+        return None
+    if at < len(pieces) and (piece := pieces[at]) is not None and piece.role is Role.POINT:
+        value, at = _decimals(value, pieces, at)
+    return Span(value, start, at)
+
+
+def _bridges(number: _Sum, pieces: Sequence[Piece | None], at: int) -> bool:
+    """Whether an "and" stands within the number ("two hundred and five") and not between two."""
+    following = pieces[at + 1] if at + 1 < len(pieces) else None
+    return (
+        number.last in (Role.HUNDRED, Role.HUNDREDS, Role.SCALE)
+        and following is not None
+        and following.role in (Role.NUMBER, Role.TENS)
+        and following.value >= 1
+    )
+
+
+def _continues(number: _Sum, pieces: Sequence[Piece | None], at: int) -> bool:
+    following = pieces[at + 1] if at + 1 < len(pieces) else None
+    return number.current is None and following is not None and following.role is not Role.SHIFT
+
+
+def _decimals(whole: Fraction, pieces: Sequence[Piece | None], at: int) -> tuple[Fraction, int]:
+    """The digits after a point at `at`; without any, the point is no part of the number."""
+    digits = ""
+    end = at + 1
+    while end < len(pieces) and (piece := pieces[end]) is not None and piece.role in (Role.NUMBER, Role.TENS):
+        if piece.value.denominator != 1 or piece.value < 0:
+            break
+        digits += str(piece.value)
+        end += 1
+    if not digits or whole.denominator != 1:
+        return whole, at
+    return whole + Fraction(int(digits), 10 ** len(digits)), end

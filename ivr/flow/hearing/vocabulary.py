@@ -1,0 +1,156 @@
+"""What each folded word of a language means. Callers mix languages, so a session's words are joined by the
+others'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypeVar
+
+from ivr.flow.hearing.english import ENGLISH
+from ivr.flow.hearing.fold import fold
+from ivr.flow.hearing.hindi import HINDI
+from ivr.flow.hearing.marathi import MARATHI
+from ivr.flow.hearing.words import DayPart, HeardWords
+from ivr.flow.sayas import language_of
+
+_Meaning = TypeVar("_Meaning")
+
+HEARD: dict[str, HeardWords] = {"hi": HINDI, "en": ENGLISH, "mr": MARATHI}
+"""Per language code; in the order in which they help out another language."""
+
+
+class Role(Enum):
+    """What a word does in a number."""
+
+    NUMBER = "number"
+    TENS = "tens"
+    HUNDREDS = "hundreds"
+    HUNDRED = "hundred"
+    SCALE = "scale"
+    SHIFT = "shift"
+    POINT = "point"
+    BRIDGE = "bridge"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    role: Role
+    value: Fraction = Fraction(0)
+
+
+class Unit(Enum):
+    MINUTE = "minute"
+    HOUR = "hour"
+    RUPEE = "rupee"
+    PAISA = "paisa"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vocabulary:
+    """Folded word -> meaning. `ordinals` are days of a month; months and weekdays count from 1 and 0
+    (Monday).
+    """
+
+    numbers: dict[str, Piece] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+    day_parts: dict[str, DayPart] = field(default_factory=dict)
+    months: dict[str, int] = field(default_factory=dict)
+    weekdays: dict[str, int] = field(default_factory=dict)
+    relative_days: dict[str, int] = field(default_factory=dict)
+    languages: dict[str, str] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
+    ordinals: dict[str, int] = field(default_factory=dict)
+    past: dict[str, bool] = field(default_factory=dict)
+    to: dict[str, bool] = field(default_factory=dict)
+    day_of_month: dict[str, bool] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=16)
+def vocabulary(language: str) -> Vocabulary:
+    """The words heard in a session of `language`: its own first, then those of the other languages that are
+    known.
+    """
+    joined = Vocabulary()
+    codes = sorted(HEARD, key=lambda code: code != language)
+    for code in codes:
+        _add(joined, code, HEARD[code])
+    return joined
+
+
+def _add(joined: Vocabulary, code: str, heard: HeardWords) -> None:
+    _add_numbers(joined.numbers, code, heard)
+    for unit in Unit:
+        _put(joined.units, getattr(heard, unit.value), unit)
+    for part, spellings in heard.day_parts.items():
+        _put(joined.day_parts, spellings, part)
+    for number, spellings in enumerate(heard.months, start=1):
+        _put(joined.months, spellings, number)
+    for number, spellings in enumerate(heard.weekdays):
+        _put(joined.weekdays, spellings, number)
+    for days, spellings in heard.relative_days.items():
+        _put(joined.relative_days, spellings, days)
+    for name, spellings in heard.languages.items():
+        _put(joined.languages, spellings, name)
+    for times, spellings in heard.repeats.items():
+        _put(joined.repeats, spellings, times)
+    ordinal = language_of(code).ordinal
+    for day in range(1, 32):
+        joined.ordinals.setdefault(fold(ordinal(day)), day)
+    _put(joined.past, heard.past, True)
+    _put(joined.to, heard.to, True)
+    _put(joined.day_of_month, heard.day_of_month, True)
+
+
+def _add_numbers(numbers: dict[str, Piece], code: str, heard: HeardWords) -> None:
+    names = _names(code, heard)
+    for number, spellings in names.items():
+        tens = heard.tens_then_units and number in range(20, 100, 10)
+        _put(numbers, spellings, Piece(Role.TENS if tens else Role.NUMBER, Fraction(number)))
+    for word, value in heard.standing.items():
+        _put(numbers, [word], Piece(Role.NUMBER, value))
+    for word, shift in heard.shifts.items():
+        _put(numbers, [word], Piece(Role.SHIFT, shift))
+        if heard.joined_shifts:
+            _add_joined_shifts(numbers, word, shift, names, heard.joined_hundred)
+    if heard.joined_hundred:
+        for number in range(1, 100):
+            hundreds = [name + heard.joined_hundred for name in names[number]]
+            _put(numbers, hundreds, Piece(Role.HUNDREDS, Fraction(number * 100)))
+        _put(numbers, [language_of(code).cardinal(100)], Piece(Role.HUNDREDS, Fraction(100)))
+    _put(numbers, heard.hundred, Piece(Role.HUNDRED, Fraction(100)))
+    for scale, scale_words in heard.scales.items():
+        _put(numbers, scale_words, Piece(Role.SCALE, Fraction(scale)))
+    _put(numbers, heard.point, Piece(Role.POINT))
+    _put(numbers, heard.bridges, Piece(Role.BRIDGE))
+
+
+def _add_joined_shifts(
+    numbers: dict[str, Piece], word: str, shift: Fraction, names: Mapping[int, list[str]], hundred: str
+) -> None:
+    """साडेनऊ is 9 1/2, साडेतीनशे 350, सव्वाशे 125."""
+    for number in range(1, 100):
+        value = number + shift
+        _put(numbers, [word + name for name in names[number]], Piece(Role.NUMBER, value))
+        _put(numbers, [word + name + hundred for name in names[number]], Piece(Role.HUNDREDS, value * 100))
+    _put(numbers, [word + hundred], Piece(Role.HUNDREDS, (1 + shift) * 100))
+
+
+def _names(code: str, heard: HeardWords) -> Mapping[int, list[str]]:
+    """0 to 99 with all their spellings; compounds that are several words are left to the grammar."""
+    cardinal = language_of(code).cardinal
+    names = {}
+    for number in range(100):
+        spellings = [cardinal(number), *heard.spellings.get(number, "").split()]
+        names[number] = [word for word in spellings if " " not in fold(word)]
+    return names
+
+
+def _put(table: dict[str, _Meaning], spellings: str | Iterable[str], meaning: _Meaning) -> None:
+    """The first meaning of a word stays."""
+    for word in spellings.split() if isinstance(spellings, str) else spellings:
+        table.setdefault(fold(word), meaning)

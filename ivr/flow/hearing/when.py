@@ -1,0 +1,227 @@
+"""Spoken times and dates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from fractions import Fraction
+
+from ivr.flow.hearing.numbers import Span, read_numbers
+from ivr.flow.hearing.vocabulary import Unit, Vocabulary
+from ivr.flow.hearing.words import DayPart
+
+_HOURS_OF_WORK = range(7, 12)
+"""An hour said without a part of the day is of the morning when it is one of these, else of noon or
+later.
+"""
+
+_FIXED = {"midnight": dt.time(0, 0), "noon": dt.time(12, 0)}
+
+
+def read_time(words: Sequence[str], vocabulary: Vocabulary) -> dt.time | None:
+    """ "साढ़े नौ बजे सुबह", "दुपारी सव्वा तीन", "quarter to six in the evening", "18:30", "nine thirty pm".
+
+    Without a part of the day seven to eleven are of the morning, the rest is noon to half past six; an hour
+    over twelve is of the 24-hour clock.
+    """
+    words = _join_am_pm(words)
+    part = next((vocabulary.day_parts[word] for word in words if word in vocabulary.day_parts), None)
+    clock = next((word for word in words if ":" in word), None)
+    spans = read_numbers(words, vocabulary.numbers)
+    if clock is not None:
+        hour, _, minute = clock.partition(":")
+        return None if spans or ":" in minute else _time(int(hour), int(minute), part)
+    if not spans:
+        return next((_FIXED[word] for word in words if word in _FIXED), None)
+    return _of_spans(words, spans, part, vocabulary)
+
+
+def _of_spans(
+    words: Sequence[str], spans: Sequence[Span], part: DayPart | None, vocabulary: Vocabulary
+) -> dt.time | None:
+    values = [span.value for span in spans]
+    if len(values) == 3 and values[1] == 0:  # nine oh five
+        values = [values[0], values[2]]
+    if len(values) == 1:
+        return _quarter(values[0], part)
+    if len(values) != 2 or any(value < 0 for value in values):
+        return None
+    first, second = values
+    between = words[spans[0].end : spans[1].start]
+    minutes = first * 60 if first < 1 else first
+    if any(word in vocabulary.past for word in between):  # ten past nine, half past nine
+        hour, minute = second, minutes
+    elif spans[0].start < spans[1].start and any(word in vocabulary.to for word in between):  # quarter to ten
+        hour, minute = second - 1, 60 - minutes
+    else:
+        hour, minute = first, second
+    if hour.denominator != 1 or minute.denominator != 1:
+        return None
+    return _time(int(hour), int(minute), part)
+
+
+def _quarter(value: Fraction, part: DayPart | None) -> dt.time | None:
+    """An hour with its quarters in one number: "साढ़े नौ" is 9 1/2."""
+    if value < 0 or value.denominator not in (1, 2, 4):
+        return None
+    hour, rest = divmod(value, 1)
+    return _time(int(hour), int(rest * 60), part)
+
+
+def _time(hour: int, minute: int, part: DayPart | None) -> dt.time | None:
+    if not 0 <= hour < 24 or not 0 <= minute < 60:
+        return None
+    if hour <= 12:
+        hour = _of_twelve(hour % 12, part) if hour or minute or part else 0
+    return dt.time(hour, minute)
+
+
+def _of_twelve(hour: int, part: DayPart | None) -> int:
+    """0-11 ("twelve" is 0) with a part of the day to 0-23."""
+    match part:
+        case DayPart.MORNING:
+            after_noon = False
+        case DayPart.NOON:
+            after_noon = hour < 10
+        case DayPart.EVENING:
+            after_noon = True
+        case DayPart.NIGHT:
+            after_noon = hour >= 6
+        case None:
+            after_noon = hour not in _HOURS_OF_WORK
+    return hour + 12 if after_noon else hour
+
+
+def _join_am_pm(words: Sequence[str]) -> list[str]:
+    joined: list[str] = []
+    for word in words:
+        if word == "m" and joined and joined[-1] in ("a", "p"):
+            joined[-1] += "m"
+        else:
+            joined.append(word)
+    return joined
+
+
+def read_date(words: Sequence[str], vocabulary: Vocabulary, today: dt.date | None) -> dt.date | None:
+    """ "इकतीस दिसंबर दो हज़ार छब्बीस", "5 march", "31/12/2026", "उद्या", "next friday", "दस तारीख".
+
+    What is said without a year, or relative to today, is the next such day from `today` on; without `today`
+    it is not understood.
+    """
+    month = next((vocabulary.months[word] for word in words if word in vocabulary.months), None)
+    if month is None and today is not None and (named := _relative(words, vocabulary, today)):
+        return named
+    numbers = _numbers(words, vocabulary)
+    if month is not None:
+        if not numbers:
+            return None
+        day, *rest = numbers
+        year = _year(rest)
+        return _next(today, month, day) if not rest else _valid(year, month, day)
+    if len(numbers) == 3:
+        first, second, third = numbers
+        return _valid(first, second, third) if first > 31 else _valid(_year([third]), second, first)
+    if len(numbers) == 1 and today is not None and any(word in vocabulary.day_of_month for word in words):
+        return _next(today, None, numbers[0])
+    return None
+
+
+def _numbers(words: Sequence[str], vocabulary: Vocabulary) -> list[int]:
+    """The whole numbers in order, ordinals ("thirty first", "पहली") among them."""
+    plain: list[str] = []
+    for word in words:
+        if (day := vocabulary.ordinals.get(word)) is None:
+            plain.append(word)
+        else:
+            plain.append(
+                str(day)
+                if day > 9 or not plain or plain[-1] not in ("20", "30")
+                else plain.pop()[0] + str(day)
+            )
+    values = [span.value for span in read_numbers(plain, vocabulary.numbers)]
+    return [int(value) for value in values if value.denominator == 1]
+
+
+def _year(numbers: Sequence[int]) -> int:
+    """2026 of [2026], [26] or [20, 26], 1905 of [19, 0, 5]; 0 when it is none."""
+    match numbers:
+        case [century, 0, year] if 11 <= century <= 20 and year < 10:
+            return century * 100 + year
+        case [century, year] if 11 <= century <= 20 and 10 <= year < 100:
+            return century * 100 + year
+        case [year]:
+            return year + 2000 if year < 100 else year
+        case _:
+            return 0
+
+
+def _relative(words: Sequence[str], vocabulary: Vocabulary, today: dt.date) -> dt.date | None:
+    days = [vocabulary.relative_days[word] for word in words if word in vocabulary.relative_days]
+    if days:
+        extra = 1 if "after" in words and "day" in words else 0
+        return today + dt.timedelta(days=days[0] + extra)
+    for word in words:
+        if word in vocabulary.weekdays:
+            return today + dt.timedelta(days=(vocabulary.weekdays[word] - today.weekday() - 1) % 7 + 1)
+    return None
+
+
+def _next(today: dt.date | None, month: int | None, day: int) -> dt.date | None:
+    """The next such day from today on; the month is any when it is None."""
+    if today is None:
+        return None
+    for ahead in range(49):  # four years, for a 29 February
+        year, index = divmod(today.year * 12 + today.month - 1 + ahead, 12)
+        if month in (None, index + 1) and (found := _valid(year, index + 1, day)) and found >= today:
+            return found
+    return None
+
+
+def _valid(year: int, month: int, day: int) -> dt.date | None:
+    try:
+        return dt.date(year, month, day)
+    except ValueError:
+        return None
+
+
+def read_minutes(words: Sequence[str], vocabulary: Vocabulary) -> Fraction | None:
+    """ "डेढ़ घंटा" is 90, "दो घंटे दस मिनट" 130, "दस पंद्रह मिनट" 15 (the later of an estimate), "an hour" 60."""
+    spans = read_numbers(words, vocabulary.numbers)
+    units = [_unit_after(words, spans, index, vocabulary) for index in range(len(spans))]
+    hours = [span.value for span, unit in zip(spans, units, strict=True) if unit is Unit.HOUR]
+    others = [span.value for span, unit in zip(spans, units, strict=True) if unit is not Unit.HOUR]
+    if not hours and any(vocabulary.units.get(word) is Unit.HOUR for word in words):
+        if others and others != [Fraction(1, 2)] and others != [Fraction(1, 4)]:
+            return None
+        hours = [1 + (others.pop() if others else Fraction(0))]  # an hour, an hour and a half
+    if len(hours) == 2 and not others:
+        latest = _estimate(hours)
+        return None if latest is None else latest * 60
+    if len(hours) > 1 or len(others) > 2:
+        return None
+    total = hours[0] * 60 if hours else Fraction(0)
+    match others:
+        case []:
+            return total if hours else None
+        case [minutes]:
+            # "दो घंटे आधा", "one hour and a half": a part beside hours is a part of an hour.
+            return total + (minutes * 60 if hours and minutes < 1 else minutes)
+        case _:
+            latest = _estimate(others)
+            return total + latest if latest else None
+
+
+def _estimate(values: Sequence[Fraction]) -> Fraction | None:
+    """Two numbers that rise are an estimate, of which the later is safe; any others are unclear."""
+    return values[1] if values[0] < values[1] else None
+
+
+def _unit_after(
+    words: Sequence[str], spans: Sequence[Span], index: int, vocabulary: Vocabulary
+) -> Unit | None:
+    """The first unit between this number and the next."""
+    end = spans[index + 1].start if index + 1 < len(spans) else len(words)
+    for word in words[spans[index].end : end]:
+        if (unit := vocabulary.units.get(word)) in (Unit.HOUR, Unit.MINUTE):
+            return unit
+    return None

@@ -1,0 +1,54 @@
+"""The words of a language as they are heard, beside those that say-as speaks: other spellings, halves,
+units, days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+
+
+class DayPart(Enum):
+    """What a caller may say with an hour of twelve."""
+
+    MORNING = "morning"
+    NOON = "noon"
+    EVENING = "evening"
+    NIGHT = "night"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardWords:
+    """One language. Words of several spellings are separated by spaces; a phrase cannot be one of them.
+
+    `spellings`: number -> other spellings of it. `tens_then_units`: "twenty five" is one number, not two.
+    `shifts`: words that move the number after them by a part ("साढ़े" + 1/2). `standing`: words that are a
+    number of their own ("डेढ़"). `joined_hundred`: the ending that makes hundreds of a number ("शे").
+    `joined_shifts`: whether a shift is written as one word with its number ("साडेनऊ").
+    """
+
+    spellings: Mapping[int, str]
+    hundred: str
+    scales: Mapping[int, str]
+    point: str
+    minute: str
+    hour: str
+    rupee: str
+    paisa: str
+    day_parts: Mapping[DayPart, str]
+    months: tuple[str, ...]
+    weekdays: tuple[str, ...]
+    relative_days: Mapping[int, str]
+    languages: Mapping[str, str]
+    standing: Mapping[str, Fraction] = field(default_factory=dict)
+    shifts: Mapping[str, Fraction] = field(default_factory=dict)
+    bridges: str = ""
+    joined_hundred: str = ""
+    joined_shifts: bool = False
+    tens_then_units: bool = False
+    repeats: Mapping[int, str] = field(default_factory=dict)
+    past: str = ""
+    to: str = ""
+    day_of_month: str = ""

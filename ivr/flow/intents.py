@@ -1,0 +1,178 @@
+"""What the caller means, out of what a menu offers: phrases found in an utterance, scored, and refused when
+in doubt.
+
+Pure comparison of words, no model: folded spellings first, then similar ones (rapidfuzz) for what
+recognisers garble. A wrong branch is worse than a second question, so a weak or an ambiguous match is no
+match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rapidfuzz import fuzz, process
+
+from ivr.flow.hearing.fold import fold
+from ivr.flow.hearing.phrases import BUILT_IN, FILLERS, UNCLEAR
+
+MIN_SCORE = 0.6
+"""An intent is heard from this score on."""
+
+MIN_MARGIN = 0.1
+"""It must be ahead of the next intent by this much."""
+
+_ALIKE = 0.84
+"""Words so similar are taken for the same."""
+
+_AT_THE_EDGE = 0.7
+"""What a phrase is worth that opens or closes a longer utterance: the answer comes first or last, an
+explanation
+fills the rest ("हाँ, बीस मिनट में तैयार कर दूँगा")."""
+
+_FUZZY_FROM = 4
+"""Shorter words must be exact: "no" and "ho", "हो" and "दो" are similar and opposite."""
+
+_OPPOSITES = {"affirm": "deny", "deny": "affirm"}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An intent that was heard; `score` from 0 to 1, `margin` its lead over the next intent."""
+
+    name: str
+    score: float
+    margin: float
+
+
+def builtin_phrases(intent: str, language: str) -> tuple[str, ...]:
+    """The phrases of a built-in intent (affirm, deny, repeat, operator), and English ones, which callers of
+    every
+    language use; empty for an intent that is not built in."""
+    table = BUILT_IN.get(intent, {})
+    texts = dict.fromkeys([table.get(language, ""), table.get("en", "")])
+    return tuple(
+        dict.fromkeys(phrase.strip() for text in texts for phrase in text.split(",") if phrase.strip())
+    )
+
+
+def builtin_intents() -> tuple[str, ...]:
+    return tuple(BUILT_IN)
+
+
+def match_intent(text: str, language: str, candidates: Mapping[str, tuple[str, ...]]) -> Match | None:
+    """The candidate that `text` means, or None for none and for doubt.
+
+    `candidates`: intent -> its phrases in this language; with no phrases of its own, a built-in intent is
+    recognised by its built-in ones.
+    """
+    words = fold(text).split()
+    if not words or not candidates:
+        return None
+    hits = _visible(_index(language, tuple(candidates.items())).find(words))
+    scores = {name: _score(name, hits, words) for name in (*candidates, None)}
+    best = max(candidates, key=lambda name: scores[name])
+    margin = scores[best] - max(score for name, score in scores.items() if name != best)
+    if scores[best] < MIN_SCORE or margin < MIN_MARGIN:
+        return None
+    return Match(best, round(scores[best], 3), round(margin, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A phrase found in the words from `start` up to `end`; `name` None: it means none of the intents."""
+
+    name: str | None
+    start: int
+    end: int
+    likeness: float
+
+    def hides(self, other: _Hit) -> bool:
+        if not (self.start <= other.start and other.end <= self.end):
+            return False
+        mine, others = self.end - self.start, other.end - other.start
+        return mine > others or (mine == others and self.likeness > other.likeness)
+
+
+class _Index:
+    """The phrases of all candidates, found by their first word."""
+
+    def __init__(self, phrases: Iterable[tuple[str | None, str]]) -> None:
+        self._by_first: dict[str, list[tuple[tuple[str, ...], str | None]]] = {}
+        known: set[str] = set()
+        for name, phrase in phrases:
+            if words := tuple(fold(phrase).split()):
+                self._by_first.setdefault(words[0], []).append((words, name))
+                known.update(words)
+        self._known = frozenset(known)
+        self._fuzzy = sorted(word for word in known if len(word) >= _FUZZY_FROM)
+
+    def find(self, words: Sequence[str]) -> list[_Hit]:
+        readings = [self._readings(word) for word in words]
+        return [
+            _Hit(name, start, start + len(phrase), likeness)
+            for start in range(len(words))
+            for first in readings[start]
+            for phrase, name in self._by_first.get(first, ())
+            if (likeness := _likeness(phrase, readings[start : start + len(phrase)]))
+        ]
+
+    def _readings(self, word: str) -> dict[str, float]:
+        """The known words that this one may be, and how much it is like them."""
+        readings = {word: 1.0} if word in self._known else {}
+        if len(word) >= _FUZZY_FROM:
+            similar = process.extract(
+                word, self._fuzzy, scorer=fuzz.ratio, score_cutoff=_ALIKE * 100, limit=5
+            )
+            for known, score, _ in similar:
+                readings.setdefault(known, score / 100)
+        return readings
+
+
+def _likeness(phrase: tuple[str, ...], readings: Sequence[Mapping[str, float]]) -> float:
+    """How much the words heard are like the phrase, the least alike deciding; 0 when they are not."""
+    if len(readings) < len(phrase):
+        return 0.0
+    return min(reading.get(word, 0.0) for word, reading in zip(phrase, readings, strict=True))
+
+
+def _visible(hits: Sequence[_Hit]) -> list[_Hit]:
+    return [hit for hit in hits if not any(other.hides(hit) for other in hits)]
+
+
+def _score(name: str | None, hits: Iterable[_Hit], words: Sequence[str]) -> float:
+    """The part of the utterance that means this intent, fillers not counted, times the likeness of its
+    phrases.
+    """
+    own = [hit for hit in hits if hit.name == name]
+    if not own:
+        return 0.0
+    covered = {at for hit in own for at in range(hit.start, hit.end)}
+    likeness = min(hit.likeness for hit in own)
+    said = [at for at, word in enumerate(words) if at in covered or word not in _fillers()]
+    share = sum(len(words[at]) for at in covered) / sum(len(words[at]) for at in said)
+    if said[0] in covered or said[-1] in covered:
+        share = max(share, _AT_THE_EDGE)
+    return share * likeness
+
+
+@lru_cache(maxsize=1)
+def _fillers() -> frozenset[str]:
+    return frozenset(fold(FILLERS).split())
+
+
+@lru_cache(maxsize=256)
+def _index(language: str, candidates: tuple[tuple[str, tuple[str, ...]], ...]) -> _Index:
+    phrases: dict[str, str | None] = {}
+    for name, own in candidates:
+        for phrase in own or builtin_phrases(name, language):
+            phrases.setdefault(phrase, name)
+    # What is not offered still counts against: "no problem" refuses nothing, though a menu may offer a
+    # refusal only.
+    names = {name for name, _ in candidates}
+    others = [other for other, opposite in _OPPOSITES.items() if opposite in names and other not in names]
+    unclear = ",".join(dict.fromkeys([UNCLEAR.get(language, ""), UNCLEAR["en"]])).split(",")
+    for phrase in [*(phrase for other in others for phrase in builtin_phrases(other, language)), *unclear]:
+        phrases.setdefault(phrase, None)
+    return _Index((name, phrase) for phrase, name in phrases.items())

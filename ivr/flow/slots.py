@@ -1,0 +1,219 @@
+"""Values out of what a caller says or types. What cannot be understood is None, never an exception.
+
+| kind | value | said | typed |
+|---|---|---|---|
+| text | str | as it was said | - |
+| digits | str | digit by digit, in pairs, "double five" | as typed |
+| count, number | int | "एक सौ बीस" | as typed |
+| minutes | int | "बीस मिनट", "डेढ़ घंटा", "दस-पंद्रह मिनट" (15) | as typed |
+| rupees, percent | Decimal | "ढाई हज़ार रुपये" | 1250*50 is 1250.50 |
+| date | date | "इकतीस दिसंबर", "tomorrow" | DDMMYYYY, DDMMYY, DDMM |
+| time | time | "सुबह साढ़े नौ बजे" | HHMM, 24 hours |
+| yes_no | bool | affirm or deny | 1, 2 |
+| language | str, its code | "मराठी" | 1.. among the options |
+| one_of | str, the option | the option | 1.. among the options |
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from ivr.flow.hearing.fold import fold
+from ivr.flow.hearing.numbers import Span, read_numbers
+from ivr.flow.hearing.vocabulary import Unit, Vocabulary, vocabulary
+from ivr.flow.hearing.when import read_date, read_minutes, read_time
+from ivr.flow.intents import match_intent
+
+SlotValue = str | int | bool | Decimal | dt.date | dt.time
+
+MAX_TEXT: Final = 500
+MAX_DIGITS: Final = 64
+MAX_NUMBER: Final = 10**13
+
+
+def parse_slot(
+    kind: str, text: str, language: str, options: Sequence[str] = (), today: dt.date | None = None
+) -> SlotValue | None:
+    """What `text` says of a `kind`, heard in a session of `language`; None when it says nothing clear.
+
+    `options` are what may be chosen (one_of, language). `today` is needed for dates without a year and for
+    "tomorrow".
+    """
+    text = text.strip()[:MAX_TEXT]
+    if kind == "text":
+        return text or None
+    if kind == "yes_no":
+        return _yes_no(text, language)
+    if kind == "one_of":
+        return _one_of(text, language, options)
+    words = fold(text).split()
+    known = vocabulary(language)
+    if kind == "date":
+        return read_date(words, known, today)
+    if kind == "language":
+        return _language(words, known, options)
+    reader = _READERS.get(kind)
+    return reader(words, known) if reader else None
+
+
+def parse_keys(
+    kind: str, keys: str, options: Sequence[str] = (), today: dt.date | None = None
+) -> SlotValue | None:
+    """What the typed `keys` (0-9 * #, without the key that ends them) say of a `kind`; None when nothing
+    clear.
+    """
+    keys = keys[:MAX_DIGITS]
+    if kind in ("rupees", "percent"):
+        return Decimal(keys.replace("*", ".")) if re.fullmatch(r"[0-9]{1,13}(\*[0-9]{1,2})?", keys) else None
+    if not (keys.isascii() and keys.isdigit()):
+        return None
+    match kind:
+        case "digits" | "text":
+            return keys
+        case "count" | "number" | "minutes":
+            return int(keys) if int(keys) < MAX_NUMBER else None
+        case "yes_no":
+            return {"1": True, "2": False}.get(keys)
+        case "one_of" | "language":
+            return options[int(keys) - 1] if 1 <= int(keys) <= len(options) else None
+        case "date":
+            return _typed_date(keys, today)
+        case "time":
+            return read_time([f"{keys[:2]}:{keys[2:]}"], vocabulary("en")) if len(keys) == 4 else None
+        case _:
+            return None
+
+
+def _yes_no(text: str, language: str) -> bool | None:
+    match = match_intent(text, language, {"affirm": (), "deny": ()})
+    return None if match is None else match.name == "affirm"
+
+
+def _one_of(text: str, language: str, options: Sequence[str]) -> str | None:
+    match = match_intent(text, language, {option: (option, option.replace("_", " ")) for option in options})
+    return None if match is None else match.name
+
+
+def _language(words: Sequence[str], known: Vocabulary, options: Sequence[str]) -> str | None:
+    named = {known.languages[word] for word in words if word in known.languages}
+    if options:
+        named &= set(options)
+    return named.pop() if len(named) == 1 else None
+
+
+def _whole(value: Fraction | None) -> int | None:
+    return int(value) if value is not None and value.denominator == 1 and value < MAX_NUMBER else None
+
+
+def _only(spans: Sequence[Span]) -> Fraction | None:
+    """The number of an utterance that holds exactly one; two are a correction or a list, so neither is
+    sure.
+    """
+    return spans[0].value if len(spans) == 1 else None
+
+
+def _count(words: Sequence[str], known: Vocabulary) -> int | None:
+    return _whole(_only(read_numbers(words, known.numbers)))
+
+
+def _minutes(words: Sequence[str], known: Vocabulary) -> int | None:
+    minutes = read_minutes(words, known)
+    return _whole(None if minutes is None else Fraction(ceil(minutes)))
+
+
+def _decimal(value: Fraction | None) -> Decimal | None:
+    return None if value is None or value >= MAX_NUMBER else Decimal(value.numerator) / value.denominator
+
+
+def _percent(words: Sequence[str], known: Vocabulary) -> Decimal | None:
+    return _decimal(_only(read_numbers(words, known.numbers)))
+
+
+def _rupees(words: Sequence[str], known: Vocabulary) -> Decimal | None:
+    """Rupees and paise; a number without a unit is rupees."""
+    amount = Fraction(0)
+    spans = read_numbers(words, known.numbers)
+    seen = set()
+    for index, span in enumerate(spans):
+        end = spans[index + 1].start if index + 1 < len(spans) else len(words)
+        units = [known.units[word] for word in words[span.end : end] if word in known.units]
+        unit = Unit.PAISA if Unit.PAISA in units else Unit.RUPEE
+        if unit in seen or (unit is Unit.PAISA and span.value >= 100):
+            return None
+        seen.add(unit)
+        amount += span.value / 100 if unit is Unit.PAISA else span.value
+    return _decimal(amount) if seen else None
+
+
+def _digits(words: Sequence[str], known: Vocabulary) -> str | None:
+    """Figures as they are written (leading zeros count), numbers as they were said, "double" before a
+    digit.
+    """
+    digits = ""
+    times = 1
+    run: list[str] = []
+    for word in [*words, ""]:
+        if word in known.numbers and not word[:1].isdigit():
+            run.append(word)
+            continue
+        spoken = _run_of_digits(run, known)
+        if spoken is None:
+            return None
+        digits += spoken[:1] * (times - 1) + spoken
+        times = times if not run else 1
+        run = []
+        if word[:1].isdigit():
+            figures = re.sub(r"\D", "", word)
+            digits += figures[:1] * (times - 1) + figures
+            times = 1
+        times = known.repeats.get(word, times)
+    return digits if 0 < len(digits) <= MAX_DIGITS else None
+
+
+def _run_of_digits(run: Sequence[str], known: Vocabulary) -> str | None:
+    values = [span.value for span in read_numbers(run, known.numbers)]
+    if any(value.denominator != 1 for value in values):
+        return None
+    return "".join(str(value) for value in values)
+
+
+def _typed_date(keys: str, today: dt.date | None) -> dt.date | None:
+    match len(keys):
+        case 4 if today is not None:
+            return _day_month(keys, today)
+        case 6:
+            parts = keys[:2], keys[2:4], f"20{keys[4:]}"
+        case 8:
+            parts = keys[:2], keys[2:4], keys[4:]
+        case _:
+            return None
+    return read_date(parts, vocabulary("en"), today)
+
+
+def _day_month(keys: str, today: dt.date) -> dt.date | None:
+    """The next such day from today on."""
+    for year in range(today.year, today.year + 9):
+        try:
+            day = dt.date(year, int(keys[2:]), int(keys[:2]))
+        except ValueError:
+            continue
+        if day >= today:
+            return day
+    return None
+
+
+_READERS: dict[str, Callable[[Sequence[str], Vocabulary], SlotValue | None]] = {
+    "digits": _digits,
+    "count": _count,
+    "number": _count,
+    "minutes": _minutes,
+    "rupees": _rupees,
+    "percent": _percent,
+    "time": read_time,
+}
