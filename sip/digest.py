@@ -1,6 +1,6 @@
 """Digest authentication as a client (RFC 7616, RFC 8760): a challenge and a password in, a header value out.
 
-Only pure functions: the caller keeps the nonce count, makes the client nonce, and decides whom to answer at all.
+Only pure functions: the caller keeps the nonce count, makes the client nonce, and decides whom to answer.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _REST: Final = re.compile(r"[\s,]*\Z")
 
 
 def parse_challenge(header: str) -> Challenge:
-    """Reads one challenge; raises `DigestError`, also for one we cannot answer (auth-int alone, other hashes)."""
+    """Reads one challenge; raises `DigestError`, also for one we cannot answer (auth-int, other hashes)."""
     scheme, _, rest = header.strip().partition(" ")
     if scheme.lower() != "digest":
         raise DigestError(f"not a Digest challenge: {scheme[:40]!r}")
@@ -122,8 +122,8 @@ def authorize(
 ) -> str:
     """The value of `Authorization` or `Proxy-Authorization` (RFC 7616 section 3.4).
 
-    `uri` is the Request-URI as sent; `nc` counts the requests sent with this nonce, from 1; `cnonce` is random
-    text, needed with qop and with the -sess algorithms.
+    `uri` is the Request-URI as sent; `nc` counts the requests sent with this nonce, from 1; `cnonce` is
+    random text, needed with qop and with the -sess algorithms.
     """
     if not cnonce and (challenge.auth or challenge.algorithm.session):
         raise ValueError("a client nonce is needed")

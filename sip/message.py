@@ -344,7 +344,7 @@ def _answerable(request: Request) -> bool:
 
 
 def _first_via(text: str) -> Via:
-    return Via.parse(split_commas(text)[0] if "," in text else text)
+    return [Via.parse(part) for part in split_commas(text) or [text]][0]
 
 
 def _max_forwards(text: str) -> int:
