@@ -344,7 +344,8 @@ def _answerable(request: Request) -> bool:
 
 
 def _first_via(text: str) -> Via:
-    return [Via.parse(part) for part in split_commas(text) or [text]][0]
+    vias = [Via.parse(part) for part in split_commas(text) or [text]]
+    return vias[0]
 
 
 def _max_forwards(text: str) -> int:
