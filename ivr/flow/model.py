@@ -1,0 +1,243 @@
+"""A flow as data: what a file says once it has been read and checked. Everything is frozen; calls share it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ivr.flow.expressions import EvaluationError, Expression, Speak, Template, Values
+from ivr.flow.problems import START, ParamError, Place, did_you_mean
+from ivr.flow.protocol import AudioFile, Text, Utterance
+from ivr.flow.types import Mismatch, Value, ValueType
+
+if TYPE_CHECKING:
+    from ivr.flow.reading import StepReader
+    from ivr.flow.run import Activity, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The name of a step, where it is written."""
+
+    step: str
+    place: Place = START
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`name` gets a constant or the value of an expression, fitted to its type."""
+
+    name: str
+    type: ValueType
+    source: Value | Expression
+    place: Place = START
+
+    def evaluate(self, values: Values) -> Value:
+        """Raises `EvaluationError`."""
+        if not isinstance(self.source, Expression):
+            return self.source
+        try:
+            return self.type.accept(self.source(values))
+        except Mismatch as error:
+            raise EvaluationError(f"{self.name} {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """One outcome of a step.
+
+    `assigns` are carried out on the way. `fills` are names that get a value nobody knows before; `certain` those of
+    them (and those a condition vouches for) that surely hold a value afterwards.
+    """
+
+    outcome: str
+    target: Target
+    assigns: tuple[Assignment, ...] = ()
+    fills: frozenset[str] = frozenset()
+    certain: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a prompt is in one language: a text, an audio file (relative to the flow's folder), or a file with the text
+    that is spoken where the file cannot be read."""
+
+    text: Template | None
+    audio: str | None = None
+    place: Place = START
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt in every language of the flow."""
+
+    name: str
+    place: Place
+    wordings: Mapping[str, Wording]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Variables that any language speaks of."""
+        return frozenset[str]().union(*(w.text.names for w in self.wordings.values() if w.text))
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Variables that must hold a value before it is spoken."""
+        return frozenset[str]().union(*(w.text.needs for w in self.wordings.values() if w.text))
+
+    def utterances(self, values: Values, language: str, speak: Speak) -> tuple[Utterance, ...]:
+        """Rendered for a call; raises `EvaluationError`."""
+        wording = self.wordings.get(language)
+        if wording is None:
+            return ()
+        text = None
+        if wording.text is not None:
+            words = wording.text.render(values, speak)
+            text = Text(words, language) if words else None
+        if wording.audio is not None:
+            return (AudioFile(wording.audio, text),)
+        return () if text is None else (text,)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A condition or value expression of a step, for the checker. `bare`: a value that is not there does no harm."""
+
+    expression: Expression
+    place: Place
+    bare: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(ABC):
+    """One verb with its fields. A verb is one subclass in one module of `ivr.flow.verbs`."""
+
+    name: str
+    place: Place
+
+    verb: ClassVar[str]
+    silent: ClassVar[bool] = True
+    """Whether it can run when nobody is on the line."""
+    ends: ClassVar[bool] = False
+    """Whether the call is over with it."""
+    leaves: ClassVar[bool] = False
+    """Whether the caller is somebody else's after its `next`."""
+    listens: ClassVar[bool] = False
+    """Whether the caller may ask for the operator in it."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, step: StepReader) -> Step | None:
+        """Reads the fields of one step; reports what is wrong and gives None when nothing can be made of it."""
+
+    @abstractmethod
+    def exits(self) -> tuple[Exit, ...]:
+        """Every outcome with its target."""
+
+    @abstractmethod
+    def begin(self, run: Run, now: float) -> Activity | None:
+        """Enters the step: emits its first commands and gives what handles the events, or None when it has been left
+        already (or waits for nothing)."""
+
+    @abstractmethod
+    def skip(self, run: Run, now: float) -> Activity | None:
+        """Enters the step when nobody is on the line any more: nothing is spoken, nothing awaited from a caller."""
+
+    def prompts(self) -> tuple[Prompt, ...]:
+        """What it may speak, in the order of the first time."""
+        return ()
+
+    def retries(self) -> tuple[Prompt, ...]:
+        """What it may still speak once it has been entered."""
+        return ()
+
+    def uses(self) -> tuple[Use, ...]:
+        """Expressions evaluated with the values it was entered with."""
+        return ()
+
+    def seconds(self, speaking: Mapping[str, float]) -> float:
+        """Longest time in it, given the seconds that each prompt takes by name."""
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResultField:
+    type: ValueType
+    default: Value = None
+    place: Place = START
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`call_s` bounds the whole call, `visits` how often any one step may be entered in it."""
+
+    call_s: float = 600.0
+    visits: int = 10
+    place: Place = START
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Where a call goes when something happens outside the steps' own outcomes."""
+
+    hangup: Target | None = None
+    failure: Target | None = None
+    operator: Target | None = None
+
+
+Phrases = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""language -> intent -> phrases."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A flow. `hash` is that of its content; `folder` is where its audio files lie."""
+
+    name: str
+    hash: str
+    folder: Path
+    languages: tuple[str, ...]
+    params: Mapping[str, ValueType]
+    result: Mapping[str, ResultField]
+    variables: Mapping[str, ResultField]
+    limits: Limits
+    events: Events
+    start: Target
+    steps: Mapping[str, Step]
+    prompts: Mapping[str, Prompt]
+    silenced: frozenset[str] = field(default=frozenset())
+    """Steps that can be reached after a hang-up; each runs once in a call."""
+
+    @property
+    def scope(self) -> dict[str, ValueType]:
+        """Every declared name with its type."""
+        return {
+            **self.params,
+            **{name: f.type for name, f in self.variables.items()},
+            **{name: f.type for name, f in self.result.items()},
+        }
+
+    @property
+    def language_name(self) -> str | None:
+        """The value that holds the language of the call."""
+        return next((name for name, type_ in self.scope.items() if type_.kind == "language"), None)
+
+    def bind(self, values: Mapping[str, Any]) -> dict[str, Value]:
+        """The parameters from raw JSON or YAML values; raises `ParamError` that names every bad one."""
+        bound: dict[str, Value] = {}
+        wrong: dict[str, str] = {}
+        for name, type_ in self.params.items():
+            try:
+                bound[name] = type_.accept(values.get(name))
+            except Mismatch as error:
+                wrong[name] = str(error)
+        for name in values:
+            if name not in self.params:
+                hint = did_you_mean(str(name), self.params)
+                wrong[str(name)] = f"is not a parameter of {self.name}" + (f" ({hint})" if hint else "")
+        if wrong:
+            raise ParamError(wrong)
+        return bound

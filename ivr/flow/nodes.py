@@ -1,0 +1,384 @@
+"""A flow file as YAML nodes: every key and value with its place, within limits, and YAML 1.1's traps told apart.
+
+Nothing is constructed from the YAML by the library: the readers below take scalars as the author wrote them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import yaml
+
+from ivr.flow.problems import Place, Report, Rule, did_you_mean
+
+MAX_BYTES = 512 * 1024
+"""Largest flow file."""
+
+MAX_NODES = 50_000
+"""Most nodes of a flow, with every alias counted as often as it is used (a YAML bomb is many aliases)."""
+
+MAX_DEPTH = 24
+
+T = TypeVar("T")
+_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = frozenset(
+    _TAG + name
+    for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp", "value", "merge")
+)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_SWALLOWED = re.compile(r"(?:[:,\[{]|^\s*-)\s+#")
+_JINJA_BARE = re.compile(r"[:\[,{]\s+\{\{")
+_ALIAS_BARE = re.compile(r"[:\[,{]\s*\*")
+
+
+def place_of(node: yaml.Node) -> Place:
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def compose(text: str, report: Report) -> yaml.MappingNode | None:
+    """The root mapping of a YAML text, or None when it cannot be used (the report says why)."""
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        _report_syntax(text, error, report)
+        return None
+    except yaml.YAMLError as error:
+        report.add(Place(1, 1), Rule.YAML, f"the file cannot be read as YAML: {error}")
+        return None
+    except RecursionError:
+        report.add(Place(1, 1), Rule.YAML, "the file is nested too deeply")
+        return None
+    if root is None:
+        report.add(Place(1, 1), Rule.YAML, "the file is empty", "a flow begins with: flow: NAME")
+        return None
+    if not _within_limits(root, report):
+        return None
+    if not isinstance(root, yaml.MappingNode):
+        report.add(place_of(root), Rule.YAML, "a flow file is a mapping", "a flow begins with: flow: NAME")
+        return None
+    return root
+
+
+def _report_syntax(text: str, error: yaml.MarkedYAMLError, report: Report) -> None:
+    """The library tells where it gave up; the cause is often an unquoted `#`, `*`, `{{` some lines before."""
+    mark = error.problem_mark or error.context_mark
+    last = mark.line if mark else 0
+    first = error.context_mark.line if error.context_mark else last
+    lines = text.splitlines()
+    for number in range(min(first, last), min(last + 1, len(lines))):
+        line = lines[number]
+        for pattern, message, hint in (
+            (_SWALLOWED, "# begins a comment here, and the rest of the line is lost", 'quote it: "#"'),
+            (_JINJA_BARE, "{{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'),
+            (_ALIAS_BARE, "* begins a YAML alias here", 'quote it: "*"'),
+        ):
+            found = pattern.search(line)
+            if found:
+                report.add(
+                    Place(number + 1, found.end() - (2 if "{{" in message else 1) + 1),
+                    Rule.YAML,
+                    message,
+                    hint,
+                )
+                return
+    what = error.problem or "not understood"
+    context = f" ({error.context})" if error.context else ""
+    place = Place(last + 1, (mark.column if mark else 0) + 1)
+    if "\t" in (error.problem or "") or "'\\t'" in (error.problem or ""):
+        report.add(place, Rule.YAML, "a tab cannot indent YAML", "use spaces")
+        return
+    report.add(place, Rule.YAML, f"not valid YAML: {what}{context}")
+
+
+def _within_limits(root: yaml.Node, report: Report) -> bool:
+    """Counts nodes with aliases expanded, without expanding them; refuses cycles, depth and foreign tags."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node, depth: int) -> int | None:
+        key = id(node)
+        if key in sizes:
+            return sizes[key]
+        if key in open_nodes:
+            report.add(place_of(node), Rule.YAML, "an anchor contains itself")
+            return None
+        if depth > MAX_DEPTH:
+            report.add(place_of(node), Rule.YAML, f"nested more than {MAX_DEPTH} deep")
+            return None
+        if node.tag not in _PLAIN_TAGS:
+            report.add(place_of(node), Rule.YAML, f"the tag {node.tag} is not allowed", "leave it out")
+            return None
+        total = 1
+        if not isinstance(node, yaml.ScalarNode):
+            open_nodes.add(key)
+            for child in children(node):
+                part = size(child, depth + 1)
+                if part is None:
+                    return None
+                total += part
+            open_nodes.discard(key)
+        sizes[key] = total
+        if total > MAX_NODES:
+            report.add(
+                place_of(node), Rule.YAML, f"more than {MAX_NODES} values when its aliases are written out"
+            )
+            return None
+        return total
+
+    return size(root, 0) is not None
+
+
+def children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+    else:
+        yield from node.value
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One `key: value` of a mapping."""
+
+    key: str
+    key_place: Place
+    node: yaml.Node
+
+    @property
+    def place(self) -> Place:
+        return place_of(self.node)
+
+
+class Reader:
+    """Takes typed values from nodes. What does not fit is reported, and None returned, so that reading goes on."""
+
+    def __init__(self, report: Report, text: str) -> None:
+        self.report = report
+        self._lines = text.splitlines()
+
+    def problem(self, at: yaml.Node | Place, rule: Rule, message: str, hint: str = "") -> None:
+        self.report.add(at if isinstance(at, Place) else place_of(at), rule, message, hint)
+
+    # --- scalars
+
+    def is_null(self, node: yaml.Node) -> bool:
+        return isinstance(node, yaml.ScalarNode) and node.tag == _TAG + "null"
+
+    def text(self, node: yaml.Node, what: str) -> str | None:
+        """A text; what YAML 1.1 reads as something else must be in quotes."""
+        if not isinstance(node, yaml.ScalarNode):
+            self._not_scalar(node, what, "a text")
+            return None
+        if not node.style and node.tag != _TAG + "str":
+            self._trap(node, what)
+            return None
+        return str(node.value)
+
+    def name(self, node: yaml.Node, what: str) -> str | None:
+        """A name of letters, digits, - and _."""
+        text = self.text(node, what)
+        if text is not None and not _NAME.fullmatch(text):
+            self.problem(node, Rule.YAML, f'{what} "{text}" is not a name', "use letters, digits, - and _")
+            return None
+        return text
+
+    def flag(self, node: yaml.Node, what: str) -> bool | None:
+        if isinstance(node, yaml.ScalarNode) and not node.style and node.value in ("true", "false"):
+            return bool(node.value == "true")
+        self.problem(node, Rule.YAML, f"{what} must be true or false")
+        return None
+
+    def whole(self, node: yaml.Node, what: str, low: int, high: int) -> int | None:
+        if isinstance(node, yaml.ScalarNode) and not node.style and re.fullmatch(r"\d{1,6}", node.value):
+            number = int(node.value)
+            if low <= number <= high:
+                return number
+        self.problem(node, Rule.YAML, f"{what} must be a whole number from {low} to {high}")
+        return None
+
+    def seconds(self, node: yaml.Node, what: str, low: float, high: float) -> float | None:
+        """A duration such as 800ms, 5s, 4m; returned in seconds."""
+        match = _DURATION.fullmatch(node.value) if isinstance(node, yaml.ScalarNode) else None
+        if match is None:
+            given = f', not "{node.value}"' if isinstance(node, yaml.ScalarNode) and node.value else ""
+            self.problem(node, Rule.YAML, f"{what} must be a time{given}", "write a unit: 800ms, 5s, 4m")
+            return None
+        seconds = float(match[1]) * _SECONDS[match[2]]
+        if not low <= seconds <= high:
+            self.problem(node, Rule.YAML, f"{what} must be between {_duration(low)} and {_duration(high)}")
+            return None
+        return seconds
+
+    def one_of(self, node: yaml.Node, what: str, options: tuple[str, ...]) -> str | None:
+        if isinstance(node, yaml.ScalarNode) and node.value in options:
+            return str(node.value)
+        text = self.text(node, what)
+        if text is not None:
+            hint = did_you_mean(text, options)
+            self.problem(node, Rule.YAML, f'{what} "{text}" is not known', hint)
+        return None
+
+    def plain(self, node: yaml.Node, what: str) -> str | int | float | bool | None:
+        """A scalar as JSON would have it; a number keeps its value, what YAML 1.1 twists must be quoted."""
+        if not isinstance(node, yaml.ScalarNode):
+            self._not_scalar(node, what, "a single value")
+            return None
+        if node.style or node.tag == _TAG + "str":
+            return str(node.value)
+        if re.fullmatch(r"-?(?:0|[1-9]\d*)", node.value):
+            return int(node.value)
+        if re.fullmatch(r"-?\d+\.\d+", node.value):
+            return float(node.value)
+        if node.value in ("true", "false"):
+            return bool(node.value == "true")
+        if node.tag == _TAG + "timestamp":
+            return str(node.value)
+        self._trap(node, what)
+        return None
+
+    # --- collections
+
+    def entries(self, node: yaml.Node, what: str) -> list[Entry]:
+        """The entries of a mapping in the order of the file, each key once."""
+        if not isinstance(node, yaml.MappingNode):
+            if self.is_null(node):
+                self._empty(node, what)
+            else:
+                self.problem(node, Rule.YAML, f"{what} must be a mapping (key: value)")
+            return []
+        found: dict[str, Entry] = {}
+        for key_node, value in node.value:
+            key = self._key(key_node, what)
+            if key is None:
+                continue
+            first = found.get(key)
+            if first is not None:
+                line = first.key_place.line
+                self.problem(key_node, Rule.YAML, f'"{key}" stands twice in {what} (first in line {line})')
+                continue
+            found[key] = Entry(key, place_of(key_node), value)
+        return list(found.values())
+
+    def items(self, node: yaml.Node, what: str) -> list[yaml.Node]:
+        if isinstance(node, yaml.SequenceNode):
+            return list(node.value)
+        if self.is_null(node):
+            self._empty(node, what)
+        else:
+            self.problem(
+                node, Rule.YAML, f"{what} must be a list", "write [a, b] or one line with - for each"
+            )
+        return []
+
+    def fields(self, node: yaml.Node, what: str) -> Fields:
+        return Fields(self, node, what)
+
+    def _key(self, node: yaml.Node, what: str) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self.problem(
+                node, Rule.YAML, "{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'
+            )
+            return None
+        if node.tag == _TAG + "merge":
+            self.problem(node, Rule.YAML, "<< (merge) is not read in flows", "write the keys out")
+            return None
+        if not node.style and node.tag != _TAG + "str":
+            self._trap(node, f"a key of {what}")
+            return None
+        return str(node.value)
+
+    def _trap(self, node: yaml.ScalarNode, what: str) -> None:
+        """Names what YAML 1.1 made of an unquoted word."""
+        written, kind = node.value, node.tag.removeprefix(_TAG)
+        if kind == "null" and written == "":
+            self._empty(node, what)
+            return
+        meaning = {
+            "bool": "as yes or no (true or false)",
+            "null": "as nothing",
+            "int": "as a number",
+            "float": "as a number",
+            "timestamp": "as a date",
+        }.get(kind, f"as {kind}")
+        message = f"{what} must be a text, and YAML reads {written} {meaning}"
+        self.problem(node, Rule.YAML, message, f'quote it: "{written}"')
+
+    def _empty(self, node: yaml.Node, what: str) -> None:
+        number = node.start_mark.line
+        nearby = self._lines[max(0, number - 1) : number + 1]
+        if any(_SWALLOWED.search(line) for line in nearby):
+            self.problem(node, Rule.YAML, f"{what} is empty: # begins a comment", 'quote it: "#"')
+        else:
+            self.problem(node, Rule.YAML, f"{what} is empty")
+
+    def _not_scalar(self, node: yaml.Node, what: str, wanted: str) -> None:
+        if isinstance(node, yaml.MappingNode) and any(isinstance(k, yaml.MappingNode) for k, _ in node.value):
+            self.problem(
+                node, Rule.YAML, "{{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'
+            )
+            return
+        given = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+        self.problem(node, Rule.YAML, f"{what} must be {wanted}, not {given}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    return f"{seconds:g}s" if seconds < 120 or seconds % 60 else f"{seconds / 60:g}m"
+
+
+class Fields:
+    """A mapping with a known set of keys. `finish` reports the keys that nobody took."""
+
+    def __init__(self, reader: Reader, node: yaml.Node, what: str) -> None:
+        self.reader = reader
+        self.node = node
+        self.what = what
+        self.place = place_of(node)
+        self._entries = {entry.key: entry for entry in reader.entries(node, what)}
+        self._asked: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._entries)
+
+    def entry(self, key: str) -> Entry | None:
+        self._asked.add(key)
+        return self._entries.get(key)
+
+    def take(self, key: str) -> yaml.Node | None:
+        """The value of an optional key."""
+        entry = self.entry(key)
+        return entry.node if entry else None
+
+    def need(self, key: str, rule: Rule = Rule.YAML, hint: str = "") -> yaml.Node | None:
+        """The value of a required key; its absence is reported."""
+        node = self.take(key)
+        if node is None:
+            self.reader.problem(self.place, rule, f"{self.what} has no {key}", hint)
+        return node
+
+    def read(self, key: str, read: Callable[[yaml.Node, str], T | None], default: T) -> T:
+        """The value of an optional key through a reader, or the default."""
+        node = self.take(key)
+        if node is None:
+            return default
+        value = read(node, f"{key} of {self.what}")
+        return default if value is None else value
+
+    def finish(self) -> None:
+        for key, entry in self._entries.items():
+            if key not in self._asked:
+                hint = did_you_mean(key, self._asked)
+                self.reader.problem(entry.key_place, Rule.YAML, f'{self.what} has no key "{key}"', hint)

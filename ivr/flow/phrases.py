@@ -1,0 +1,52 @@
+"""The phrases of intents: the built-in ones, the flow's own (`intents`), and those of a single choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from ivr.flow.intents import builtin_phrases
+from ivr.flow.model import Phrases
+from ivr.flow.problems import Rule, did_you_mean
+from ivr.flow.reading import FlowScope
+
+OPERATOR = "operator"
+MAX_PHRASE = 120
+
+
+def read_phrases(flow: FlowScope, node: yaml.Node, what: str) -> dict[str, tuple[str, ...]]:
+    """`{hi: [...], en: [...]}`: language -> phrases."""
+    reader = flow.reader
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in reader.entries(node, what):
+        if entry.key not in flow.languages:
+            hint = did_you_mean(entry.key, flow.languages)
+            reader.problem(
+                entry.key_place, Rule.CHOICES, f'{what}: "{entry.key}" is not a language of this flow', hint
+            )
+            continue
+        texts = (
+            reader.text(item, f"a phrase of {what}")
+            for item in reader.items(entry.node, f"{entry.key} in {what}")
+        )
+        found[entry.key] = tuple(text for text in texts if text and len(text) <= MAX_PHRASE)
+    return found
+
+
+def collect_phrases(flow: FlowScope, intents: Mapping[str, Mapping[str, tuple[str, ...]]]) -> Phrases:
+    """Per language what is listened for: each intent's phrases, and the operator's where the flow has one."""
+    wanted = dict(intents)
+    if flow.operator:
+        wanted.setdefault(OPERATOR, {})
+    phrases: dict[str, dict[str, tuple[str, ...]]] = {}
+    for language in flow.languages:
+        for intent, own in wanted.items():
+            listed = (
+                *builtin_phrases(intent, language),
+                *flow.intents.get(intent, {}).get(language, ()),
+                *own.get(language, ()),
+            )
+            if listed:
+                phrases.setdefault(language, {})[intent] = tuple(dict.fromkeys(listed))
+    return phrases

@@ -1,0 +1,220 @@
+"""Reading one step: the fields of a verb, with everything the flow declares at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from ivr.flow.expressions import Expression, ExpressionError, compile_condition, compile_text
+from ivr.flow.model import Assignment, Prompt, Target, Wording
+from ivr.flow.nodes import Fields, Reader, place_of
+from ivr.flow.problems import Place, Rule, did_you_mean
+from ivr.flow.protocol import BargeIn
+from ivr.flow.sayas import normalise
+from ivr.flow.types import Mismatch, Value, ValueType
+
+_EXPRESSION = ("{{", "}}")
+
+
+class FlowScope:
+    """What the head of a flow declares; steps are read against it."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        languages: tuple[str, ...],
+        scope: Mapping[str, ValueType],
+        result: frozenset[str],
+        intents: Mapping[str, Mapping[str, tuple[str, ...]]],
+        operator: bool,
+    ) -> None:
+        self.reader = reader
+        self.languages = languages
+        self.scope = scope
+        self.result = result
+        self.intents = intents
+        self.operator = operator
+        self.prompts: dict[str, Prompt] = {}
+
+    def prompt(self, name: str, node: yaml.Node) -> Prompt:
+        """A prompt from its mapping of languages; rule 3 is proved here."""
+        reader = self.reader
+        wordings: dict[str, Wording] = {}
+        for entry in reader.entries(node, f"prompt {name}"):
+            if entry.key not in self.languages:
+                hint = did_you_mean(entry.key, self.languages)
+                reader.problem(
+                    entry.key_place,
+                    Rule.PROMPTS,
+                    f'prompt {name}: "{entry.key}" is not a language of this flow',
+                    hint,
+                )
+                continue
+            wording = self._wording(name, entry.key, entry.node)
+            if wording is not None:
+                wordings[entry.key] = wording
+        return Prompt(name, place_of(node), wordings)
+
+    def _wording(self, name: str, language: str, node: yaml.Node) -> Wording | None:
+        what = f"prompt {name} in {language}"
+        if not isinstance(node, yaml.MappingNode):
+            text = self.reader.text(node, what)
+            return None if text is None else self._worded(text, None, what, node, language)
+        fields = self.reader.fields(node, what)
+        audio = fields.read("audio", self.reader.text, None)
+        text_node = fields.take("text")
+        text = None if text_node is None else self.reader.text(text_node, f"text of {what}")
+        fields.finish()
+        if audio is None and text is None:
+            self.reader.problem(node, Rule.PROMPTS, f"{what} has neither text nor audio")
+            return None
+        return self._worded(text, audio, what, node if text_node is None else text_node, language)
+
+    def _worded(
+        self, text: str | None, audio: str | None, what: str, node: yaml.Node, language: str
+    ) -> Wording | None:
+        if text is None:
+            return Wording(None, audio, place_of(node))
+        try:
+            template = compile_text(text, self.scope, lambda fixed: normalise(fixed, language))
+        except ExpressionError as error:
+            self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
+            return None
+        return Wording(template, audio, place_of(node))
+
+    def expression(self, node: yaml.Node, what: str) -> Expression | None:
+        text = self.reader.text(node, what)
+        return None if text is None else self.compile(text, node, what)
+
+    def compile(self, text: str, node: yaml.Node, what: str) -> Expression | None:
+        try:
+            return compile_condition(text, self.scope)
+        except ExpressionError as error:
+            self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
+            return None
+
+    def constant(self, node: yaml.Node, what: str, type_: ValueType, rule: Rule = Rule.PROMPTS) -> Value:
+        """A literal fitted to a type."""
+        if self.reader.is_null(node) and getattr(node, "value", "") in ("null", "~"):
+            raw = None
+        else:
+            raw = self.reader.plain(node, what)
+            if raw is None:
+                return None
+        try:
+            return type_.accept(raw)
+        except Mismatch as error:
+            hint = did_you_mean(str(raw), type_.options) if type_.options else ""
+            if isinstance(raw, int | float) and type_.kind in ("text", "digits"):
+                hint = f'quote it: "{raw}"'
+            self.reader.problem(node, rule, f"{what} {error}", hint)
+            return None
+
+    def assignments(self, node: yaml.Node, what: str) -> tuple[Assignment, ...]:
+        """`{name: constant, name: "{{ expression }}"}`."""
+        found: list[Assignment] = []
+        for entry in self.reader.entries(node, what):
+            declared = self.scope.get(entry.key)
+            if declared is None:
+                hint = did_you_mean(entry.key, self.scope) or "declare it in result or variables"
+                self.reader.problem(
+                    entry.key_place, Rule.PROMPTS, f'{what}: "{entry.key}" is not declared', hint
+                )
+                continue
+            label = f"{entry.key} in {what}"
+            source = self.source(entry.node, label, declared)
+            found.append(Assignment(entry.key, declared, source, entry.place))
+        return tuple(found)
+
+    def source(self, node: yaml.Node, what: str, type_: ValueType) -> Value | Expression:
+        """A constant, or an expression when the whole text is `{{ ... }}`."""
+        inner = expression_in(node)
+        if inner is None:
+            return self.constant(node, what, type_)
+        expression = self.compile(inner, node, what)
+        if expression is not None and expression.shape.family is not type_.family:
+            self.reader.problem(
+                node,
+                Rule.PROMPTS,
+                f"{what} is {type_}, and the expression gives {expression.shape.family.value}",
+            )
+            return None
+        return expression
+
+
+def expression_in(node: yaml.Node) -> str | None:
+    """What stands between the braces when a scalar is one expression as a whole."""
+    if not isinstance(node, yaml.ScalarNode):
+        return None
+    text = node.value.strip()
+    if not (text.startswith("{{") and text.endswith("}}")) or "{{" in text[2:]:
+        return None
+    return str(text[2:-2].strip())
+
+
+class StepReader:
+    """The node of one step. A verb reads its own value and the fields beside it (`next`, `otherwise`)."""
+
+    def __init__(self, flow: FlowScope, name: str, verb: str, fields: Fields, node: yaml.Node) -> None:
+        self.flow = flow
+        self.reader = flow.reader
+        self.name = name
+        self.verb = verb
+        self.fields = fields
+        self.node = node
+        """The value of the verb's key."""
+        self.place: Place = fields.place
+        self.what = f"step {name}"
+
+    def body(self) -> Fields:
+        """The verb's value as a mapping."""
+        return self.reader.fields(self.node, f"{self.verb} of {self.what}")
+
+    def target(self, fields: Fields, key: str, *, required: bool = True) -> Target | None:
+        """The step an outcome leads to."""
+        node = fields.take(key)
+        if node is None:
+            if required:
+                self.reader.problem(
+                    fields.place,
+                    Rule.OUTCOMES,
+                    f"{fields.what} has no {key}",
+                    f"every outcome needs a step: {key}: STEP",
+                )
+            return None
+        return self.target_at(node, f"{key} of {fields.what}")
+
+    def target_at(self, node: yaml.Node, what: str) -> Target | None:
+        text = self.reader.text(node, what)
+        return None if text is None else Target(text, place_of(node))
+
+    def prompt(self, fields: Fields, key: str) -> Prompt | None:
+        node = fields.need(key, Rule.PROMPTS)
+        return None if node is None else self.prompt_at(node, f"{self.name}.{key}")
+
+    def prompt_at(self, node: yaml.Node, inline_name: str) -> Prompt | None:
+        """A prompt by its name, or written in place as a mapping of languages."""
+        if isinstance(node, yaml.MappingNode):
+            prompt = self.flow.prompt(inline_name, node)
+            self.flow.prompts[inline_name] = prompt
+            return prompt
+        name = self.reader.text(node, f"prompt of {self.what}")
+        if name is None:
+            return None
+        found = self.flow.prompts.get(name)
+        if found is None:
+            hint = did_you_mean(name, self.flow.prompts) or "write it under prompts"
+            self.reader.problem(node, Rule.PROMPTS, f'there is no prompt "{name}"', hint)
+        return found
+
+    def barge_in(self, fields: Fields) -> BargeIn:
+        options = tuple(kind.value for kind in BargeIn)
+
+        def read(node: yaml.Node, what: str) -> str | None:
+            return self.reader.one_of(node, what, options)
+
+        return BargeIn(fields.read("barge_in", read, BargeIn.ANY.value))
+
+    def seconds(self, fields: Fields, key: str, default: float, low: float, high: float) -> float:
+        return fields.read(key, lambda node, what: self.reader.seconds(node, what, low, high), default)

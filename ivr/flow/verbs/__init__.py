@@ -1,0 +1,24 @@
+"""The verbs: one module, one class each. To add a verb, write its module and name its class here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ivr.flow.model import Step
+from ivr.flow.verbs.branch import Branch
+from ivr.flow.verbs.collect import Collect
+from ivr.flow.verbs.end import End
+from ivr.flow.verbs.menu import Menu
+from ivr.flow.verbs.request import Request
+from ivr.flow.verbs.say import Say
+from ivr.flow.verbs.set import Set
+from ivr.flow.verbs.transfer import Transfer
+
+VERBS: Mapping[str, type[Step]] = {
+    step.verb: step for step in (Say, Menu, Collect, Set, Branch, Request, Transfer, End)
+}
+
+NOT_YET = frozenset(("record", "consent", "publish", "agent", "flow", "wait", "voicemail"))
+"""Verbs of the language that this version does not carry out."""
+
+__all__ = ["NOT_YET", "VERBS"]

@@ -1,0 +1,245 @@
+"""What menu and collect share: a prompt, the wait for keys and speech, and the ladder of retries.
+
+    PROMPT --done--> WAITING --speech begins--> HEARING --heard--> understood, or the next retry
+       \\--key or speech that may cut the prompt--/        WAITING --no input--> the next retry
+    TYPING: some keys are in, more may follow (collect only)
+
+No-input and no-match walk the same ladder; after its last prompt the step is left by `otherwise`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+from ivr.flow.intents import match_intent
+from ivr.flow.model import Phrases, Prompt, Step, Target
+from ivr.flow.nodes import Fields
+from ivr.flow.protocol import BargeIn, Event, Heard, Key, PromptDone, SpeechBegan, SpeechSpec, Tick
+from ivr.flow.reading import StepReader
+from ivr.flow.run import Run
+
+OPERATOR = "operator"
+"""The built-in intent that takes the flow's `operator` event."""
+
+OPERATOR_KEY = "0"
+"""Takes the `operator` event in a menu that has no choice of its own for it."""
+
+HEARING_SLACK_S = 5.0
+"""How much longer than the longest utterance the answer of the recogniser is awaited."""
+
+DEFAULT_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How long to wait for input from the end of a prompt, and what to say each time before waiting again."""
+
+    wait_s: float = DEFAULT_WAIT_S
+    prompts: tuple[Prompt, ...] = ()
+
+
+def read_retry(step: StepReader, fields: Fields) -> Retry:
+    node = fields.take("retry")
+    if node is None:
+        return Retry()
+    inner = step.reader.fields(node, f"retry of {step.what}")
+    wait_s = step.seconds(inner, "wait", DEFAULT_WAIT_S, 0.5, 120.0)
+    listed = inner.take("prompts")
+    items = [] if listed is None else step.reader.items(listed, f"retry prompts of {step.what}")
+    prompts = [step.prompt_at(item, f"{step.name}.retry.{n}") for n, item in enumerate(items, 1)]
+    inner.finish()
+    return Retry(wait_s, tuple(prompt for prompt in prompts if prompt is not None))
+
+
+class _Phase(Enum):
+    PROMPT = auto()
+    WAITING = auto()
+    HEARING = auto()
+    TYPING = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskingStep(Step):
+    """The fields of a step that asks the caller something."""
+
+    prompt: Prompt
+    barge_in: BargeIn
+    retry: Retry
+    otherwise: Target
+    phrases: Phrases
+    """Per language: intent -> phrases that are listened for, the operator's included where the flow has one."""
+
+    def prompts(self) -> tuple[Prompt, ...]:
+        return (self.prompt, *self.retry.prompts)
+
+    def retries(self) -> tuple[Prompt, ...]:
+        return self.retry.prompts
+
+    def skip(self, run: Run, now: float) -> None:
+        run.leave("otherwise", self.otherwise, "hangup")
+
+    def waiting_seconds(self, speaking: Mapping[str, float], answer_s: float) -> float:
+        """Longest time in it: every prompt and the wait after each, then the longest answer."""
+        rounds = 1 + len(self.retry.prompts)
+        spoken = sum(speaking.get(prompt.name, 0.0) for prompt in self.prompts())
+        return spoken + rounds * max(self.retry.wait_s, answer_s)
+
+
+class Asking(ABC):
+    """A step that asks, under way."""
+
+    def __init__(self, run: Run, step: AskingStep, spec: SpeechSpec | None) -> None:
+        self._run = run
+        self._step = step
+        self._spec = spec
+        self._phase = _Phase.WAITING
+        self._attempt = 0
+        self.due: float | None = None
+
+    # --- what menu and collect decide
+
+    @property
+    @abstractmethod
+    def takes_keys(self) -> bool: ...
+
+    @abstractmethod
+    def pressed(self, key: str, now: float) -> None:
+        """A key that counts. Calls `choose`, `again` or `await_keys`."""
+
+    @abstractmethod
+    def understood(self, text: str | None, now: float) -> None:
+        """An utterance. Calls `choose` or `again`."""
+
+    def keys_over(self, now: float) -> None:
+        """No further key came in time."""
+
+    # --- the automaton
+
+    def begin(self, now: float) -> None:
+        if not self._keys_cut:
+            self._run.drop_keys()
+        elif self.takes_keys and self._run.typed_ahead:
+            self._take_typed_ahead(now)
+            return
+        self._speak(self._step.prompt, now)
+
+    def handle(self, event: Event, now: float) -> None:
+        if isinstance(event, Key):
+            self._key(event.key, now)
+        elif isinstance(event, SpeechBegan):
+            self._speech_began(now)
+        elif isinstance(event, Heard):
+            self._heard(event.text, now)
+        elif isinstance(event, PromptDone):
+            if self._run.is_said(event.id) and self._phase is _Phase.PROMPT:
+                self._wait(now)
+        elif isinstance(event, Tick):
+            self._tick(now)
+
+    @property
+    def _keys_cut(self) -> bool:
+        return self._step.barge_in in (BargeIn.KEYS, BargeIn.ANY)
+
+    @property
+    def _speech_cuts(self) -> bool:
+        return self._step.barge_in in (BargeIn.SPEECH, BargeIn.ANY)
+
+    def _take_typed_ahead(self, now: float) -> None:
+        while self._run.verdict is None and self._phase is not _Phase.PROMPT:
+            key = self._run.take_key()
+            if key is None:
+                return
+            self.pressed(key, now)
+
+    def _speak(self, prompt: Prompt, now: float) -> None:
+        if self._spec is not None and not self._speech_cuts:
+            self._run.stop_listening()
+        self._phase = _Phase.PROMPT
+        self.due = None
+        if self._run.say(prompt, self._step.barge_in):
+            if self._spec is not None and self._speech_cuts:
+                self._run.listen(self._spec)
+        elif self._run.verdict is None:
+            self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        self._phase = _Phase.WAITING
+        self.due = now + self._step.retry.wait_s
+        if self._spec is not None:
+            self._run.listen(self._spec)
+
+    def _key(self, key: str, now: float) -> None:
+        if self._phase is _Phase.PROMPT and not self._keys_cut:
+            return
+        if self._run.is_stray(key) or not self.takes_keys:
+            return
+        self._run.stop_saying()
+        self.pressed(key, now)
+
+    def _speech_began(self, now: float) -> None:
+        if self._spec is None or not self._run.listening or self._phase is _Phase.TYPING:
+            return
+        self._run.stop_saying()
+        self._phase = _Phase.HEARING
+        self.due = now + self._spec.max_s + HEARING_SLACK_S
+
+    def _heard(self, text: str | None, now: float) -> None:
+        if self._spec is None or not self._run.listening or self._phase is _Phase.TYPING:
+            return
+        self._run.stop_saying()
+        self.understood(text, now)
+
+    def _tick(self, now: float) -> None:
+        if self.due is None or now < self.due:
+            return
+        if self._phase is _Phase.WAITING:
+            self.again("no-input", now)
+        elif self._phase is _Phase.HEARING:
+            self.again("no-match", now)
+        elif self._phase is _Phase.TYPING:
+            self.keys_over(now)
+
+    # --- what follows
+
+    def await_keys(self, gap_s: float, now: float) -> None:
+        """More keys may follow within `gap_s`."""
+        self._phase = _Phase.TYPING
+        self.due = now + gap_s
+
+    def again(self, reason: Literal["no-input", "no-match"], now: float) -> None:
+        """The next prompt of the ladder, or `otherwise` after the last."""
+        self._run.stop_saying()
+        self._run.drop_keys()
+        prompts = self._step.retry.prompts
+        if self._attempt < len(prompts):
+            self._attempt += 1
+            self._speak(prompts[self._attempt - 1], now)
+        else:
+            self.choose("otherwise", self._step.otherwise, reason)
+
+    def choose(self, outcome: str, target: Target, via: str) -> None:
+        """The step is over."""
+        self._run.stop_saying()
+        self._run.stop_listening()
+        self._run.leave(outcome, target, via)
+
+    def call_operator(self, via: str) -> bool:
+        """Takes the flow's operator event, if it has one."""
+        operator = self._run.flow.events.operator
+        if operator is None:
+            return False
+        self.choose(OPERATOR, operator, via)
+        return True
+
+    def intent_of(self, text: str) -> tuple[str, float] | None:
+        """The intent of an utterance among the step's phrases, with its score."""
+        language = self._run.language
+        candidates = self._step.phrases.get(language)
+        if not candidates:
+            return None
+        match = match_intent(text, language, candidates)
+        return None if match is None else (match.name, match.score)

@@ -1,0 +1,280 @@
+"""collect: a value typed or spoken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from ivr.flow.expressions import EvaluationError, Expression
+from ivr.flow.model import Exit, Target, Use
+from ivr.flow.nodes import Fields, place_of
+from ivr.flow.phrases import collect_phrases
+from ivr.flow.problems import START, Place, Rule, did_you_mean
+from ivr.flow.protocol import SpeechSpec
+from ivr.flow.reading import StepReader
+from ivr.flow.run import Run
+from ivr.flow.slots import parse_keys, parse_slot
+from ivr.flow.types import MAX_DIGITS, MAX_TEXT, SIMPLE_NAMES, Family, Mismatch, Value, ValueType
+from ivr.flow.verbs.asking import OPERATOR, Asking, AskingStep, read_retry
+from ivr.flow.verbs.menu import KEYS
+
+_LENGTH = re.compile(r"(\d{1,2})(?:\.\.(\d{1,2}))?")
+_CERTAIN = 1.0
+"""Score from which free text counts as a call for the operator: the phrase itself and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInput:
+    """How many digits, the key that ends them, and how long to wait for the next one."""
+
+    low: int
+    high: int
+    end: str | None
+    gap_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechInput:
+    """Which slot is listened for; lengths in seconds."""
+
+    slot: str
+    max_s: float
+    end_silence_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collect(AskingStep):
+    verb = "collect"
+    silent = False
+    listens = True
+
+    into: str
+    type: ValueType
+    keys: KeyInput | None
+    speech: SpeechInput | None
+    accept: Expression | None
+    accept_place: Place
+    target: Target
+
+    @classmethod
+    def read(cls, step: StepReader) -> Collect | None:
+        fields = step.body()
+        prompt = step.prompt(fields, "prompt")
+        into, declared = _read_into(step, fields)
+        keys = _read_keys(step, fields)
+        speech = _read_speech(step, fields, declared)
+        if "keys" not in fields and "speech" not in fields:
+            step.reader.problem(fields.place, Rule.CHOICES, f"{fields.what} takes neither keys nor speech")
+        barge_in = step.barge_in(fields)
+        retry = read_retry(step, fields)
+        accept_node = fields.take("accept")
+        accept = None if accept_node is None else step.flow.expression(accept_node, f"accept of {step.what}")
+        target = step.target(fields, "next")
+        otherwise = step.target(fields, "otherwise")
+        fields.finish()
+        if prompt is None or declared is None or target is None or otherwise is None:
+            return None
+        return cls(
+            name=step.name,
+            place=step.place,
+            prompt=prompt,
+            barge_in=barge_in,
+            retry=retry,
+            otherwise=otherwise,
+            phrases=collect_phrases(step.flow, {}) if speech else {},
+            into=into,
+            type=declared.required(),
+            keys=keys,
+            speech=speech,
+            accept=accept,
+            accept_place=START if accept_node is None else place_of(accept_node),
+            target=target,
+        )
+
+    @property
+    def certain(self) -> bool:
+        """Whether `next` is only taken with a value: free text may be left to the recording."""
+        return self.speech is None or self.speech.slot != "text"
+
+    def exits(self) -> tuple[Exit, ...]:
+        into = frozenset((self.into,))
+        done = Exit("next", self.target, fills=into, certain=into if self.certain else frozenset())
+        return (done, Exit("otherwise", self.otherwise))
+
+    def uses(self) -> tuple[Use, ...]:
+        return () if self.accept is None else (Use(self.accept, self.accept_place),)
+
+    def seconds(self, speaking: Mapping[str, float]) -> float:
+        typed = 0.0 if self.keys is None else self.keys.gap_s * self.keys.high
+        said = 0.0 if self.speech is None else self.speech.max_s
+        return self.waiting_seconds(speaking, max(typed, said))
+
+    def begin(self, run: Run, now: float) -> Asking:
+        spec = None
+        if self.speech is not None:
+            listed = self._phrases(run.language)
+            spec = SpeechSpec(run.language, listed, self.speech.max_s, self.speech.end_silence_s)
+        asking = _CollectAsking(run, self, spec)
+        asking.begin(now)
+        return asking
+
+    def _phrases(self, language: str) -> tuple[str, ...]:
+        """What a recogniser of small vocabularies should know; empty for free speech."""
+        if self.speech is None or self.speech.slot != "one_of":
+            return ()
+        groups = self.phrases.get(language, {})
+        return (*self.type.options, *(phrase for group in groups.values() for phrase in group))
+
+
+class _CollectAsking(Asking):
+    def __init__(self, run: Run, collect: Collect, spec: SpeechSpec | None) -> None:
+        super().__init__(run, collect, spec)
+        self._collect = collect
+        self._typed = ""
+
+    @property
+    def takes_keys(self) -> bool:
+        return self._collect.keys is not None
+
+    def pressed(self, key: str, now: float) -> None:
+        keys = self._collect.keys
+        if keys is None:
+            return
+        if key == keys.end:
+            self._evaluate_keys(keys, now)
+        elif not key.isdigit():
+            self._clear("no-match", now)
+        else:
+            self._typed += key
+            if len(self._typed) < keys.high:
+                self.await_keys(keys.gap_s, now)
+                return
+            self._run.expect_stray(keys.end)
+            self._evaluate_keys(keys, now)
+
+    def keys_over(self, now: float) -> None:
+        if self._collect.keys is not None:
+            self._evaluate_keys(self._collect.keys, now)
+
+    def understood(self, text: str | None, now: float) -> None:
+        speech = self._collect.speech
+        if speech is None:
+            return
+        if text is None and speech.slot == "text":
+            self.choose("next", self._collect.target, "not transcribed")
+            return
+        if not text:
+            self._clear("no-match", now)
+            return
+        value = parse_slot(speech.slot, text[:MAX_TEXT], self._run.language, self._collect.type.options)
+        if speech.slot == "text" or value is None:
+            found = self.intent_of(text)
+            asked = found is not None and found[0] == OPERATOR
+            if (
+                asked
+                and found is not None
+                and (value is None or found[1] >= _CERTAIN)
+                and self.call_operator(OPERATOR)
+            ):
+                return
+        self._offer(value, "speech", now)
+
+    def _evaluate_keys(self, keys: KeyInput, now: float) -> None:
+        typed, self._typed = self._typed, ""
+        enough = keys.low <= len(typed)
+        self._offer(parse_keys(self._collect.type.kind, typed) if enough and typed else None, "keys", now)
+
+    def _offer(self, value: Value, via: str, now: float) -> None:
+        """Takes the value if it fits its type and the step accepts it."""
+        collect = self._collect
+        try:
+            fitting = collect.type.accept(value)
+            if collect.accept is not None and not collect.accept.holds(
+                {**self._run.values, collect.into: fitting}
+            ):
+                raise Mismatch("not accepted")
+        except (Mismatch, EvaluationError):
+            self._clear("no-match", now)
+            return
+        self._run.assign(((collect.into, fitting),))
+        self.choose("next", collect.target, via)
+
+    def _clear(self, reason: str, now: float) -> None:
+        self._typed = ""
+        self.again("no-match", now)
+
+
+def _read_into(step: StepReader, fields: Fields) -> tuple[str, ValueType | None]:
+    node = fields.need("into", Rule.PROMPTS, "name the value to fill, declared in result or variables")
+    name = None if node is None else step.reader.text(node, f"into of {step.what}")
+    if node is None or name is None:
+        return "", None
+    declared = step.flow.scope.get(name)
+    if declared is None:
+        hint = did_you_mean(name, step.flow.scope) or "declare it in result or variables"
+        step.reader.problem(node, Rule.PROMPTS, f'into of {step.what}: "{name}" is not declared', hint)
+    return name, declared
+
+
+def _read_keys(step: StepReader, fields: Fields) -> KeyInput | None:
+    node = fields.take("keys")
+    if node is None:
+        return None
+    inner = step.reader.fields(node, f"keys of {step.what}")
+    length = inner.need("length", Rule.CHOICES, "such as length: 4 or length: 1..3")
+    low, high = 1, MAX_DIGITS
+    if length is not None:
+        match = _LENGTH.fullmatch(getattr(length, "value", "") if isinstance(length.value, str) else "")
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= low <= high <= MAX_DIGITS:
+            step.reader.problem(
+                length,
+                Rule.CHOICES,
+                f"length of {inner.what} must be a number or a range",
+                "such as 4 or 1..3",
+            )
+    end = inner.read("end", partial(_read_end, step), None)
+    gap_s = step.seconds(inner, "gap", 3.0, 0.2, 30.0)
+    inner.finish()
+    return KeyInput(low, high, end, gap_s)
+
+
+def _read_end(step: StepReader, node: object, what: str) -> str | None:
+    key = step.reader.text(node, what)  # type: ignore[arg-type]
+    if key is not None and (len(key) != 1 or key not in KEYS or key.isdigit()):
+        step.reader.problem(node, Rule.CHOICES, f'{what} "{key}" cannot end digits', 'use "#" or "*"')  # type: ignore[arg-type]
+        return None
+    return key
+
+
+def _read_speech(step: StepReader, fields: Fields, declared: ValueType | None) -> SpeechInput | None:
+    node = fields.take("speech")
+    if node is None:
+        return None
+    inner = step.reader.fields(node, f"speech of {step.what}")
+    slot_node = inner.need("slot", Rule.PROMPTS, "such as slot: minutes")
+    known = (*SIMPLE_NAMES, "one_of")
+
+    slot = None if slot_node is None else step.reader.one_of(slot_node, f"slot of {step.what}", known)
+    max_s = step.seconds(inner, "max", 10.0, 1.0, 120.0)
+    end_silence_s = step.seconds(inner, "end_silence", 0.7, 0.2, 5.0)
+    inner.finish()
+    if slot is None or slot_node is None:
+        return None
+    if declared is not None and not _fits(slot, declared):
+        step.reader.problem(
+            slot_node, Rule.PROMPTS, f"slot {slot} does not fit {fields.what}, which fills {declared}"
+        )
+    return SpeechInput(slot, max_s, end_silence_s)
+
+
+def _fits(slot: str, declared: ValueType) -> bool:
+    kind = declared.kind
+    if slot == kind:
+        return True
+    if kind == "text":
+        return slot in ("text", "digits", "one_of", "language")
+    number = ValueType(slot).family is Family.NUMBER and declared.family is Family.NUMBER
+    return number and kind in ("rupees", "percent")

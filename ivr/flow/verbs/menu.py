@@ -1,0 +1,160 @@
+"""menu: a prompt, and keys and intents at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from ivr.flow.model import Assignment, Exit, Target
+from ivr.flow.nodes import Entry
+from ivr.flow.phrases import collect_phrases, read_phrases
+from ivr.flow.problems import Place, Rule
+from ivr.flow.protocol import SpeechSpec
+from ivr.flow.reading import StepReader
+from ivr.flow.run import Run
+from ivr.flow.verbs.asking import OPERATOR, OPERATOR_KEY, Asking, AskingStep, read_retry
+
+KEYS = "0123456789*#ABCD"
+_MENU_SPEECH_S = 6.0
+"""Longest utterance a menu waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice: its key, its intent, or both."""
+
+    name: str
+    place: Place
+    key: str | None
+    intent: str | None
+    phrases: Mapping[str, tuple[str, ...]]
+    assigns: tuple[Assignment, ...]
+    target: Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Menu(AskingStep):
+    verb = "menu"
+    silent = False
+    listens = True
+
+    choices: tuple[Choice, ...]
+    keys: Mapping[str, Choice]
+    intents: Mapping[str, Choice]
+
+    @classmethod
+    def read(cls, step: StepReader) -> Menu | None:
+        fields = step.body()
+        prompt = step.prompt(fields, "prompt")
+        barge_in = step.barge_in(fields)
+        retry = read_retry(step, fields)
+        otherwise = step.target(fields, "otherwise")
+        choices = _read_choices(step, fields.need("choices", Rule.CHOICES))
+        fields.finish()
+        if prompt is None or otherwise is None:
+            return None
+        return cls(
+            name=step.name,
+            place=step.place,
+            prompt=prompt,
+            barge_in=barge_in,
+            retry=retry,
+            otherwise=otherwise,
+            phrases=collect_phrases(
+                step.flow, {c.intent: c.phrases for c in choices if c.intent is not None}
+            ),
+            choices=choices,
+            keys={choice.key: choice for choice in choices if choice.key is not None},
+            intents={choice.intent: choice for choice in choices if choice.intent is not None},
+        )
+
+    def exits(self) -> tuple[Exit, ...]:
+        chosen = (Exit(c.name, c.target, c.assigns) for c in self.choices)
+        return (*chosen, Exit("otherwise", self.otherwise))
+
+    def seconds(self, speaking: Mapping[str, float]) -> float:
+        return self.waiting_seconds(speaking, _MENU_SPEECH_S if self.intents else 0.0)
+
+    def begin(self, run: Run, now: float) -> Asking:
+        phrases = self.phrases.get(run.language, {})
+        listed = tuple(phrase for group in phrases.values() for phrase in group)
+        spec = SpeechSpec(run.language, listed, max_s=_MENU_SPEECH_S) if listed else None
+        asking = _MenuAsking(run, self, spec)
+        asking.begin(now)
+        return asking
+
+
+class _MenuAsking(Asking):
+    def __init__(self, run: Run, menu: Menu, spec: SpeechSpec | None) -> None:
+        super().__init__(run, menu, spec)
+        self._menu = menu
+
+    @property
+    def takes_keys(self) -> bool:
+        return True
+
+    def pressed(self, key: str, now: float) -> None:
+        choice = self._menu.keys.get(key)
+        if choice is not None:
+            self._take(choice, key)
+        elif not (key == OPERATOR_KEY and self.call_operator(key)):
+            self.again("no-match", now)
+
+    def understood(self, text: str | None, now: float) -> None:
+        found = self.intent_of(text) if text else None
+        if found is None:
+            self.again("no-match", now)
+            return
+        choice = self._menu.intents.get(found[0])
+        if choice is not None:
+            self._take(choice, found[0])
+        elif not (found[0] == OPERATOR and self.call_operator(OPERATOR)):
+            self.again("no-match", now)
+
+    def _take(self, choice: Choice, via: str) -> None:
+        if self._run.carry_out(choice.assigns):
+            self.choose(choice.name, choice.target, via)
+
+
+def _read_choices(step: StepReader, node: yaml.Node | None) -> tuple[Choice, ...]:
+    if node is None:
+        return ()
+    entries = step.reader.entries(node, f"choices of {step.what}")
+    if not entries:
+        step.reader.problem(node, Rule.CHOICES, f"{step.what} offers no choice")
+    choices = [_read_choice(step, entry) for entry in entries]
+    return tuple(choice for choice in choices if choice is not None)
+
+
+def _read_choice(step: StepReader, entry: Entry) -> Choice | None:
+    reader = step.reader
+    what = f"choice {entry.key} of {step.what}"
+    fields = reader.fields(entry.node, what)
+    key_node = fields.take("key")
+    key = None if key_node is None else reader.text(key_node, f"key of {what}")
+    if key_node is not None and key is not None and (len(key) != 1 or key not in KEYS):
+        reader.problem(
+            key_node, Rule.CHOICES, f'key "{key}" of {what} is not on a telephone', "use 0-9, *, # or A-D"
+        )
+        key = None
+    intent = fields.read("intent", reader.name, None)
+    phrases_node = fields.take("phrases")
+    phrases = {} if phrases_node is None else read_phrases(step.flow, phrases_node, f"phrases of {what}")
+    if intent is None and phrases:
+        intent = entry.key
+    if key_node is None and intent is None and "intent" not in fields:
+        reader.problem(
+            entry.key_place,
+            Rule.CHOICES,
+            f"{what} can neither be pressed nor said",
+            "give a key or an intent",
+        )
+    set_node = fields.take("set")
+    assigns = () if set_node is None else step.flow.assignments(set_node, f"set of {what}")
+    target = step.target(fields, "next")
+    fields.finish()
+    if target is None:
+        return None
+    return Choice(entry.key, entry.key_place, key, intent, phrases, assigns, target)
