@@ -113,17 +113,19 @@ class _Sum:
         return True
 
     def _scale(self, scale: Fraction) -> bool:
-        if self.current is None and self.last is Role.SCALE and scale > self.groups[-1][1]:
+        if any(other == scale for _, other in self.groups):
+            return False
+        if self.current is not None:
+            group = self.current
+        elif self.last is Role.SCALE:
+            if scale < self.groups[-1][1]:
+                return False
             group = Fraction(0)
         else:
-            group = self.current if self.current is not None else 1 + (self.shift or 0)
-            if self.current is None and self.last is Role.SCALE:
-                return False
+            group = 1 + (self.shift or Fraction(0))
         # "one lakh crore", "one lakh twenty thousand crore": all that is smaller is counted in the greater.
         while self.groups and self.groups[-1][1] < scale:
             group += self.groups.pop()[0]
-        if self.groups and self.groups[-1][1] == scale:
-            return False
         self.groups.append((group * scale, scale))
         self.current, self.shift = None, None
         return True
@@ -146,9 +148,7 @@ def _read(pieces: Sequence[Piece | None], start: int) -> Span | None:
         if piece.role is Role.BRIDGE:
             if not _bridges(number, pieces, at):
                 break
-        elif (
-            piece.role is Role.SHIFT and number.groups and not _continues(number, pieces, at)
-        ) or not number.take(piece):
+        elif not number.take(piece):
             break
         at += 1
     value = number.value
@@ -168,11 +168,6 @@ def _bridges(number: _Sum, pieces: Sequence[Piece | None], at: int) -> bool:
         and following.role in (Role.NUMBER, Role.TENS)
         and following.value >= 1
     )
-
-
-def _continues(number: _Sum, pieces: Sequence[Piece | None], at: int) -> bool:
-    following = pieces[at + 1] if at + 1 < len(pieces) else None
-    return number.current is None and following is not None and following.role is not Role.SHIFT
 
 
 def _decimals(whole: Fraction, pieces: Sequence[Piece | None], at: int) -> tuple[Fraction, int]:
