@@ -16,6 +16,7 @@ from engines.contract import Recognizer
 from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
 from ivr.flow.protocol import (
+    AudioFile,
     Command,
     Commit,
     Enter,
@@ -41,9 +42,23 @@ from ivr.flow.protocol import (
     Transfer,
     Transferred,
 )
+from ivr.flow.protocol import Utterance as Spoken
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.prompts import Prompt, Prompts
-from media.leg import Answered, CallLeg, Cause, Digit, Held, HungUp, LegEvent, Party, Played, Ringing, Stopped
+from media.leg import (
+    Answered,
+    CallLeg,
+    Cause,
+    Digit,
+    Held,
+    HungUp,
+    LegEvent,
+    Party,
+    Played,
+    Quality,
+    Ringing,
+    Stopped,
+)
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +175,11 @@ class CallSession:
     def step(self) -> str:
         """The step of the flow that the call is in."""
         return self._machine.step
+
+    @property
+    def quality(self) -> Quality:
+        """What the network did to the media so far."""
+        return self._leg.quality()
 
     async def hang_up(self) -> None:
         """Ends the call from outside, as an operator does; the flow's `hangup` steps still run."""
@@ -310,7 +330,7 @@ class CallSession:
         mark = ""
         for index, utterance in enumerate(command.utterances):
             mark = f"{command.id}/{index}"
-            prompt = self._services.prompts.get(utterance, codec)
+            prompt = self._services.prompts.get(self._located(utterance), codec)
             self._saying[mark] = (command.id, prompt)
             self._leg.play(prompt.clip, mark)
             self._journal.note(
@@ -327,7 +347,14 @@ class CallSession:
     def _prefetch(self) -> None:
         """Makes what may be spoken next while nothing waits for it: a menu's answer then starts in one
         frame."""
-        self._services.prompts.prefetch(self._machine.lookahead(), self._leg.codec)
+        coming = map(self._located, self._machine.lookahead())
+        self._services.prompts.prefetch(coming, self._leg.codec)
+
+    def _located(self, utterance: Spoken) -> Spoken:
+        """Audio files lie in the flow's folder."""
+        if isinstance(utterance, AudioFile):
+            return AudioFile(str(self._machine.flow.folder / utterance.path), utterance.instead)
+        return utterance
 
     async def _request(self, command: SendRequest) -> None:
         self._journal.note("request", {"id": command.id, "endpoint": command.endpoint})

@@ -5,30 +5,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from ivr.api.gateway import CallRequest, NoCapacity, ParamsRefused, UnknownFlow
-from ivr.call import CallSession, Services
+from ivr.api.gateway import (
+    BadNumber,
+    CallRequest,
+    LiveCall,
+    NoCapacity,
+    ParamsRefused,
+    UnknownFlow,
+    UnknownTrunk,
+)
+from ivr.call import CallSession, Ended, Services
 from ivr.config import Config
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
-from ivr.flow.types import ParamError
+from ivr.flow.problems import ParamError
+from ivr.flow.types import Value
 from ivr.journal import CallJournal
 from ivr.library import FlowLibrary
 from ivr.masking import mask_number
 from ivr.metrics import Metrics
 from ivr.store import NewCall, Store, StoreError, new_id
 from media.leg import CallLeg, Cause
-from media.recorder import RecordingWriter
+from media.recorder import RecordingEnd, RecordingWriter
+from sip import stack as stack_errors
 from sip.stack import OutboundCall, SipStack, TrunkBusy
-from sip.trunks import TrunkTable, target_of
+from sip.trunks import Target, TrunkTable, target_of
 
 log = logging.getLogger(__name__)
 
@@ -90,46 +97,50 @@ class CallDesk:
         self._spawn(self._inbound(leg))
 
     async def initiate(self, request: CallRequest, stack: SipStack) -> str:
-        """Places a call; gives its id, or that of the call which the same idempotency key placed before.
-
-        Raises what `ivr.api.gateway.Gateway.initiate` does. The record is durable before anything is sent.
-        """
+        """As `ivr.api.gateway.Gateway.initiate`; nothing is sent before the record is durable."""
         flow = self._library.get(request.flow)
         if flow is None:
-            raise UnknownFlow(request.flow)
-        try:
-            values = flow.bind(request.params)
-        except ParamError as error:
-            raise ParamsRefused(error.fields) from error
-        outbound = OutboundCall(request.to, request.trunk, request.caller_id)
-        target = target_of(outbound, self._trunks[request.trunk])
+            raise UnknownFlow(request.flow, self._library.names)
+        values = _bind(flow, request)
+        outbound, target = self._target(request)
         if (retry := self.admit()) is not None:
             raise NoCapacity(retry)
-        created = await self._store.create_call(
-            NewCall(
-                new_id(),
-                "outbound",
-                time.time(),
-                flow=flow.name,
-                flow_hash=flow.hash,
-                trunk=request.trunk,
-                caller=target.caller,
-                called=target.number,
-                params=request.params,
-                idempotency_key=request.idempotency_key,
-                fingerprint=_fingerprint(request),
-            )
+        call = NewCall(
+            new_id(),
+            "outbound",
+            time.time(),
+            flow=flow.name,
+            flow_hash=flow.hash,
+            trunk=outbound.trunk,
+            caller=target.caller,
+            called=target.number,
+            params=request.params,
+            idempotency_key=request.idempotency_key,
+            fingerprint=request.fingerprint,
         )
+        created = await self._store.create_call(call)
         if created.existing:
             return created.call_id
-        journal = CallJournal(self._store, created.call_id)
+        journal = CallJournal(self._store, call.id)
         try:
             leg = await stack.call(outbound)
         except TrunkBusy as error:
             await journal.finish({}, Cause.NO_CAPACITY.value, "us")
-            raise NoCapacity(RETRY_FULL_S) from error
-        self._spawn(self._run(created.call_id, leg, flow, values, journal))
-        return created.call_id
+            raise NoCapacity(RETRY_FULL_S, f"all lines of the trunk {outbound.trunk} are in use") from error
+        self._spawn(self._run(call.id, leg, FlowMachine(flow, values, request.language), journal))
+        return call.id
+
+    def _target(self, request: CallRequest) -> tuple[OutboundCall, Target]:
+        """Raises `UnknownTrunk`, `BadNumber`."""
+        known = tuple(self._config.trunks)
+        name = request.trunk if request.trunk is not None else next(iter(known), None)
+        if name not in known:
+            raise UnknownTrunk(name, known)
+        outbound = OutboundCall(request.to, name, request.caller_id)
+        try:
+            return outbound, target_of(outbound, self._trunks[name])
+        except stack_errors.BadNumber as error:
+            raise BadNumber(str(error)) from error
 
     async def hang_up(self, call_id: str) -> bool:
         """Ends a live call; False when there is none of this id."""
@@ -139,10 +150,10 @@ class CallDesk:
         await session.hang_up()
         return True
 
-    def step_of(self, call_id: str) -> str | None:
-        """The step a live call is in."""
+    def live_call(self, call_id: str) -> LiveCall | None:
+        """The live call; None when there is none of this id."""
         session = self._sessions.get(call_id)
-        return None if session is None else session.step
+        return None if session is None else LiveCall(session.step, session.quality)
 
     async def wait_until_idle(self, wait_s: float) -> None:
         """Returns when no call lives any more, or after `wait_s`."""
@@ -191,44 +202,44 @@ class CallDesk:
             log.error("a call is refused, the store cannot take it: %s", error)
             await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
             return
-        await self._run(call_id, leg, flow, values, CallJournal(self._store, call_id))
+        await self._run(call_id, leg, FlowMachine(flow, values), CallJournal(self._store, call_id))
 
-    async def _run(
-        self, call_id: str, leg: CallLeg, flow: Flow, values: Mapping[str, Any], journal: CallJournal
-    ) -> None:
-        machine = FlowMachine(flow, values)
-        path = self._recording_path(call_id)
-        session = CallSession(leg, machine, journal, self._services, lambda: self._record(leg, path, journal))
-        self._sessions[call_id] = session
-        info = leg.info
+    async def _run(self, call_id: str, leg: CallLeg, machine: FlowMachine, journal: CallJournal) -> None:
+        info, flow = leg.info, machine.flow.name
         log.info(
             "call %s: %s from %s to %s, flow %s",
-            call_id, info.direction, mask_number(info.caller), mask_number(info.called), flow.name,
+            call_id, info.direction, mask_number(info.caller), mask_number(info.called), flow,
         )  # fmt: skip
         began = time.monotonic()
-        self._metrics.call_began(info.direction, flow.name)
+        answered: list[float] = []
+
+        def on_answered() -> None:
+            answered.append(time.monotonic())
+            self._metrics.observe_setup(info.direction, answered[0] - began)
+            self._record(leg, call_id, journal)
+
+        session = CallSession(leg, machine, journal, self._services, on_answered)
+        self._sessions[call_id] = session
+        self._metrics.call_started(info.direction)
+        ended = Ended(machine.result, Cause.FAILED.value, "us")
         try:
             ended = await session.run()
         finally:
             del self._sessions[call_id]
-        quality = leg.quality()
-        await journal.language(machine.language)
-        await journal.finish(ended.result, ended.cause, ended.by, quality)
-        self._metrics.call_ended(info.direction, flow.name, ended.cause, quality)
-        log.info(
-            "call %s: ended by %s, %s, after %.1f s", call_id, ended.by, ended.cause, time.monotonic() - began
-        )
+            quality = leg.quality()
+            talked = time.monotonic() - answered[0] if answered else None
+            self._metrics.call_ended(info.direction, flow, ended.cause, answered_s=talked, quality=quality)
+            await journal.language(machine.language)
+            await journal.finish(ended.result, ended.cause, ended.by, quality)
+            log.info("call %s: ended, %s by %s, after %.1f s", call_id, ended.cause, ended.by, talked or 0.0)
 
-    def _recording_path(self, call_id: str) -> Path | None:
+    def _record(self, leg: CallLeg, call_id: str, journal: CallJournal) -> None:
         if not self._config.media.record:
-            return None
+            return
         day = time.strftime("%Y-%m-%d", time.gmtime())
-        return self._config.store.path / "recordings" / day / f"{call_id}.wav"
-
-    def _record(self, leg: CallLeg, path: Path | None, journal: CallJournal) -> None:
-        if path is not None:
-            leg.record(self._recorder.open(path, leg.codec))
-            journal.recording(str(path))
+        path = self._config.store.path / "recordings" / day / f"{call_id}.wav"
+        leg.record(self._recorder.open(path, leg.codec, lambda end: _recorded(call_id, journal, end)))
+        journal.recording(str(path))
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
@@ -242,6 +253,22 @@ class CallDesk:
                 log.error("a call failed", exc_info=error)
 
 
-def _fingerprint(request: CallRequest) -> str:
-    asked = [request.to, request.flow, request.trunk, request.caller_id, request.params]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+def _recorded(call_id: str, journal: CallJournal, end: RecordingEnd) -> None:
+    if end.fault:
+        log.error("call %s: the recording stopped: %s", call_id, end.fault)
+        journal.note("recording_stopped", {"reason": end.fault})
+
+
+def _bind(flow: Flow, request: CallRequest) -> dict[str, Value]:
+    """The flow's parameters; raises `ParamsRefused`."""
+    wrong: dict[str, str] = {}
+    values: dict[str, Value] = {}
+    try:
+        values = flow.bind(request.params)
+    except ParamError as error:
+        wrong |= error.fields
+    if request.language is not None and request.language not in flow.languages:
+        wrong["language"] = f"must be one of {', '.join(flow.languages)}"
+    if wrong:
+        raise ParamsRefused(wrong)
+    return values

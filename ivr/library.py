@@ -21,6 +21,10 @@ class FlowLibrary:
     def __init__(self, flows: dict[str, Flow]) -> None:
         self._flows = flows
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._flows))
+
     def get(self, name: str) -> Flow | None:
         return self._flows.get(name)
 
