@@ -1,0 +1,104 @@
+"""The queue of clips, tick by tick."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.clip import Clip
+from media.codecs import PCMA, PCMU, Codec
+from media.playout import Playout
+
+WIDE = Codec("WIDE", 9, 8000, 16000, bytes, bytes, bytes(160))
+
+
+def clip(text: str, finished: bool = True) -> Clip:
+    return Clip(PCMA, [letter.encode() for letter in text], finished)
+
+
+def test_nothing_queued_is_silence():
+    playout = Playout(PCMA)
+    assert playout.next() is None
+    assert not playout.playing
+
+
+def test_clips_follow_each_other_without_a_gap():
+    playout = Playout(PCMA)
+    playout.add(clip("ab"), "one")
+    playout.add(clip("c"), "two")
+    assert [playout.next() for _ in range(4)] == [b"a", b"b", b"c", None]
+    assert playout.played == ["one", "two"]
+
+
+def test_a_clip_is_played_when_its_last_payload_was_given_not_before():
+    playout = Playout(PCMA)
+    playout.add(clip("ab"), "one")
+    playout.next()
+    assert playout.played == []
+    playout.next()
+    assert playout.played == ["one"]
+
+
+def test_a_growing_clip_gives_silence_until_more_is_there():
+    playout = Playout(PCMA)
+    growing = clip("a", finished=False)
+    playout.add(growing, "grows")
+    assert [playout.next(), playout.next()] == [b"a", None]
+    assert playout.playing
+    growing.frames.append(b"b")
+    assert playout.next() == b"b"
+    growing.finished = True
+    playout.add(clip("c"), "next")
+    assert playout.next() == b"c"
+    assert playout.played == ["grows", "next"]
+
+
+def test_an_empty_clip_is_played_at_once_and_costs_no_tick():
+    playout = Playout(PCMA)
+    playout.add(clip(""), "empty")
+    playout.add(clip("a"), "real")
+    assert playout.next() == b"a"
+    assert playout.played == ["empty", "real"]
+
+
+def test_stop_tells_how_much_of_each_clip_was_sent():
+    playout = Playout(PCMA)
+    playout.add(clip("abc"), "one")
+    playout.add(clip("d"), "two")
+    playout.next()
+    playout.next()
+    assert playout.stop() == [("one", 320), ("two", 0)]
+    assert playout.next() is None
+    assert playout.stop() == []
+    assert playout.played == []
+
+
+def test_samples_count_the_clip_alone_not_the_silence_of_waiting():
+    playout = Playout(PCMA)
+    playout.add(clip("a", finished=False), "grows")
+    for _ in range(5):
+        playout.next()
+    assert playout.stop() == [("grows", 160)]
+
+
+def test_after_a_new_negotiation_the_rest_comes_in_the_new_codec():
+    playout = Playout(PCMA)
+    payload = PCMA.encode(b"\x00\x20" * 160)
+    playout.add(Clip(PCMA, [payload, payload], True), "prompt")
+    assert playout.next() == payload
+    playout.use(PCMU)
+    assert playout.next() == PCMU.encode(PCMA.decode(payload))
+
+
+def test_another_sample_rate_is_refused():
+    with pytest.raises(ValueError, match="16000 Hz"):
+        Playout(PCMA).add(Clip(WIDE), "wide")
+
+
+@given(st.lists(st.integers(0, 5), max_size=6))
+def test_every_payload_is_given_once_and_every_mark_told_once(lengths):
+    playout = Playout(PCMA)
+    for i, length in enumerate(lengths):
+        playout.add(Clip(PCMA, [bytes([i, j]) for j in range(length)], True), str(i))
+    given_out = [playout.next() for _ in range(sum(lengths) + 1)]
+    assert given_out == [*(bytes([i, j]) for i, n in enumerate(lengths) for j in range(n)), None]
+    assert playout.played == [str(i) for i in range(len(lengths))]
