@@ -31,6 +31,7 @@ from media.codecs import PCMA
 from media.plane import RtpPlane
 from media.ports import PortPool
 from media.rtp import HEADER, HEADER_BYTES
+from media.stream import DATAGRAM_BYTES
 
 HOST = "127.0.0.1"
 SLOTS = 20
@@ -96,16 +97,30 @@ def generate(calls: int, seconds: float, cpu: int | None) -> None:
     measure_from, end = start + SETTLE_S, start + SETTLE_S + seconds
     slot = 0
     while due < end:
-        # Asleep rather than in epoll: to be woken is paid by the sender, which is the process that is
-        measured. time.sleep(max(0.0, due - time.monotonic())) for fd, _ in poll.poll(0): index, sock =
-        by_fd[fd] try: data, ancillary, _, _ = sock.recvmsg(2048, 64) except OSError: continue whole,
-        nanoseconds = TIMESPEC.unpack(ancillary[0][2]) at = whole + nanoseconds / 1e9 sequence =
-        HEADER.unpack_from(data)[2] if due > measure_from and seen_sequence[index] >= 0: spacing.append((at -
-        seen_at[index]) * 1000) lost += (sequence - seen_sequence[index] - 1) & 0xFFFF received += 1
-        seen_at[index], seen_sequence[index] = at, sequence lateness.append((time.monotonic() - due) * 1000)
-        frame = slot // SLOTS for index, sock in slots[slot % SLOTS]: HEADER.pack_into(packet, 0, 0x80, 8,
-        frame & 0xFFFF, frame * 160 & 0xFFFFFFFF, index + 1) sock.send(packet) sent += 1 slot += 1 due +=
-        SLOT_S
+        # Asleep rather than in epoll: whoever wakes a sleeper pays, and that would be the process measured.
+        time.sleep(max(0.0, due - time.monotonic()))
+        for fd, _ in poll.poll(0):
+            index, sock = by_fd[fd]
+            try:
+                data, ancillary, _, _ = sock.recvmsg(DATAGRAM_BYTES, 64)
+            except OSError:
+                continue
+            whole, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
+            at = whole + nanoseconds / 1e9
+            sequence = HEADER.unpack_from(data)[2]
+            if due > measure_from and seen_sequence[index] >= 0:
+                spacing.append((at - seen_at[index]) * 1000)
+                lost += (sequence - seen_sequence[index] - 1) & 0xFFFF
+                received += 1
+            seen_at[index], seen_sequence[index] = at, sequence
+        lateness.append((time.monotonic() - due) * 1000)
+        frame = slot // SLOTS
+        for index, sock in slots[slot % SLOTS]:
+            HEADER.pack_into(packet, 0, 0x80, 8, frame & 0xFFFF, frame * 160 & 0xFFFFFFFF, index + 1)
+            sock.send(packet)
+            sent += 1
+        slot += 1
+        due += SLOT_S
     report = {
         "rtp_spacing_ms": _spread(spacing),
         "rtp_received": received,
@@ -127,7 +142,8 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
     generator = await asyncio.create_subprocess_exec(
         *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=1 << 20
     )
-    assert generator.stdin is not None and generator.stdout is not None
+    assert generator.stdin is not None
+    assert generator.stdout is not None
     plane = RtpPlane(PortPool(0, 0, 0.0, HOST), timeout_s=60.0, address=HOST)
     await plane.start()
     frames = [bytes([i % 250 + 1]) * PCMA.frame_bytes for i in range(int((options.seconds + 10) * 50))]
