@@ -1,13 +1,15 @@
-"""The server: all parts of a node, put together, started in order and stopped in the reverse one."""
+"""The server: the parts of a node, put together, started in order and stopped in the reverse one."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+import socket
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
 
 import httpx
 import uvicorn
@@ -21,7 +23,7 @@ from ivr.config import Config
 from ivr.config import Trunk as TrunkConfig
 from ivr.desk import CallDesk, Load
 from ivr.endpoints import Endpoints
-from ivr.library import load_library
+from ivr.library import FlowLibrary, load_library
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
@@ -31,6 +33,7 @@ from media.ports import PortPool
 from media.recorder import RecordingWriter, recover
 from media.vad import VadBatch
 from sip.digest import Credentials
+from sip.stack import SipStack
 from sip.trunks import Trunk, TrunkTable
 from sip.user_agent import UserAgent
 
@@ -39,26 +42,32 @@ log = logging.getLogger(__name__)
 VOICES: Final = 2
 """Embedded voices: the second speaks while the first restarts."""
 
-USER_AGENT: Final = "ivr-server"
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the server really listens."""
-
-    sip: tuple[str, ...]
-    api: str
-
 
 class Server:
-    """One node; a `Gateway` for its API."""
+    """A running node; the `Gateway` of its API. Made by `running`."""
 
-    def __init__(self, config: Config, desk: CallDesk, stack: UserAgent, store: Store, voices: tuple[EspeakSynthesizer, ...]) -> None:
-        self._config = config
+    def __init__(
+        self,
+        config: Config,
+        library: FlowLibrary,
+        desk: CallDesk,
+        stack: SipStack,
+        store: Store,
+        voices: tuple[EspeakSynthesizer, ...],
+        api: str,
+    ) -> None:
+        self.config = config
+        self.library = library
+        self.api = api
         self._desk = desk
         self._stack = stack
         self._store = store
         self._voices = voices
+
+    @property
+    def sip(self) -> list[str]:
+        """Where SIP is really listened for, as `udp:127.0.0.1:5060`."""
+        return self._stack.addresses()
 
     async def initiate(self, request: CallRequest) -> str:
         if self._desk.draining:
@@ -79,7 +88,7 @@ class Server:
             reasons.append("no capacity for another call")
         if self._store.failing is not None:
             reasons.append(f"store: {self._store.failing}")
-        if not any(voice.health.up for voice in self._voices):
+        if not any(voice.health.pid is not None for voice in self._voices):
             reasons.append("no voice is up")
         return Readiness(tuple(reasons))
 
@@ -88,3 +97,159 @@ class Server:
         self._desk.draining = True
         await self._stack.drain()
         await self._desk.wait_until_idle(wait_s)
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Server]:
+    """A server that takes calls; everything of it is gone when the block is left.
+
+    Raises `LibraryError`, `StoreError`, `EngineError`, `OSError` (an address that cannot be bound) before any call
+    is taken.
+    """
+    library = load_library(config)
+    async with AsyncExitStack() as on_exit:
+        metrics = Metrics(library.names, ("espeak", "pocketsphinx"))
+        lag = LoopLag(metrics.observe_lag)
+        await _background(on_exit, lag.run())
+
+        outbox = Outbox(config.endpoints, config.webhook, metrics)
+        url = database_url(config.store.path, config.store.database)
+        store = await Store.open(url, announce=outbox.announce, observer=metrics.observe_commit)
+        on_exit.push_async_callback(store.close)
+        metrics.watch_store(lambda: store.backlog)
+        await asyncio.to_thread(recover, config.store.path / "recordings")
+
+        voices = tuple(EspeakSynthesizer() for _ in range(VOICES))
+        recognizer = PocketsphinxRecognizer()
+        vad = VadBatch()
+        recorder = RecordingWriter()
+        for part in (*voices, recognizer, vad, recorder):
+            on_exit.push_async_callback(part.close)
+        await asyncio.gather(*(part.start() for part in (*voices, recognizer, vad, recorder)))
+
+        folder = config.store.path / "prompts"
+        await asyncio.to_thread(prune, folder)
+        prompts = Prompts(
+            voices,
+            folder,
+            config.engines.tts_deadline_s,
+            lambda engine, seconds: metrics.observe_engine("tts", engine, seconds),
+        )
+        on_exit.push_async_callback(prompts.close)
+        client = await on_exit.enter_async_context(httpx.AsyncClient(follow_redirects=False))
+
+        plane = RtpPlane(
+            PortPool(*config.media.ports, config.media.rest_s, _media_address(config)),
+            timeout_s=config.media.timeout_s,
+            address=_media_address(config),
+        )
+        await plane.start()
+        on_exit.push_async_callback(plane.close)
+
+        services = Services(
+            prompts=prompts,
+            vad=vad,
+            recognizers=(recognizer,),
+            asr_deadline_s=config.engines.asr_deadline_s,
+            endpoints=Endpoints(config.endpoints, client),
+            target=lambda name: config.queues.get(name, name),
+            observe_key=metrics.observe_key,
+            max_call_s=config.limits.call_s,
+        )
+        trunks = {name: _trunk(trunk) for name, trunk in config.trunks.items()}
+        load = Load(config.limits.calls, config.limits.loop_lag_ms, lambda: plane.lateness_ms)
+        desk = CallDesk(config, library, store, services, recorder, TrunkTable(trunks), load, metrics)
+        stack = UserAgent(
+            listen=list(config.sip.listen),
+            advertise=config.sip.advertise,
+            trunks=trunks,
+            plane=plane,
+            admit=desk.admit,
+            on_incoming=desk.take,
+            user_agent="ivr-server",
+        )
+        await store.recover(time.time())
+        await outbox.start(store)
+        on_exit.push_async_callback(outbox.close)
+
+        listener = _listener(config)
+        api = f"http://{config.api.host}:{listener.getsockname()[1]}"
+        server = Server(config, library, desk, stack, store, voices, api)
+        await _serve_api(on_exit, server, store, metrics, listener)
+        on_exit.push_async_callback(stack.close)
+        on_exit.push_async_callback(desk.close)
+        await stack.start()
+        yield server
+
+
+async def _background(on_exit: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Runs until the server stops."""
+    task = asyncio.create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    on_exit.push_async_callback(stop)
+
+
+class _Api(uvicorn.Server):
+    """uvicorn inside our loop: the process's signals are ours."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_api(
+    on_exit: AsyncExitStack, server: Server, store: Store, metrics: Metrics, listener: socket.socket
+) -> None:
+    app = create_app(server, store, metrics, server.config.api.keys)
+    settings = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
+    api = _Api(settings)
+    task = asyncio.create_task(api.serve(sockets=[listener]))
+
+    async def stop() -> None:
+        api.should_exit = True
+        await asyncio.wait([task], timeout=3.0)
+        task.cancel()
+
+    on_exit.push_async_callback(stop)
+
+
+def _listener(config: Config) -> socket.socket:
+    """The API's listening socket; raises OSError that names the address."""
+    family = socket.AF_INET6 if ":" in config.api.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.api.host, config.api.port))
+    except OSError as error:
+        listener.close()
+        raise OSError(f"api: {config.api.host}:{config.api.port}: {error.strerror}") from error
+    return listener
+
+
+def _media_address(config: Config) -> str:
+    """RTP is received where SIP is."""
+    host = config.sip.listen[0].split(":", 1)[1].rpartition(":")[0]
+    return host.strip("[]")
+
+
+def _trunk(trunk: TrunkConfig) -> Trunk:
+    credentials = trunk.credentials
+    return Trunk(
+        allow=tuple(trunk.allow),
+        proxy=trunk.proxy,
+        caller_id=trunk.caller_id,
+        number_format=trunk.number_format,
+        country_code=trunk.country_code,
+        headers=trunk.headers,
+        credentials=None
+        if credentials is None
+        else Credentials(credentials.username, credentials.password, credentials.realm),
+        codecs=tuple(trunk.codecs),
+        max_calls=trunk.max_calls,
+    )

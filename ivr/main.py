@@ -1,0 +1,75 @@
+"""The process around a server: event loop, signals, and what an operator reads at the start."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from ivr.config import Config, load
+from ivr.server import Server, running
+
+DRAIN_S: Final = 300.0
+"""How long live calls may go on after SIGTERM; a second signal ends them at once."""
+
+
+def main(config_path: Path, announce: Path | None) -> None:
+    """Runs a server until SIGTERM or SIGINT; raises what `ivr.server.running` does, and `ConfigError`."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    config = load(config_path)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config, announce))
+
+
+async def _serve(config: Config, announce: Path | None) -> None:
+    signals: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, None)
+    async with running(config) as server:
+        # What is there now stays: the collector need not walk it again while calls are live.
+        gc.collect()
+        gc.freeze()
+        if announce is not None:
+            _announce(server, announce)
+        print(_welcome(server), flush=True)
+        await signals.get()
+        print("No new calls from here on; live calls may finish. Once more to stop at once.", flush=True)
+        draining = asyncio.create_task(server.drain(DRAIN_S))
+        again = asyncio.create_task(signals.get())
+        await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        again.cancel()
+
+
+def _announce(server: Server, path: Path) -> None:
+    """Written beside and renamed, so that who waits for the file never reads half of it."""
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    beside.write_text(json.dumps({"sip": server.sip, "api": server.api, "pid": os.getpid()}))
+    beside.replace(path)
+
+
+def _welcome(server: Server) -> str:
+    lines = ["", "Taking calls."]
+    lines += [f"  SIP        {address}" for address in server.sip]
+    host, _, port = server.sip[0].split(":", 1)[1].rpartition(":")
+    for number, inbound in server.config.numbers.items():
+        user = "anything" if number == "*" else number
+        lines.append(f"  call       sip:{user}@{host}:{port}   -> flow {inbound.flow}")
+    lines.append(f"  API        {server.api}/api/voice/calls")
+    lines.append(f"  its pages  {server.api}/docs")
+    if server.config.numbers:
+        number = next(iter(server.config.numbers))
+        lines.append(f"  try        ivr phone sip:{number}@{host}:{port}")
+    return "\n".join([*lines, ""])
