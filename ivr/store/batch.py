@@ -41,9 +41,20 @@ it."""
 def to_json(value: object) -> str:
     """Compact JSON; raises `StoreError` for what JSON cannot say."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise StoreError(f"not JSON: {error}") from error
+
+
+def encodable(text: str) -> str:
+    """The text with `?` for what UTF-8 cannot carry: undecodable bytes of a peer must not spoil its call's
+    record.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +72,8 @@ class Create:
                 "flow_hash": call.flow_hash,
                 "language": call.language,
                 "trunk": call.trunk,
-                "caller": call.caller,
-                "called": call.called,
+                "caller": encodable(call.caller),
+                "called": encodable(call.called),
                 "params": to_json(call.params),
                 "created_at": call.created_at,
                 "idempotency_key": call.idempotency_key,

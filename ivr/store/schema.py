@@ -109,8 +109,8 @@ def prepare(connection: Connection) -> None:
 def tune_sqlite(connection: Any, _record: Any) -> None:
     """Settings of each SQLite connection (a listener of SQLAlchemy's `connect` event).
 
-    WAL with synchronous=NORMAL: what was committed survives the death of the process at any moment without an
-    fsync per commit. Checkpoints, which do wait for the disk, are left to a connection of their own.
+    WAL with synchronous=NORMAL: what was committed survives the death of the process at any moment without
+    an fsync per commit. Checkpoints, which do wait for the disk, are left to a connection of their own.
     """
     cursor = connection.cursor()
     for pragma in (

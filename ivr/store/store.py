@@ -141,7 +141,8 @@ class Store:
         """Why nothing can be written at present; None when all is well."""
         return self._writer.failing
 
-    # --- a call's life --------------------------------------------------------------------------------------
+    # --- a call's life
+    # --------------------------------------------------------------------------------------
 
     async def create_call(self, call: NewCall, *, deadline_s: float = DEADLINE_S) -> Created:
         """Stores a new call, durable. A key that is known gives the call it belongs to; raises
@@ -233,7 +234,8 @@ class Store:
         recording: str | None = await self._writer.commit(Erase(call_id, at), DEADLINE_S)
         return recording
 
-    # --- reading --------------------------------------------------------------------------------------------
+    # --- reading
+    # --------------------------------------------------------------------------------------------
 
     async def get_call(self, call_id: str) -> CallRecord | None:
         """The call as committed."""
@@ -280,7 +282,8 @@ class Store:
             rows = await connection.execute(query)
             return [StoredEvent(row.seq, row.at, row.kind, json.loads(row.data)) for row in rows]
 
-    # --- deliveries -----------------------------------------------------------------------------------------
+    # --- deliveries
+    # -----------------------------------------------------------------------------------------
 
     async def enqueue(self, deliveries: Sequence[Delivery]) -> None:
         """Stores deliveries to be made, durable."""
@@ -321,7 +324,8 @@ class Store:
         """Stores what became of a try, durable."""
         await self._writer.commit(settle, DEADLINE_S)
 
-    # --- inside ---------------------------------------------------------------------------------------------
+    # --- inside
+    # ---------------------------------------------------------------------------------------------
 
     def _rows(self, call_id: str, happened: Sequence[CallEvent]) -> list[dict[str, Any]]:
         last = self._last_seq[call_id]

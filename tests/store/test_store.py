@@ -241,6 +241,16 @@ async def test_what_is_not_json_is_refused_where_it_is_said(store: Store) -> Non
     assert [e.seq for e in await store.list_events("x")] == [1]
 
 
+async def test_bytes_of_a_peer_that_are_no_text_do_not_spoil_the_record(store: Store) -> None:
+    undecodable = b"\xffRamesh".decode(errors="surrogateescape")
+    await store.create_call(NewCall("x", "inbound", 1.0, caller=undecodable))
+    await store.append_events("x", [CallEvent(1.0, "header", {"X-Name": undecodable})], durable=True)
+    record = await store.get_call("x")
+    assert record is not None
+    assert record.caller == "?Ramesh"
+    assert (await store.list_events("x"))[0].data == {"X-Name": "?Ramesh"}
+
+
 async def test_one_impossible_write_takes_no_other_with_it(store: Store) -> None:
     calls = [NewCall(new_id(), "inbound", 1.0) for _ in range(5)]
     calls.insert(2, NewCall(new_id(), None, 1.0))  # type: ignore[arg-type]

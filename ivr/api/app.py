@@ -1,0 +1,101 @@
+"""The HTTP application: calls, health, metrics and their documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from ivr.api import calls, problems
+from ivr.api.auth import Keys
+from ivr.api.gateway import Gateway
+from ivr.api.limits import BodyLimit
+from ivr.api.models import Live, Ready
+from ivr.config import ApiKey
+from ivr.metrics import CONTENT_TYPE, Metrics
+from ivr.store import Store
+
+_DESCRIPTION: Final = """
+Place telephone calls that run a flow, and see how calls went.
+
+Every request about calls needs a key of the configuration: `Authorization: Bearer KEY`. A key has scopes:
+`calls:read`, `calls:write`, `recordings:read`, `metrics:read`. Health and this page need none; `/metrics`
+needs none from the machine the server runs on, unless a proxy passed the request on.
+
+Every error has one shape, problem details (RFC 9457); `type` is the address of a page that explains it.
+"""
+
+
+def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[str, ApiKey]) -> FastAPI:
+    """The application over a running server. `keys` are those of the configuration, by the names of their
+    holders."""
+    app = FastAPI(
+        title="IVR server",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.add_middleware(BodyLimit)
+    problems.install(app)
+    known = Keys(keys)
+    app.include_router(calls.routes(gateway, store, known))
+    _add_health(app, gateway, store)
+
+    @app.get("/metrics", tags=["operation"], summary="Figures in Prometheus' text format")
+    async def figures(_: None = Depends(known.needs_unless_local("metrics:read"))) -> Response:
+        return Response(metrics.render(), media_type=CONTENT_TYPE)
+
+    _add_docs(app)
+    return app
+
+
+def _add_health(app: FastAPI, gateway: Gateway, store: Store) -> None:
+    @app.get("/health/live", tags=["operation"], response_model=Live, summary="The process answers")
+    async def live() -> Live:
+        return Live()
+
+    @app.get(
+        "/health/ready",
+        tags=["operation"],
+        response_model=Ready,
+        responses={503: {"model": Ready, "description": "New calls should not come here now"}},
+        summary="New calls can be taken",
+    )
+    async def ready() -> JSONResponse:
+        reasons = list(gateway.readiness().reasons)
+        if store.failing is not None:
+            reasons.append(f"the store takes no writes: {store.failing}")
+        state = Ready(status="not ready" if reasons else "ready", reasons=reasons)
+        return JSONResponse(state.model_dump(), 503 if reasons else 200)
+
+
+def _add_docs(app: FastAPI) -> None:
+    """The documentation page with its scripts served from here: it must work where there is no internet."""
+    build = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            problems.describe(build())
+        return build()
+
+    app.openapi = described  # type: ignore[method-assign]
+    assets = Path(str(files("fastapi_offline") / "static"))
+    app.mount("/docs/assets", StaticFiles(directory=assets), name="docs assets")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon.png",
+        )

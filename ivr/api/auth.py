@@ -1,0 +1,94 @@
+"""API keys: who asks, and what the key allows."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from ivr.api.problems import FORBIDDEN, UNAUTHENTICATED, ProblemError
+from ivr.config import ApiKey
+
+Scope = Literal["calls:read", "calls:write", "recordings:read", "metrics:read"]
+
+_bearer = HTTPBearer(auto_error=False, description="A key of the configuration")
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks: the name that the configuration gives to the key."""
+
+    name: str
+
+
+class Keys:
+    """The keys of the configuration by name; compared so that the time taken tells nothing about them."""
+
+    def __init__(self, keys: Mapping[str, ApiKey]) -> None:
+        self._keys = tuple((name, _digest(key.key), frozenset(key.scopes)) for name, key in keys.items())
+
+    def check(self, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Client:
+        """Gives the client; raises the problem that answers 401 or 403."""
+        if credentials is None:
+            raise _unauthenticated("the request has no key", 'Bearer realm="ivr"')
+        digest = _digest(credentials.credentials)
+        found = None
+        for name, known, scopes in self._keys:
+            if hmac.compare_digest(digest, known):
+                found = name, scopes
+        if found is None:
+            raise _unauthenticated("the key is not known", 'Bearer realm="ivr", error="invalid_token"')
+        name, scopes = found
+        if scope not in scopes:
+            challenge = f'Bearer realm="ivr", error="insufficient_scope", scope="{scope}"'
+            detail = f"the key {name!r} lacks the scope {scope}"
+            raise ProblemError(FORBIDDEN, detail, {"WWW-Authenticate": challenge}, scope=scope)
+        return Client(name)
+
+    def needs(self, scope: Scope) -> Callable[..., Awaitable[Client]]:
+        """A dependency of routes that need the scope."""
+
+        async def client(credentials: _Credentials) -> Client:
+            return self.check(credentials, scope)
+
+        return client
+
+    def needs_unless_local(self, scope: Scope) -> Callable[..., Awaitable[None]]:
+        """The same, for routes that this machine may read without a key: a monitoring agent beside the
+        server.
+
+        A request with a trace of a proxy is not local, whatever its address: the proxy's clients are
+        anywhere.
+        """
+
+        async def client(request: Request, credentials: _Credentials) -> None:
+            if not _is_local(request):
+                self.check(credentials, scope)
+
+        return client
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _unauthenticated(detail: str, challenge: str) -> ProblemError:
+    return ProblemError(UNAUTHENTICATED, detail, {"WWW-Authenticate": challenge})
+
+
+def _is_local(request: Request) -> bool:
+    if request.client is None or not {"forwarded", "x-forwarded-for", "via"}.isdisjoint(
+        request.headers.keys()
+    ):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,220 @@
+"""The routes about calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import FileResponse
+
+from ivr.api.auth import Client, Keys
+from ivr.api.gateway import CallRequest, Gateway
+from ivr.api.models import (
+    Accepted,
+    CallDetail,
+    CallList,
+    InitiateRequest,
+    Key,
+    Problem,
+    detail,
+    href,
+    short,
+)
+from ivr.api.problems import INVALID, NO_RECORDING, NOT_LIVE, UNKNOWN_CALL, ProblemError, fields
+from ivr.store import CallRecord, CallState, IdempotencyConflict, Store
+
+_PHRASES: Final = {
+    401: "No key, or an unknown one",
+    403: "The key lacks the scope",
+    404: "There is no such thing",
+    409: "It cannot be done now, or was done otherwise",
+    422: "Something in the request is wrong; `fields` names it",
+    503: "Not now; Retry-After says when",
+}
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def errors(*statuses: int) -> Responses:
+    """How the documentation tells of errors; a key may always be missing or lack the scope, input may be
+    odd.
+    """
+    return {status: {"model": Problem, "description": _PHRASES[status]} for status in (401, 403, *statuses)}
+
+
+def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
+    router = APIRouter(prefix="/api/voice", tags=["calls"])
+    read, write = keys.needs("calls:read"), keys.needs("calls:write")
+    listen, asking = keys.needs("recordings:read"), Depends(write)
+
+    @router.post(
+        "/call/initiate",
+        status_code=202,
+        response_model=Accepted,
+        responses=errors(404, 409, 422, 503),
+        summary="Place a call",
+    )
+    async def initiate(
+        body: InitiateRequest,
+        response: Response,
+        idempotency_key: Annotated[Key | None, Header()] = None,
+        client: Client = asking,
+    ) -> Accepted:
+        """Stores the call and answers; dialling follows. Ask for the call, or await the webhook, to learn
+        how
+        it went."""
+        key = _one_key(body.idempotency_key, idempotency_key)
+        request = CallRequest(
+            to=body.to,
+            flow=body.flow,
+            params=body.params,
+            trunk=body.trunk,
+            caller_id=body.caller_id,
+            language=body.language,
+            # One client's keys are nothing to another.
+            idempotency_key=None if key is None else f"{client.name}:{key}",
+        )
+        accepted = await _repeated(request) or Accepted(
+            id=(call_id := await gateway.initiate(request)), state=CallState.CREATED, href=href(call_id)
+        )
+        response.headers["Location"] = accepted.href
+        return accepted
+
+    async def _repeated(request: CallRequest) -> Accepted | None:
+        """The call that this request made before. Asked first, so that a repetition succeeds when all lines
+        are in use; two at the same time are told apart where the call is stored."""
+        if request.idempotency_key is None:
+            return None
+        found = await store.call_of_key(request.idempotency_key)
+        if found is None:
+            return None
+        record, fingerprint = found
+        if fingerprint != request.fingerprint:
+            raise IdempotencyConflict(record.id)
+        return Accepted(id=record.id, state=record.state, href=href(record.id))
+
+    @router.get(
+        "/calls",
+        response_model=CallList,
+        dependencies=[Depends(read)],
+        responses=errors(422),
+        summary="List calls",
+    )
+    async def list_calls(
+        state: CallState | None = None,
+        flow: str | None = None,
+        since: Annotated[
+            datetime | None, Query(description="Began then or later; UTC unless it says otherwise")
+        ] = None,
+        cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> CallList:
+        """Newest first."""
+        try:
+            page = await store.list_calls(
+                state=state, flow=flow, since=_unix(since), cursor=cursor, limit=limit
+            )
+        except ValueError as error:
+            raise ProblemError(INVALID, str(error), fields=fields({"cursor": str(error)})) from error
+        return CallList(calls=[short(record) for record in page.calls], next=page.next)
+
+    @router.get(
+        "/calls/{call_id}",
+        response_model=CallDetail,
+        dependencies=[Depends(read)],
+        responses=errors(404),
+        summary="One call: state, events, result, quality",
+    )
+    async def get_call(call_id: str) -> CallDetail:
+        record = await _find(call_id)
+        live = gateway.live(call_id)
+        events = await store.list_events(call_id)
+        if live is None:
+            return detail(record, events, None, None)
+        return detail(record, events, asdict(live.quality), live.step)
+
+    @router.get(
+        "/calls/{call_id}/recording",
+        response_class=FileResponse,
+        dependencies=[Depends(listen)],
+        responses={**errors(404), 206: {"description": "The range asked for"}},
+        summary="The recording: stereo WAV, caller left, server right",
+    )
+    async def recording(call_id: str) -> FileResponse:
+        """Answers range requests, so that a player can seek."""
+        record = await _find(call_id)
+        found = None if record.recording is None else await asyncio.to_thread(_stat, Path(record.recording))
+        if found is None or record.recording is None:
+            raise ProblemError(NO_RECORDING, "the call has no recording")
+        return FileResponse(
+            record.recording,
+            media_type="audio/wav",
+            filename=f"{call_id}.wav",
+            stat_result=found,
+            headers={"Cache-Control": "private, no-store"},
+        )
+
+    @router.post(
+        "/calls/{call_id}/hangup",
+        status_code=202,
+        response_model=Accepted,
+        dependencies=[Depends(write)],
+        responses=errors(404, 409),
+        summary="End a live call",
+    )
+    async def hang_up(call_id: str) -> Accepted:
+        record = await _find(call_id)
+        if not await gateway.hang_up(call_id):
+            raise ProblemError(NOT_LIVE, "the call is not live on this server", state=record.state.value)
+        return Accepted(id=call_id, state=record.state, href=href(call_id))
+
+    @router.delete(
+        "/calls/{call_id}",
+        status_code=204,
+        dependencies=[Depends(write)],
+        responses=errors(404, 409),
+        summary="Delete the personal data of an ended call",
+    )
+    async def erase(call_id: str) -> None:
+        """Numbers, parameters, result, what was said, the recording and deliveries still waiting are deleted
+        for good. That there was a call, when, of which flow and how it ended stays."""
+        record = await _find(call_id)
+        path = await store.erase_call(record.id, time.time())
+        if path is not None:
+            await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+
+    async def _find(call_id: str) -> CallRecord:
+        record = await store.get_call(call_id)
+        if record is None:
+            raise ProblemError(UNKNOWN_CALL, "no call has this id")
+        return record
+
+    return router
+
+
+def _one_key(in_body: str | None, in_header: str | None) -> str | None:
+    if in_body is not None and in_header is not None and in_body != in_header:
+        message = "differs from the header Idempotency-Key"
+        raise ProblemError(
+            INVALID, f"idempotency_key: {message}", fields=fields({"idempotency_key": message})
+        )
+    return in_body if in_body is not None else in_header
+
+
+def _unix(at: datetime | None) -> float | None:
+    if at is None:
+        return None
+    return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat() if path.is_file() else None
+    except OSError:
+        return None

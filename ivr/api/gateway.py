@@ -1,0 +1,118 @@
+"""What the API asks of the server behind it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from media.leg import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """A call to be made.
+
+    `trunk`, `caller_id` and `language` None mean the server's choice. `idempotency_key` is already told
+    apart by client.
+    """
+
+    to: str
+    flow: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    trunk: str | None = None
+    caller_id: str | None = None
+    language: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all that is asked: equal for equal requests, whatever the order of their
+        parameters.
+        """
+        parts = [self.to, self.flow, self.params, self.trunk, self.caller_id, self.language]
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class CallRefused(Exception):
+    """The call cannot be made; the kind says why."""
+
+
+class UnknownFlow(CallRefused):
+    """`known` are the flows there are, to help with a slip of the pen."""
+
+    def __init__(self, flow: str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(f"there is no flow {flow!r}")
+        self.flow = flow
+        self.known = known
+
+
+class ParamsRefused(CallRefused):
+    """`fields` tells for each parameter that is missing, unknown or ill-typed what is wrong with it."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("the parameters do not fit the flow: " + ", ".join(sorted(fields)))
+        self.fields = dict(fields)
+
+
+class BadNumber(CallRefused):
+    """`reason` is a whole phrase: what is wrong with the number, without the number itself."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownTrunk(CallRefused):
+    def __init__(self, trunk: str | None, known: tuple[str, ...] = ()) -> None:
+        super().__init__(
+            "no trunk is configured for outbound calls" if trunk is None else f"there is no trunk {trunk!r}"
+        )
+        self.trunk = trunk
+        self.known = known
+
+
+class NoCapacity(CallRefused):
+    """Worth another try after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int, reason: str = "all lines are in use") -> None:
+        super().__init__(reason)
+        self.retry_after_s = max(1, int(retry_after_s))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """What only a call itself knows while it lasts."""
+
+    step: str
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`reasons` are why new calls should not be sent here now; none: the server is ready."""
+
+    reasons: tuple[str, ...] = ()
+
+
+class Gateway(Protocol):
+    """The running server, as far as the API needs it."""
+
+    async def initiate(self, request: CallRequest) -> str:
+        """Accepts a call to be made and gives its id; the record is durable when this returns, dialling
+        follows.
+
+        A repetition (same idempotency key, same fingerprint) gives the id of the first. Raises
+        `CallRefused`, `ivr.store.IdempotencyConflict`, `ivr.store.StoreUnavailable`.
+        """
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Ends a live call; False when no such call is live here."""
+
+    def live(self, call_id: str) -> LiveCall | None:
+        """The live call; None when no such call is live here."""
+
+    def readiness(self) -> Readiness: ...

@@ -1,0 +1,241 @@
+"""What goes over the wire, with the examples that the documentation shows."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from ivr.store import CallRecord, CallState, StoredEvent
+from media.leg import Direction
+
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Key = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
+class InitiateRequest(BaseModel):
+    """A call to be made."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {
+                    "to": "+919876543210",
+                    "flow": "vendor-order",
+                    "params": {"vendor": "अन्नपूर्णा", "order_id": "4821", "amount": "850", "language": "hi"},
+                    "trunk": "exotel",
+                    "idempotency_key": "order-4821-vendor-1",
+                }
+            ]
+        },
+    )
+
+    to: Name = Field(description="A number as the trunk wants it, best with country code, or a SIP address")
+    flow: Name = Field(description="The name of a flow")
+    params: dict[str, JsonValue] = Field(default={}, description="The values of the flow's parameters")
+    trunk: Name | None = Field(
+        default=None, description="The trunk to call through; default: the first that can"
+    )
+    caller_id: Name | None = Field(default=None, description="The number shown; default: the trunk's")
+    language: Name | None = Field(default=None, description="hi, mr, en; default: what the flow says")
+    idempotency_key: Key | None = Field(
+        default=None,
+        description="A repetition with the same key gives the first call instead of a second one. "
+        "The header Idempotency-Key says the same.",
+    )
+
+    @field_validator("params")
+    @classmethod
+    def _encodable(cls, params: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        try:
+            json.dumps(params, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a text holds half of a surrogate pair, which no encoding can carry") from None
+        return params
+
+
+class Accepted(BaseModel):
+    """The call is stored and will be dialled."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "019aab1c-6d2e-7b1f-9c44-52a1f0a0c7de",
+                    "state": "created",
+                    "href": "/api/voice/calls/019aab1c-6d2e-7b1f-9c44-52a1f0a0c7de",
+                }
+            ]
+        }
+    )
+
+    id: str
+    state: CallState
+    href: str
+
+
+class Call(BaseModel):
+    """A call, in short. Times are UTC."""
+
+    id: str
+    direction: Direction
+    state: CallState
+    flow: str
+    language: str | None
+    trunk: str
+    caller: str
+    called: str
+    cause: str | None = Field(
+        description="How it ended: normal, busy, no_answer, media_timeout, interrupted, …"
+    )
+    hung_up_by: str | None
+    created_at: datetime
+    ringing_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    erased_at: datetime | None = Field(description="When its personal data was deleted")
+    href: str
+
+
+class Event(BaseModel):
+    """Something that happened in a call."""
+
+    seq: int
+    at: datetime
+    kind: str
+    data: dict[str, Any]
+
+
+class QualityReport(BaseModel):
+    """What the network did to the media."""
+
+    packets_sent: int
+    packets_received: int
+    packets_lost: int
+    packets_late: int
+    jitter_ms: float
+    remote_lost: int
+    remote_jitter_ms: float
+    rtt_ms: float | None
+
+
+class CallDetail(Call):
+    """A call, whole. `step` is where the flow stands, while the call is live on this server."""
+
+    flow_hash: str
+    params: dict[str, Any]
+    result: dict[str, Any] | None
+    quality: QualityReport | None
+    recording: str | None = Field(description="Where the recording can be fetched")
+    step: str | None
+    events: list[Event]
+
+
+class CallList(BaseModel):
+    """Calls, newest first. `next` is the `cursor` of the page behind; null at the end."""
+
+    calls: list[Call]
+    next: str | None
+
+
+class FieldProblem(BaseModel):
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `type` is the address of a page that explains it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/problems/invalid-request",
+                    "title": "The request is not valid",
+                    "status": 422,
+                    "detail": "the parameters do not fit the flow: amount, vendr",
+                    "fields": [
+                        {"field": "params.amount", "message": "is missing: an amount in rupees"},
+                        {"field": "params.vendr", "message": "is unknown; did you mean vendor?"},
+                    ],
+                }
+            ]
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    fields: list[FieldProblem] = []
+
+
+class Live(BaseModel):
+    status: Literal["live"] = "live"
+
+
+class Ready(BaseModel):
+    """`reasons` are why no new calls should come here."""
+
+    status: Literal["ready", "not ready"]
+    reasons: list[str]
+
+
+def utc(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def maybe_utc(at: float | None) -> datetime | None:
+    return None if at is None else utc(at)
+
+
+def href(call_id: str) -> str:
+    return f"/api/voice/calls/{call_id}"
+
+
+def short(record: CallRecord) -> Call:
+    return Call.model_validate(_short(record))
+
+
+def detail(
+    record: CallRecord, events: list[StoredEvent], quality: dict[str, Any] | None, step: str | None
+) -> CallDetail:
+    """`quality` and `step` come from the live call, where there is one."""
+    return CallDetail.model_validate(
+        {
+            **_short(record),
+            "flow_hash": record.flow_hash,
+            "params": record.params,
+            "result": record.result,
+            "quality": quality or record.quality,
+            "recording": None if record.recording is None else f"{href(record.id)}/recording",
+            "step": step,
+            "events": [{"seq": e.seq, "at": utc(e.at), "kind": e.kind, "data": e.data} for e in events],
+        }
+    )
+
+
+def _short(record: CallRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "direction": record.direction,
+        "state": record.state,
+        "flow": record.flow,
+        "language": record.language,
+        "trunk": record.trunk,
+        "caller": record.caller,
+        "called": record.called,
+        "cause": record.cause,
+        "hung_up_by": record.hung_up_by,
+        "created_at": utc(record.created_at),
+        "ringing_at": maybe_utc(record.ringing_at),
+        "answered_at": maybe_utc(record.answered_at),
+        "ended_at": maybe_utc(record.ended_at),
+        "erased_at": maybe_utc(record.erased_at),
+        "href": href(record.id),
+    }

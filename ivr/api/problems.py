@@ -1,0 +1,227 @@
+"""The one shape of every error: problem details (RFC 9457), each kind with a page that explains it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+
+from ivr.api.gateway import BadNumber, NoCapacity, ParamsRefused, UnknownFlow, UnknownTrunk
+from ivr.store import CallLive, IdempotencyConflict, StoreError, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem; `name` ends its type URI."""
+
+    name: str
+    status: int
+    title: str
+    help: str
+
+
+INVALID: Final = Kind(
+    "invalid-request", 422, "The request is not valid", "`fields` names each field and what is wrong with it."
+)
+UNKNOWN_FLOW: Final = Kind(
+    "unknown-flow", 404, "There is no such flow", "`known` lists the flows that this server runs."
+)
+UNKNOWN_TRUNK: Final = Kind(
+    "unknown-trunk", 422, "There is no such trunk", "`known` lists the trunks of the configuration."
+)
+BAD_NUMBER: Final = Kind(
+    "bad-number",
+    422,
+    "This cannot be called",
+    "Write a number with country code (+919876543210), as your trunk wants it, or a SIP address.",
+)
+NO_CAPACITY: Final = Kind(
+    "no-capacity",
+    503,
+    "No capacity",
+    "Nothing is wrong with the request. Send it again after Retry-After seconds.",
+)
+STORE_UNAVAILABLE: Final = Kind(
+    "store-unavailable",
+    503,
+    "The call cannot be stored",
+    "The disk or database is slow or full; try again later.",
+)
+KEY_REUSED: Final = Kind(
+    "idempotency-conflict",
+    409,
+    "The idempotency key belongs to another request",
+    "Use a new key for every new call; `call_id` is the call which the key created.",
+)
+NOT_ENDED: Final = Kind("call-live", 409, "The call has not ended yet", "Hang up first, or wait for its end.")
+NOT_LIVE: Final = Kind(
+    "call-not-live", 409, "The call is not live", "It has ended, or lives on another server."
+)
+UNKNOWN_CALL: Final = Kind(
+    "unknown-call", 404, "There is no such call", "Ids come from initiate and from the list."
+)
+NO_RECORDING: Final = Kind(
+    "no-recording",
+    404,
+    "There is no recording",
+    "Recording is off, the call was never answered, or it was erased.",
+)
+UNAUTHENTICATED: Final = Kind(
+    "unauthenticated",
+    401,
+    "An API key is needed",
+    "Send it as `Authorization: Bearer KEY`; keys are in the configuration.",
+)
+FORBIDDEN: Final = Kind(
+    "missing-scope",
+    403,
+    "The API key does not allow this",
+    "`scope` is what the key would need in the configuration.",
+)
+TOO_LARGE: Final = Kind("too-large", 413, "The request is too large", "Bodies may have 64 KiB.")
+TOO_SLOW: Final = Kind("too-slow", 408, "The request came too slowly", "A body has 10 seconds to arrive.")
+INTERNAL: Final = Kind("internal", 500, "An error of the server", "The server's log says what happened.")
+
+KINDS: Final = {kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
+
+
+class ProblemError(Exception):
+    """Raised anywhere in a request to answer it with a problem."""
+
+    def __init__(
+        self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: object
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers
+        self.more = more
+
+
+def problem(
+    kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: object
+) -> JSONResponse:
+    """The answer for a problem; `more` are its extension members."""
+    body = {
+        "type": f"/problems/{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        **more,
+    }
+    return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)
+
+
+def fields(errors: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"field": name, "message": message} for name, message in errors.items()]
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application answer every error in this shape."""
+
+    @app.exception_handler(ProblemError)
+    async def on_problem(_: Request, error: ProblemError) -> Response:
+        return problem(error.kind, error.detail, error.headers, **error.more)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> Response:
+        found = {_place(each["loc"]): _message(each) for each in error.errors()}
+        return problem(INVALID, "; ".join(f"{k}: {v}" for k, v in found.items()), fields=fields(found))
+
+    @app.exception_handler(UnknownFlow)
+    async def on_unknown_flow(_: Request, error: UnknownFlow) -> Response:
+        return problem(UNKNOWN_FLOW, str(error), known=list(error.known))
+
+    @app.exception_handler(UnknownTrunk)
+    async def on_unknown_trunk(_: Request, error: UnknownTrunk) -> Response:
+        field = fields({"trunk": str(error)})
+        return problem(UNKNOWN_TRUNK, str(error), fields=field, known=list(error.known))
+
+    @app.exception_handler(ParamsRefused)
+    async def on_params(_: Request, error: ParamsRefused) -> Response:
+        named = {f"params.{name}": message for name, message in error.fields.items()}
+        return problem(INVALID, str(error), fields=fields(named))
+
+    @app.exception_handler(BadNumber)
+    async def on_bad_number(_: Request, error: BadNumber) -> Response:
+        return problem(BAD_NUMBER, error.reason, fields=fields({"to": error.reason}))
+
+    @app.exception_handler(NoCapacity)
+    async def on_no_capacity(_: Request, error: NoCapacity) -> Response:
+        return problem(NO_CAPACITY, str(error), {"Retry-After": str(error.retry_after_s)})
+
+    @app.exception_handler(IdempotencyConflict)
+    async def on_conflict(_: Request, error: IdempotencyConflict) -> Response:
+        return problem(KEY_REUSED, "the key was used for a call with other values", call_id=error.call_id)
+
+    @app.exception_handler(CallLive)
+    async def on_live(_: Request, error: CallLive) -> Response:
+        return problem(NOT_ENDED, str(error))
+
+    @app.exception_handler(StoreUnavailable)
+    async def on_store(_: Request, error: StoreUnavailable) -> Response:
+        log.error("the API could not store: %s", error)
+        return problem(STORE_UNAVAILABLE, "the store does not take writes at present", {"Retry-After": "5"})
+
+    @app.exception_handler(StoreError)
+    async def on_store_refusal(_: Request, error: StoreError) -> Response:
+        log.error("the store refused what the API sent: %s", error)
+        return problem(INTERNAL, "the store refused it")
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_: Request, error: HTTPException) -> Response:
+        phrase = HTTPStatus(error.status_code).phrase
+        kind = Kind("http", error.status_code, phrase, "")
+        return problem(kind, str(error.detail), error.headers, type="about:blank")
+
+    @app.exception_handler(Exception)
+    async def on_bug(_: Request, __: Exception) -> Response:
+        return problem(INTERNAL, "the request failed; the log of the server says why")
+
+    @app.get("/problems/{name}", include_in_schema=False)
+    async def explain(name: str) -> Response:
+        kind = KINDS.get(name)
+        if kind is None:
+            raise HTTPException(404)
+        return PlainTextResponse(f"{kind.title} (status {kind.status})\n\n{kind.help}\n")
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """`body.params.x` as a client knows it: without the part of the request for a body."""
+    parts = [str(part) for part in location]
+    return ".".join(parts[1:] if parts[0] in {"body", "query", "path"} and len(parts) > 1 else parts)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """Without the value that was sent: it may be a caller's number."""
+    if error["type"] == "json_invalid":
+        return f"not JSON: {error['ctx']['error']}"
+    return str(error["msg"])
+
+
+def describe(schema: dict[str, Any]) -> None:
+    """Puts the true media type of errors into an OpenAPI document, and takes out the framework's own error
+    shape.
+    """
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for status, response in list(operation["responses"].items()):
+                content = response.get("content", {})
+                reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+                if reference.endswith("/HTTPValidationError"):
+                    del operation["responses"][status]
+                elif reference.endswith("/Problem"):
+                    response["content"] = {MEDIA_TYPE: content["application/json"]}
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema.get("components", {}).get("schemas", {}).pop(name, None)

@@ -1,0 +1,190 @@
+"""What the server measures of itself, in Prometheus' text format.
+
+Every label has a bounded set of values: what a caller or a client of the API could invent is never a label,
+and a name that is not known is counted under `other`. Observing takes a few microseconds and never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from media.leg import Cause, Direction, Quality
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+OTHER: Final = "other"
+
+EngineKind = Literal["tts", "asr", "llm"]
+DeliveryOutcome = Literal["delivered", "failed", "given_up"]
+
+# The targets (50 ms set-up, 40 ms key to prompt) are bounds of a bucket, so that the share that meets them
+# can be read.
+_SETUP_S: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_KEY_S: Final = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0)
+_LAG_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+_ENGINE_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
+_COMMIT_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
+_JITTER_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+_LOSS: Final = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
+_LENGTH_S: Final = (5, 15, 30, 60, 120, 300, 600, 1200, 1800)
+
+_OUTCOMES: Final = frozenset(cause.value for cause in Cause) | {"interrupted"}
+
+
+class Metrics:
+    """`flows` and `engines` are the names that may become labels."""
+
+    def __init__(self, flows: Iterable[str] = (), engines: Iterable[str] = ()) -> None:
+        self._flows = frozenset(flows)
+        self._engines = frozenset(engines)
+        registry = self._registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"ivr_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"ivr_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
+            return Histogram(f"ivr_{name}", text, labels, buckets=tuple(buckets), registry=registry)
+
+        self._calls = counter("calls", "Calls that ended, by how they ended", "direction", "flow", "outcome")
+        self._active = gauge("calls_active", "Calls that live now", "direction")
+        self._refused = counter("calls_refused", "Calls refused before they began", "reason")
+        self._setup = histogram("call_setup_seconds", "From INVITE to 200 OK", _SETUP_S, "direction")
+        self._length = histogram("call_seconds", "From answer to end of answered calls", _LENGTH_S)
+        self._key = histogram("key_to_prompt_seconds", "First packet of a key to first of the prompt", _KEY_S)
+        self._lag = histogram("event_loop_lag_seconds", "Lateness of a timer of the event loop", _LAG_S)
+        self._packets = counter("rtp_packets", "RTP packets of ended calls", "what")
+        self._jitter = histogram("rtp_jitter_seconds", "Interarrival jitter of a call (RFC 3550)", _JITTER_S)
+        self._loss = histogram("rtp_loss_ratio", "Share of a call's expected packets that were lost", _LOSS)
+        self._engine = histogram("engine_seconds", "To an engine's first output", _ENGINE_S, "kind", "engine")
+        self._engine_failures = counter(
+            "engine_failures", "Engine calls that failed or were late", "kind", "engine"
+        )
+        self._restarts = counter("engine_restarts", "Restarts of engine workers", "engine")
+        self._commit = histogram("store_commit_seconds", "Time of a transaction of the store", _COMMIT_S)
+        self._writes = counter("store_writes", "Writes that the store committed")
+        self._store_backlog = gauge("store_backlog", "Writes that are not committed yet")
+        self._deliveries = counter("outbox_attempts", "Tries to deliver webhooks and requests", "outcome")
+        self._outbox_backlog = gauge("outbox_backlog", "Deliveries that wait")
+
+    # --- calls
+    # ----------------------------------------------------------------------------------------------
+
+    def call_started(self, direction: Direction) -> None:
+        self._active.labels(direction).inc()
+
+    def call_ended(
+        self,
+        direction: Direction,
+        flow: str,
+        outcome: str,
+        *,
+        answered_s: float | None,
+        quality: Quality | None,
+    ) -> None:
+        """To be called once for each `call_started`. `answered_s` is the time since the answer, None without
+        one."""
+        self._active.labels(direction).dec()
+        known_flow = flow if flow in self._flows else OTHER
+        self._calls.labels(direction, known_flow, outcome if outcome in _OUTCOMES else OTHER).inc()
+        if answered_s is not None:
+            self._length.observe(answered_s)
+        if quality is not None:
+            self._observe_quality(quality)
+
+    def call_refused(self, reason: Literal["no_capacity", "loop_lag", "unknown_number", "draining"]) -> None:
+        self._refused.labels(reason).inc()
+
+    def observe_setup(self, direction: Direction, seconds: float) -> None:
+        self._setup.labels(direction).observe(seconds)
+
+    def observe_key(self, seconds: float) -> None:
+        self._key.observe(seconds)
+
+    def observe_lag(self, seconds: float) -> None:
+        self._lag.observe(seconds)
+
+    # --- engines, store, outbox
+    # -----------------------------------------------------------------------------
+
+    def observe_engine(self, kind: EngineKind, engine: str, seconds: float) -> None:
+        self._engine.labels(kind, self._engine_label(engine)).observe(seconds)
+
+    def engine_failed(self, kind: EngineKind, engine: str) -> None:
+        self._engine_failures.labels(kind, self._engine_label(engine)).inc()
+
+    def engine_restarted(self, engine: str) -> None:
+        self._restarts.labels(self._engine_label(engine)).inc()
+
+    def observe_commit(self, seconds: float, writes: int) -> None:
+        """An `Observer` of the store's writer."""
+        self._commit.observe(seconds)
+        self._writes.inc(writes)
+
+    def delivery_tried(self, outcome: DeliveryOutcome) -> None:
+        self._deliveries.labels(outcome).inc()
+
+    def outbox_waiting(self, count: int) -> None:
+        self._outbox_backlog.set(count)
+
+    def watch_store(self, backlog: Callable[[], float]) -> None:
+        """`backlog` is asked whenever the figures are read."""
+        self._store_backlog.set_function(backlog)
+
+    def render(self) -> bytes:
+        """All figures in the text format that `CONTENT_TYPE` names."""
+        return generate_latest(self._registry)
+
+    # --- inside
+    # ---------------------------------------------------------------------------------------------
+
+    def _engine_label(self, engine: str) -> str:
+        return engine if engine in self._engines else OTHER
+
+    def _observe_quality(self, quality: Quality) -> None:
+        packets = {
+            "sent": quality.packets_sent,
+            "received": quality.packets_received,
+            "lost": quality.packets_lost,
+            "late": quality.packets_late,
+        }
+        for what, count in packets.items():
+            self._packets.labels(what).inc(max(count, 0))
+        expected = quality.packets_received + quality.packets_lost
+        if expected > 0:
+            self._jitter.observe(quality.jitter_ms / 1000)
+            self._loss.observe(max(quality.packets_lost, 0) / expected)
+
+
+class LoopLag:
+    """Measures how late the event loop wakes its timers: the first sign of a server that does too much.
+
+    `run` is to be a task of its own; `seconds` is the worst lateness of the last second or so.
+    """
+
+    def __init__(self, observe: Callable[[float], None], interval_s: float = 0.05, keep: int = 20) -> None:
+        self._observe = observe
+        self._interval_s = interval_s
+        self._recent = [0.0] * keep
+
+    @property
+    def seconds(self) -> float:
+        return max(self._recent)
+
+    async def run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        place = 0
+        while True:
+            due = clock() + self._interval_s
+            await asyncio.sleep(self._interval_s)
+            late = max(clock() - due, 0.0)
+            self._recent[place] = late
+            place = (place + 1) % len(self._recent)
+            self._observe(late)

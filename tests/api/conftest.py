@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ivr.api import create_app
+from ivr.config import ApiKey
+from ivr.metrics import Metrics
+from ivr.store import Store, database_url
+from tests.api.fake_gateway import FakeGateway
+
+KEYS = {
+    "orders": ApiKey(key="orders-key-0123456789", scopes=["calls:read", "calls:write", "recordings:read"]),
+    "viewer": ApiKey(key="viewer-key-0123456789", scopes=["calls:read"]),
+    "caller": ApiKey(key="caller-key-0123456789", scopes=["calls:write"]),
+    "monitor": ApiKey(key="monitor-key-0123456789", scopes=["metrics:read"]),
+}
+
+
+def bearer(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {KEYS[name].key}"}
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(database_url(tmp_path))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def gateway(store: Store) -> FakeGateway:
+    return FakeGateway(store)
+
+
+@pytest.fixture
+async def api(gateway: FakeGateway, store: Store) -> AsyncIterator[httpx.AsyncClient]:
+    """A client from elsewhere, with the key `orders`."""
+    app = create_app(gateway, store, Metrics(), KEYS)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 4711))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://ivr", headers=bearer("orders")
+    ) as client:
+        yield client

@@ -1,0 +1,62 @@
+"""A gateway without telephones: it stores calls as the server does, and refuses what it is told to
+refuse.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ivr.api import CallRequest, LiveCall, ParamsRefused, Readiness, UnknownFlow, UnknownTrunk
+from ivr.store import Ending, NewCall, Store, new_id
+from media.leg import Quality
+
+
+class FakeGateway:
+    """Knows the flow `vendor-order`, which wants `amount`, and the trunk `exotel`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.dialled: list[CallRequest] = []
+        self.refusal: Exception | None = None
+        self.reasons: tuple[str, ...] = ()
+        self.live_calls: dict[str, LiveCall] = {}
+
+    async def initiate(self, request: CallRequest) -> str:
+        if self.refusal is not None:
+            raise self.refusal
+        if request.flow != "vendor-order":
+            raise UnknownFlow(request.flow, ("vendor-order",))
+        if request.trunk not in (None, "exotel"):
+            raise UnknownTrunk(request.trunk, ("exotel",))
+        wrong = {name: "is unknown" for name in request.params if name != "amount"}
+        if "amount" not in request.params:
+            wrong["amount"] = "is missing: an amount in rupees"
+        if wrong:
+            raise ParamsRefused(wrong)
+        call = NewCall(
+            id=new_id(),
+            direction="outbound",
+            created_at=time.time(),
+            flow=request.flow,
+            called=request.to,
+            params=request.params,
+            idempotency_key=request.idempotency_key,
+            fingerprint=request.fingerprint,
+        )
+        created = await self.store.create_call(call)
+        if not created.existing:
+            self.dialled.append(request)
+            self.live_calls[call.id] = LiveCall("offer", Quality(packets_sent=50))
+        return created.call_id
+
+    async def hang_up(self, call_id: str) -> bool:
+        if self.live_calls.pop(call_id, None) is None:
+            return False
+        await self.store.finish_call(call_id, Ending(time.time(), "normal", "us"))
+        return True
+
+    def live(self, call_id: str) -> LiveCall | None:
+        return self.live_calls.get(call_id)
+
+    def readiness(self) -> Readiness:
+        return Readiness(self.reasons)
