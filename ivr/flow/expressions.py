@@ -1,9 +1,10 @@
 """Conditions and prompt texts: the grammar is Jinja2's, what may be done with it is a short list.
 
-Jinja2 parses; its tree is turned into plain closures here, and only the nodes listed below are known. So there is no
-attribute, call, loop, macro or import to escape through, the types of both sides of an operator are checked when the flow is
-loaded, and a value keeps its type up to the place where it is spoken: `{{ amount }}` is said as rupees, `{{ order }}` digit
-by digit. A name that is not declared is an error when the flow is loaded (strict undefined).
+Jinja2 parses; its tree is turned into plain closures here, and only the nodes listed below are known. So
+there is no attribute, call, loop, macro or import to escape through, the types of both sides of an operator
+are checked when the flow is loaded, and a value keeps its type up to the place where it is spoken: `{{
+amount }}` is said as rupees, `{{ order }}` digit by digit. A name that is not declared is an error when the
+flow is loaded (strict undefined).
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression. `needs` are the names that must hold a value when it is evaluated; `names` are all."""
+    """A compiled expression. `needs` are the names that must hold a value when it is evaluated; `names` are
+    all."""
 
     source: str
     shape: Shape

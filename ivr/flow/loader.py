@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from ivr.flow.checker import check_flow
+from ivr.flow.graph import edges_of, reached_from
 from ivr.flow.model import Events, Flow, Limits, ResultField, Step, Target
 from ivr.flow.nodes import MAX_BYTES, Entry, Fields, Reader, children, compose, place_of
 from ivr.flow.phrases import read_phrases
@@ -32,10 +33,18 @@ class Environment:
     trunks: frozenset[str] = frozenset()
     flows: frozenset[str] = frozenset()
 
+    def sections(self) -> dict[str, frozenset[str]]:
+        return {
+            "endpoints": self.endpoints,
+            "queues": self.queues,
+            "trunks": self.trunks,
+            "flows": self.flows,
+        }
+
 
 def load_flow(path: Path, environment: Environment | None = None) -> Flow:
-    """The flow of a file, read and checked; raises `FlowError`. Without an environment the names of endpoints and
-    queues are not checked (rule 8)."""
+    """The flow of a file, read and checked; raises `FlowError`. Without an environment the names of
+    endpoints and queues are not checked (rule 8)."""
     flow, problems = _load(path, environment)
     if flow is None or problems:
         raise FlowError(problems)
@@ -58,8 +67,7 @@ def _load(path: Path, environment: Environment | None) -> tuple[Flow | None, lis
         loaded.flow,
         report,
         unread=loaded.unread,
-        endpoints=None if environment is None else environment.endpoints,
-        queues=None if environment is None else environment.queues,
+        offered=None if environment is None else environment.sections(),
     )
     return loaded.flow, report.sorted()
 
@@ -151,7 +159,9 @@ class _FlowReader:
             steps=steps,
             prompts=flow_scope.prompts,
         )
-        return _Loaded(flow, unread)
+        hangup = () if events.hangup is None else (events.hangup.step,)
+        silenced = frozenset(reached_from(edges_of(flow), hangup))
+        return _Loaded(replace(flow, silenced=silenced), unread)
 
     # --- the head
 
@@ -346,7 +356,8 @@ class _FlowReader:
 
 
 def _content_hash(root: yaml.Node, folder: Path, flow: FlowScope) -> str:
-    """SHA-256 over what the file says (not over its comments and layout) and over the audio files it names."""
+    """SHA-256 over what the file says (not over its comments and layout) and over the audio files it
+    names."""
     digest = hashlib.sha256()
     _digest_node(root, digest.update)
     audio = {w.audio for prompt in flow.prompts.values() for w in prompt.wordings.values() if w.audio}

@@ -4,9 +4,9 @@
     commands = machine.start(now)
     commands = machine.handle(event, now)      # at the latest at machine.due, then with Tick()
 
-Each step is an activity of its own (`ivr.flow.verbs`); the machine holds what is above the steps: which step runs, the
-events of the flow, the bounds, and the end. Three stages follow each other and never go back: TALKING with a caller,
-SILENT when nobody is there any more (hung up, or handed over), OVER after `Finish`.
+Each step is an activity of its own (`ivr.flow.verbs`); the machine holds what is above the steps: which step
+runs, the events of the flow, the bounds, and the end. Three stages follow each other and never go back:
+TALKING with a caller, SILENT when nobody is there any more (hung up, or handed over), OVER after `Finish`.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ class FlowMachine:
         return self._run.values
 
     def lookahead(self) -> tuple[Utterance, ...]:
-        """What may have to be spoken next: the prompts of every step that one outcome leads to, and the retries of
-        this one, as far as their values are known. Before `start`: the first step's. Cheap to ask again."""
+        """What may have to be spoken next: the prompts of every step that one outcome leads to, and the
+        retries of this one, as far as their values are known. Before `start`: the first step's. Cheap to ask
+        again."""
         if self._stage is not _Stage.TALKING:
             return ()
         if self._ahead is None:
@@ -182,7 +183,8 @@ class FlowMachine:
             self._finish(FAILED if self._stage is _Stage.TALKING else self._cause)
 
     def _hung_up(self, now: float) -> None:
-        """From here only silent steps run. A silent step under way goes on: it runs once, whoever is listening."""
+        """From here only silent steps run. A silent step under way goes on: it runs once, whoever is
+        listening."""
         if self._stage is not _Stage.TALKING:
             return
         self._run.forget_caller()

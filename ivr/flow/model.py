@@ -1,4 +1,5 @@
-"""A flow as data: what a file says once it has been read and checked. Everything is frozen; calls share it."""
+"""A flow as data: what a file says once it has been read and checked. Everything is frozen; calls share
+it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ivr.flow.expressions import EvaluationError, Expression, Speak, Template, Values
-from ivr.flow.problems import START, ParamError, Place, did_you_mean
+from ivr.flow.problems import START, ParamError, Place, Report, did_you_mean
 from ivr.flow.protocol import AudioFile, Text, Utterance
 from ivr.flow.types import Mismatch, Value, ValueType
 
@@ -49,8 +50,8 @@ class Assignment:
 class Exit:
     """One outcome of a step.
 
-    `assigns` are carried out on the way. `fills` are names that get a value nobody knows before; `certain` those of
-    them (and those a condition vouches for) that surely hold a value afterwards.
+    `assigns` are carried out on the way. `fills` are names that get a value nobody knows before; `certain`
+    those of them (and those a condition vouches for) that surely hold a value afterwards.
     """
 
     outcome: str
@@ -62,8 +63,8 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What a prompt is in one language: a text, an audio file (relative to the flow's folder), or a file with the text
-    that is spoken where the file cannot be read."""
+    """What a prompt is in one language: a text, an audio file (relative to the flow's folder), or a file
+    with the text that is spoken where the file cannot be read."""
 
     text: Template | None
     audio: str | None = None
@@ -96,7 +97,7 @@ class Prompt:
         text = None
         if wording.text is not None:
             words = wording.text.render(values, speak)
-            text = Text(words, language) if words else None
+            text = Text(words, language, personal=bool(wording.text.names)) if words else None
         if wording.audio is not None:
             return (AudioFile(wording.audio, text),)
         return () if text is None else (text,)
@@ -104,11 +105,24 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A condition or value expression of a step, for the checker. `bare`: a value that is not there does no harm."""
+    """A condition or value expression of a step, for the checker.
+
+    `given` are names the step itself fills before; `bare`: a value that is not there does no harm.
+    """
 
     expression: Expression
     place: Place
+    given: frozenset[str] = frozenset()
     bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A name that the configuration must offer, in one of its sections (endpoints, queues, trunks, flows)."""
+
+    section: str
+    name: str
+    place: Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +145,8 @@ class Step(ABC):
     @classmethod
     @abstractmethod
     def read(cls, step: StepReader) -> Step | None:
-        """Reads the fields of one step; reports what is wrong and gives None when nothing can be made of it."""
+        """Reads the fields of one step; reports what is wrong and gives None when nothing can be made of
+        it."""
 
     @abstractmethod
     def exits(self) -> tuple[Exit, ...]:
@@ -139,12 +154,13 @@ class Step(ABC):
 
     @abstractmethod
     def begin(self, run: Run, now: float) -> Activity | None:
-        """Enters the step: emits its first commands and gives what handles the events, or None when it has been left
-        already (or waits for nothing)."""
+        """Enters the step: emits its first commands and gives what handles the events, or None when it has
+        been left already (or waits for nothing)."""
 
     @abstractmethod
     def skip(self, run: Run, now: float) -> Activity | None:
-        """Enters the step when nobody is on the line any more: nothing is spoken, nothing awaited from a caller."""
+        """Enters the step when nobody is on the line any more: nothing is spoken, nothing awaited from a
+        caller."""
 
     def prompts(self) -> tuple[Prompt, ...]:
         """What it may speak, in the order of the first time."""
@@ -157,6 +173,13 @@ class Step(ABC):
     def uses(self) -> tuple[Use, ...]:
         """Expressions evaluated with the values it was entered with."""
         return ()
+
+    def references(self) -> tuple[Reference, ...]:
+        """Names it expects of the configuration."""
+        return ()
+
+    def check(self, flow: Flow, report: Report) -> None:  # noqa: B027 - most verbs have nothing to add
+        """Reports what is wrong with this step alone."""
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
         """Longest time in it, given the seconds that each prompt takes by name."""

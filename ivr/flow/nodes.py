@@ -1,4 +1,5 @@
-"""A flow file as YAML nodes: every key and value with its place, within limits, and YAML 1.1's traps told apart.
+"""A flow file as YAML nodes: every key and value with its place, within limits, and YAML 1.1's traps told
+apart.
 
 Nothing is constructed from the YAML by the library: the readers below take scalars as the author wrote them.
 """
@@ -158,7 +159,8 @@ class Entry:
 
 
 class Reader:
-    """Takes typed values from nodes. What does not fit is reported, and None returned, so that reading goes on."""
+    """Takes typed values from nodes. What does not fit is reported, and None returned, so that reading goes
+    on."""
 
     def __init__(self, report: Report, text: str) -> None:
         self.report = report

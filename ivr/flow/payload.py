@@ -1,4 +1,5 @@
-"""What a flow sends elsewhere (a request's body, a transfer's context): the result, or a mapping of values."""
+"""What a flow sends elsewhere (a request's body, a transfer's context): the result, or a mapping of
+values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What is wrong with a flow, and where: one problem is one line for the author, with a hint how to mend it."""
+"""What is wrong with a flow, and where: one problem is one line for the author, with a hint how to mend
+it."""
 
 from __future__ import annotations
 

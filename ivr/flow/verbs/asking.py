@@ -18,6 +18,7 @@ from typing import Literal
 from ivr.flow.intents import match_intent
 from ivr.flow.model import Phrases, Prompt, Step, Target
 from ivr.flow.nodes import Fields
+from ivr.flow.problems import Report, Rule
 from ivr.flow.protocol import BargeIn, Event, Heard, Key, PromptDone, SpeechBegan, SpeechSpec, Tick
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
@@ -71,7 +72,8 @@ class AskingStep(Step):
     retry: Retry
     otherwise: Target
     phrases: Phrases
-    """Per language: intent -> phrases that are listened for, the operator's included where the flow has one."""
+    """Per language: intent -> phrases that are listened for, the operator's included where the flow has
+    one."""
 
     def prompts(self) -> tuple[Prompt, ...]:
         return (self.prompt, *self.retry.prompts)
@@ -81,6 +83,16 @@ class AskingStep(Step):
 
     def skip(self, run: Run, now: float) -> None:
         run.leave("otherwise", self.otherwise, "hangup")
+
+    def check_barge_in(self, report: Report, *, keys: bool, speech: bool) -> None:
+        """Rule 7: what may cut the prompt is something the step takes."""
+        hint = "write barge_in: any, or none"
+        if self.barge_in is BargeIn.SPEECH and not speech:
+            message = f"step {self.name}: speech may cut its prompt, but it listens for none"
+            report.add(self.place, Rule.BARGE_IN, message, hint)
+        if self.barge_in is BargeIn.KEYS and not keys:
+            message = f"step {self.name}: keys may cut its prompt, but it takes none"
+            report.add(self.place, Rule.BARGE_IN, message, hint)
 
     def waiting_seconds(self, speaking: Mapping[str, float], answer_s: float) -> float:
         """Longest time in it: every prompt and the wait after each, then the longest answer."""
@@ -114,6 +126,7 @@ class Asking(ABC):
     def understood(self, text: str | None, now: float) -> None:
         """An utterance. Calls `choose` or `again`."""
 
+    @abstractmethod
     def keys_over(self, now: float) -> None:
         """No further key came in time."""
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import yaml
+
 from ivr.flow.expressions import EvaluationError, Expression
-from ivr.flow.model import Exit, Target, Use
+from ivr.flow.model import Exit, Flow, Target, Use
 from ivr.flow.nodes import Fields, place_of
 from ivr.flow.phrases import collect_phrases
-from ivr.flow.problems import START, Place, Rule, did_you_mean
+from ivr.flow.problems import START, Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
@@ -104,7 +106,14 @@ class Collect(AskingStep):
         return (done, Exit("otherwise", self.otherwise))
 
     def uses(self) -> tuple[Use, ...]:
-        return () if self.accept is None else (Use(self.accept, self.accept_place),)
+        return (
+            ()
+            if self.accept is None
+            else (Use(self.accept, self.accept_place, given=frozenset((self.into,))),)
+        )
+
+    def check(self, flow: Flow, report: Report) -> None:
+        self.check_barge_in(report, keys=self.keys is not None, speech=self.speech is not None)
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
         typed = 0.0 if self.keys is None else self.keys.gap_s * self.keys.high
@@ -184,7 +193,13 @@ class _CollectAsking(Asking):
     def _evaluate_keys(self, keys: KeyInput, now: float) -> None:
         typed, self._typed = self._typed, ""
         enough = keys.low <= len(typed)
-        self._offer(parse_keys(self._collect.type.kind, typed) if enough and typed else None, "keys", now)
+        self._offer(
+            parse_keys(self._collect.type.kind, typed, self._collect.type.options)
+            if enough and typed
+            else None,
+            "keys",
+            now,
+        )
 
     def _offer(self, value: Value, via: str, now: float) -> None:
         """Takes the value if it fits its type and the step accepts it."""
@@ -241,10 +256,10 @@ def _read_keys(step: StepReader, fields: Fields) -> KeyInput | None:
     return KeyInput(low, high, end, gap_s)
 
 
-def _read_end(step: StepReader, node: object, what: str) -> str | None:
-    key = step.reader.text(node, what)  # type: ignore[arg-type]
+def _read_end(step: StepReader, node: yaml.Node, what: str) -> str | None:
+    key = step.reader.text(node, what)
     if key is not None and (len(key) != 1 or key not in KEYS or key.isdigit()):
-        step.reader.problem(node, Rule.CHOICES, f'{what} "{key}" cannot end digits', 'use "#" or "*"')  # type: ignore[arg-type]
+        step.reader.problem(node, Rule.CHOICES, f'{what} "{key}" cannot end digits', 'use "#" or "*"')
         return None
     return key
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import yaml
 
-from ivr.flow.model import Assignment, Exit, Target
+from ivr.flow.hearing.fold import fold
+from ivr.flow.intents import builtin_intents, match_intent
+from ivr.flow.model import Assignment, Exit, Flow, Target
 from ivr.flow.nodes import Entry
 from ivr.flow.phrases import collect_phrases, read_phrases
-from ivr.flow.problems import Place, Rule
+from ivr.flow.problems import Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
@@ -77,6 +79,11 @@ class Menu(AskingStep):
     def seconds(self, speaking: Mapping[str, float]) -> float:
         return self.waiting_seconds(speaking, _MENU_SPEECH_S if self.intents else 0.0)
 
+    def check(self, flow: Flow, report: Report) -> None:
+        """Rule 2 (choices can be told apart) and rule 7."""
+        self.check_barge_in(report, keys=bool(self.keys), speech=bool(self.phrases))
+        check_choices(self, flow.languages, report)
+
     def begin(self, run: Run, now: float) -> Asking:
         phrases = self.phrases.get(run.language, {})
         listed = tuple(phrase for group in phrases.values() for phrase in group)
@@ -112,6 +119,9 @@ class _MenuAsking(Asking):
             self._take(choice, found[0])
         elif not (found[0] == OPERATOR and self.call_operator(OPERATOR)):
             self.again("no-match", now)
+
+    def keys_over(self, now: float) -> None:
+        """A menu acts at the first key."""
 
     def _take(self, choice: Choice, via: str) -> None:
         if self._run.carry_out(choice.assigns):
@@ -158,3 +168,49 @@ def _read_choice(step: StepReader, entry: Entry) -> Choice | None:
     if target is None:
         return None
     return Choice(entry.key, entry.key_place, key, intent, phrases, assigns, target)
+
+
+def check_choices(menu: Menu, languages: tuple[str, ...], report: Report) -> None:
+    """Rule 2: each key and each phrase means one choice."""
+    for field in ("key", "intent"):
+        first: dict[str, str] = {}
+        for choice in menu.choices:
+            value = getattr(choice, field)
+            other = choice.name if value is None else first.setdefault(value, choice.name)
+            if other != choice.name:
+                message = f'step {menu.name}: {field} "{value}" stands for both {other} and {choice.name}'
+                report.add(choice.place, Rule.CHOICES, message, f"each {field} may stand once in a menu")
+    for language in languages:
+        _check_phrases(menu, language, report)
+
+
+def _check_phrases(menu: Menu, language: str, report: Report) -> None:
+    phrases = menu.phrases.get(language, {})
+    owners: dict[str, str] = {}
+    for intent, listed in phrases.items():
+        place = menu.intents[intent].place if intent in menu.intents else menu.place
+        for phrase in listed:
+            other = owners.setdefault(fold(phrase), intent)
+            if other != intent:
+                message = f'step {menu.name}: "{phrase}" ({language}) means both {other} and {intent}'
+                report.add(place, Rule.CHOICES, message, "take the phrase out of one of them")
+    for choice in menu.choices:
+        if choice.intent is None:
+            continue
+        if choice.intent not in phrases:
+            message = f'step {menu.name}: intent "{choice.intent}" has no phrases in {language}'
+            report.add(choice.place, Rule.CHOICES, message, _phrases_hint(choice.intent, language))
+            continue
+        for phrase in choice.phrases.get(language, ()):
+            found = match_intent(phrase, language, phrases)
+            if owners[fold(phrase)] == choice.intent and (found is None or found.name != choice.intent):
+                taken = "cannot be told apart" if found is None else f"is understood as {found.name}"
+                message = f'step {menu.name}: "{phrase}" ({language}) of {choice.name} {taken}'
+                report.add(choice.place, Rule.CHOICES, message, "choose words that differ more")
+
+
+def _phrases_hint(intent: str, language: str) -> str:
+    near = did_you_mean(intent, builtin_intents())
+    if near.startswith("did"):
+        return near
+    return f'give them: intents: {{{intent}: {{{language}: ["..."]}}}}'

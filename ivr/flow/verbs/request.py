@@ -15,7 +15,7 @@ from typing import Any, Literal
 import yaml
 
 from ivr.flow.expressions import EvaluationError
-from ivr.flow.model import Exit, Step, Target, Use
+from ivr.flow.model import Exit, Reference, Step, Target, Use
 from ivr.flow.nodes import place_of
 from ivr.flow.payload import Payload, read_payload
 from ivr.flow.problems import Place, Rule, did_you_mean
@@ -57,7 +57,7 @@ class Request(Step):
     verb = "request"
 
     method: Method
-    endpoint: Target
+    endpoint: Reference
     body: Payload | None
     answers: tuple[Answer, ...]
     timeout_s: float
@@ -107,6 +107,9 @@ class Request(Step):
     def uses(self) -> tuple[Use, ...]:
         return () if self.body is None else self.body.uses()
 
+    def references(self) -> tuple[Reference, ...]:
+        return (self.endpoint,)
+
     def seconds(self, speaking: Mapping[str, float]) -> float:
         return 0.0 if self.background else self.timeout_s + ANSWER_SLACK_S
 
@@ -117,7 +120,7 @@ class Request(Step):
             run.fail(f"request: {error}")
             return None
         id = run.next_id("request")
-        run.emit(SendRequest(id, self.endpoint.step, self.method, body, self.timeout_s, self.background))
+        run.emit(SendRequest(id, self.endpoint.name, self.method, body, self.timeout_s, self.background))
         if self.background:
             run.leave("next", self.target, "background")
             return None
@@ -162,7 +165,7 @@ class _Awaiting:
 
 def _read_endpoint(
     step: StepReader, keys: tuple[str, ...], nodes: Mapping[str, yaml.Node | None], place: Place
-) -> tuple[Method, Target | None]:
+) -> tuple[Method, Reference | None]:
     given = [method for method in _METHODS if method in keys]
     if len(given) != 1:
         step.reader.problem(
@@ -173,7 +176,7 @@ def _read_endpoint(
     name = None if node is None else step.reader.text(node, f"endpoint of {step.what}")
     if node is None or name is None:
         return "POST", None
-    return _METHODS[given[0]], Target(name, place_of(node))
+    return _METHODS[given[0]], Reference("endpoints", name, place_of(node))
 
 
 def _read_answers(step: StepReader, node: yaml.Node) -> tuple[Answer, ...]:

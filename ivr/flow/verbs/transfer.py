@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ivr.flow.expressions import EvaluationError, Expression
-from ivr.flow.model import Exit, Step, Target, Use
+from ivr.flow.model import Exit, Reference, Step, Target, Use
 from ivr.flow.nodes import place_of
 from ivr.flow.payload import Payload, read_payload
 from ivr.flow.problems import Place, Rule
@@ -71,12 +71,11 @@ class Transfer(Step):
             otherwise=otherwise,
         )
 
-    @property
-    def queue(self) -> str | None:
-        """The queue it names, unless it is a number, an address or computed."""
+    def references(self) -> tuple[Reference, ...]:
+        """The queue, unless it is a number, an address or computed."""
         if isinstance(self.to, Expression) or _ADDRESS.fullmatch(self.to) or _NUMBER.fullmatch(self.to):
-            return None
-        return self.to
+            return ()
+        return (Reference("queues", self.to, self.to_place),)
 
     def exits(self) -> tuple[Exit, ...]:
         return (Exit("next", self.target), Exit("otherwise", self.otherwise))
