@@ -21,7 +21,7 @@ class ClientState(Enum):
     TERMINATED = auto()
 
 
-WAITING: Final = (ClientState.CALLING, ClientState.PROCEEDING)
+_WAITING: Final = (ClientState.CALLING, ClientState.PROCEEDING)
 
 
 class ClientTransaction:
@@ -43,12 +43,17 @@ class ClientTransaction:
             self._resend = host.timers.set(now + self._interval, self._repeat)  # A, E
         self._deadline: Timer | None = host.timers.set(now + host.timing.timeout, self._expire)  # B, F
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the final response is still to come."""
+        return self.state in _WAITING
+
     def receive(self, response: Response, now: float) -> None:
         raise NotImplementedError
 
     def unreachable(self, now: float) -> None:
         """The transport failed."""
-        if self.state in WAITING:
+        if self.waiting:
             self._host.emit(Unreachable(self))
             self.end(now)
 
@@ -95,7 +100,7 @@ class NonInviteClient(ClientTransaction):
     __slots__ = ()
 
     def receive(self, response: Response, now: float) -> None:
-        if self.state not in WAITING:
+        if not self.waiting:
             return
         self._deliver(response)
         if response.status < 200:

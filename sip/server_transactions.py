@@ -71,7 +71,8 @@ class ServerTransaction:
             self._host.timers.cancel(timer)
         self._timers.clear()
 
-    def _end(self, now: float) -> None:
+    def end(self, now: float) -> None:
+        """Forgets the transaction, in whatever state."""
         if self.state is not ServerState.TERMINATED:
             self._stop_timers()
             self.state = ServerState.TERMINATED
@@ -96,9 +97,9 @@ class NonInviteServer(ServerTransaction):
             return
         self.state = ServerState.COMPLETED
         if self.hop.reliable:
-            self._end(now)
+            self.end(now)
         else:
-            self._after(self._host.timing.timeout, self._end, now)  # J
+            self._after(self._host.timing.timeout, self.end, now)  # J
 
 
 class InviteServer(ServerTransaction):
@@ -126,7 +127,7 @@ class InviteServer(ServerTransaction):
             self._after(self._interval, self._repeat, now)  # over every transport: the next hop may lose it
             return
         self.state = ServerState.COMPLETED
-        self._after(timing.timeout, self._end, now)  # H
+        self._after(timing.timeout, self.end, now)  # H
         if not self.hop.reliable:
             self._after(self._interval, self._repeat, now)  # G
 
@@ -148,9 +149,9 @@ class InviteServer(ServerTransaction):
             self._stop_timers()
             self.state = ServerState.CONFIRMED
             if self.hop.reliable:
-                self._end(now)
+                self.end(now)
             else:
-                self._after(self._host.timing.t4, self._end, now)  # I
+                self._after(self._host.timing.t4, self.end, now)  # I
         return True
 
     def _repeat(self, now: float) -> None:
@@ -162,4 +163,4 @@ class InviteServer(ServerTransaction):
     def _expire_accepted(self, now: float) -> None:
         if self._last is not None:
             self._host.emit(Unacked(self))
-        self._end(now)
+        self.end(now)

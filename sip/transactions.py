@@ -78,14 +78,20 @@ class TransactionLayer:
         server.respond(response, now)
         return self._taken()
 
-    def abandon(self, client: ClientTransaction, now: float) -> list[Output]:
-        """Forgets a request that will get no answer (64*T1 after its CANCEL, RFC 3261 9.1)."""
-        client.end(now)
+    def acknowledged(self, server: ServerTransaction) -> None:
+        """The ACK of our 2xx came (it has a branch of its own, so the dialog tells which INVITE it means)."""
+        if isinstance(server, InviteServer):
+            server.acknowledge()
+
+    def abandon(self, transaction: ClientTransaction | ServerTransaction, now: float) -> list[Output]:
+        """Forgets a request that will get no answer: ours 64*T1 after its CANCEL (RFC 3261 9.1), or theirs."""
+        transaction.end(now)
         return self._taken()
 
     def unreachable(self, hop: Hop, now: float) -> list[Output]:
-        """The transport could not deliver to `hop`."""
-        for client in [c for c in self._clients.values() if c.hop == hop]:
+        """The transport could not deliver to that neighbour."""
+        lost = (hop.transport, hop.remote)
+        for client in [c for c in self._clients.values() if (c.hop.transport, c.hop.remote) == lost]:
             client.unreachable(now)
         return self._taken()
 

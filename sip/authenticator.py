@@ -1,0 +1,80 @@
+"""Whom we prove ourselves to: the trunk that a call goes over, in its realm, and nobody else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from sip.digest import Credentials, DigestError, authorize, choose_challenge
+from sip.hop import Hop
+from sip.message import Request, Response
+
+_HEADERS: Final = {
+    401: ("WWW-Authenticate", "Authorization"),
+    407: ("Proxy-Authenticate", "Proxy-Authorization"),
+}
+
+
+class Authenticator:
+    """The credentials of one call, and how often each nonce was used."""
+
+    def __init__(self, credentials: Credentials | None, trunk_at: Callable[[str], bool]) -> None:
+        """`trunk_at` tells whether an IP address is the trunk's."""
+        self._credentials: Final = credentials
+        self._trunk_at: Final = trunk_at
+        self._counts: dict[str, int] = {}
+
+    def answer(self, response: Response, request: Request, hop: Hop) -> tuple[str, str] | None:
+        """The header field that answers a challenge to our request; None when it is not to be answered.
+
+        A challenge to a request that had an answer already means a wrong password, unless the nonce is stale.
+        """
+        names = _HEADERS.get(response.status)
+        if names is None or self._credentials is None or not self._trunk_at(hop.remote.host):
+            return None
+        challenge_header, proof_header = names
+        try:
+            values = response.headers.get_all(challenge_header)
+            challenge = choose_challenge(values, self._credentials.realm)
+        except DigestError:
+            return None
+        if proof_header in request.headers and not challenge.stale:
+            return None
+        count = self._counts[challenge.nonce] = self._counts.get(challenge.nonce, 0) + 1
+        if count > 2 and challenge.stale:
+            return None
+        value = authorize(
+            challenge,
+            self._credentials,
+            request.method,
+            str(request.uri),
+            nc=count,
+            cnonce=secrets.token_hex(8),
+        )
+        return proof_header, value
+
+
+def carried(request: Request, proof: tuple[str, str]) -> list[tuple[str, str]]:
+    """The header fields of a request that its repetition with `proof` has too."""
+    return [(n, v) for n, v in request.headers if n not in _MADE_ANEW and n != proof[0]] + [proof]
+
+
+def credentials_of(request: Request) -> list[tuple[str, str]]:
+    """The answers to challenges in a request; the ACK of its 2xx repeats them (RFC 3261 13.2.2.4)."""
+    return [(n, v) for n, v in request.headers if n in ("Authorization", "Proxy-Authorization")]
+
+
+_MADE_ANEW: Final = frozenset(
+    [
+        "Via",
+        "Max-Forwards",
+        "Route",
+        "From",
+        "To",
+        "Call-ID",
+        "CSeq",
+        "User-Agent",
+        "Content-Length",
+    ]
+)

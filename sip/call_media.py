@@ -1,0 +1,83 @@
+"""The media of one call: the offer/answer machine, and the RTP stream that it describes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from media.codecs import PCMA, PCMU, Codec
+from media.plane import RtpPlane
+from media.stream import RtpStream, StreamEvents
+from sip.offer import Negotiated, OfferAnswer
+from sip.sdp import Direction, parse_sdp
+
+CODECS: Final = {codec.name: codec for codec in (PCMA, PCMU)}
+
+
+def codecs_named(names: Sequence[str]) -> tuple[Codec, ...]:
+    """The codecs of a trunk; raises ValueError for one that we do not speak, or when there is none."""
+    unknown = [name for name in names if name not in CODECS]
+    if unknown or not names:
+        raise ValueError(f"unknown codec {', '.join(unknown) or '(none)'}: choose from {', '.join(CODECS)}")
+    return tuple(CODECS[name] for name in names)
+
+
+class CallMedia:
+    """Holds a pair of RTP ports from its making to `close`."""
+
+    def __init__(
+        self, plane: RtpPlane, events: StreamEvents, address: str, codecs: tuple[Codec, ...]
+    ) -> None:
+        """Raises `NoPorts`. `address` is the IP address for our SDP."""
+        self.stream: Final[RtpStream] = plane.open(events)
+        self._preferred: Final = codecs[0]
+        self._offers: Final = OfferAnswer(
+            address, self.stream.local_port, codecs, session_id=secrets.randbits(31)
+        )
+        self._connected: Negotiated | None = None
+
+    @property
+    def codec(self) -> Codec:
+        """What was agreed on; before that, our first choice."""
+        agreed = self._offers.negotiated
+        return self._preferred if agreed is None else agreed.codec
+
+    @property
+    def held(self) -> bool:
+        """Whether we may not send: the far end put us on hold."""
+        agreed = self._offers.negotiated
+        return agreed is not None and not agreed.direction.send
+
+    def offer(self, direction: Direction | None = None) -> bytes:
+        """Our offer; raises `OfferPending`."""
+        return self._offers.make_offer(direction).to_bytes()
+
+    def withdraw(self) -> None:
+        """Our offer was refused: what was agreed before holds on."""
+        self._offers.withdraw()
+
+    def answer(self, sdp: bytes) -> bytes:
+        """Our answer to an offer; raises `SdpError`, `IncompatibleMedia` or `OfferPending`."""
+        return self._offers.receive_offer(parse_sdp(sdp)).to_bytes()
+
+    def answered(self, sdp: bytes) -> None:
+        """Takes the answer to our offer; raises `SdpError`, `IncompatibleMedia` or `NoOffer`."""
+        self._offers.receive_answer(parse_sdp(sdp))
+
+    def connect(self) -> None:
+        """Media flows as agreed from here on."""
+        agreed = self._offers.negotiated
+        if agreed is None or agreed == self._connected:
+            return
+        self._connected = agreed
+        self.stream.connect(
+            (agreed.remote_address, agreed.remote_port),
+            agreed.codec,
+            agreed.payload_type,
+            agreed.telephone_event,
+        )
+        self.stream.set_direction(agreed.direction.send, agreed.direction.receive)
+
+    def close(self) -> None:
+        self.stream.close()

@@ -1,0 +1,203 @@
+"""Trunks: who may call us, whom we may call through, and how numbers look there. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, Literal
+
+from sip.digest import Credentials
+from sip.headers import is_token
+from sip.stack import BadNumber, OutboundCall, UnknownTrunk
+from sip.uri import NameAddr, Uri, UriError
+
+NumberFormat = Literal["e164", "national", "plain"]
+
+_SEPARATORS: Final = str.maketrans("", "", " -().\u00a0")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_DIGITS: Final = re.compile(r"[0-9]{3,15}")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9+*#._-]{1,64}")
+_NATIONAL_DIGITS: Final = 10
+_CACHE: Final = 4096
+
+_OURS: Final = frozenset(
+    [
+        *("via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "max-forwards"),
+        *("content-length", "content-type", "allow", "supported", "require", "proxy-require"),
+        *("authorization", "proxy-authorization", "user-agent"),
+    ]
+)
+"""Headers that the stack writes itself; a call cannot set them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A peer that may call us, and that we may call through.
+
+    `allow` are the networks its requests come from. `proxy` is where calls go (`host`, `host:port` or a SIP
+    URI, `;transport=tcp` included); without one only SIP URIs can be called. `number_format` is what the peer
+    wants in the Request-URI: `e164` (+919876543210), `national` (09876543210), `plain` (as given).
+    `codecs` are SDP names, the first choice first.
+    """
+
+    allow: tuple[str, ...] = ()
+    proxy: str | None = None
+    caller_id: str | None = None
+    number_format: NumberFormat = "plain"
+    country_code: str = "91"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    credentials: Credentials | None = None
+    codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    max_calls: int = 100
+
+    def proxy_uri(self) -> Uri | None:
+        """The proxy as a SIP URI; raises `UriError`."""
+        if self.proxy is None:
+            return None
+        text = self.proxy if re.match(r"sips?:", self.proxy, re.IGNORECASE) else f"sip:{self.proxy}"
+        return Uri.parse(text)
+
+
+class TrunkTable:
+    """All trunks by name, found by source address: the narrowest network wins, then the first."""
+
+    def __init__(self, trunks: Mapping[str, Trunk]) -> None:
+        """Raises ValueError for a network or a proxy that cannot be parsed, naming the trunk."""
+        self._trunks: Final = dict(trunks)
+        self._networks: list[tuple[IPv4Network | IPv6Network, str]] = []
+        for name, trunk in trunks.items():
+            try:
+                trunk.proxy_uri()
+                self._networks += [(ip_network(text, strict=False), name) for text in trunk.allow]
+            except ValueError as error:
+                raise ValueError(f"trunk {name}: {error}") from error
+        self._networks.sort(key=lambda pair: -pair[0].prefixlen)
+        self._found: dict[str, str | None] = {}
+
+    def __getitem__(self, name: str) -> Trunk:
+        """Raises `UnknownTrunk`."""
+        try:
+            return self._trunks[name]
+        except KeyError:
+            raise UnknownTrunk(f"there is no trunk {name!r}") from None
+
+    def match(self, host: str) -> str | None:
+        """The name of the trunk that an IP address belongs to."""
+        if host not in self._found:
+            if len(self._found) >= _CACHE:
+                self._found.clear()
+            self._found[host] = self._search(host)
+        return self._found[host]
+
+    def _search(self, host: str) -> str | None:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return None
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return next((name for network, name in self._networks if address in network), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an outgoing call is made of."""
+
+    uri: Uri
+    next_hop: Uri
+    routes: tuple[str, ...]
+    number: str
+    caller: str
+    headers: tuple[tuple[str, str], ...]
+
+
+def target_of(call: OutboundCall, trunk: Trunk) -> Target:
+    """Request-URI, route and caller of a call over the trunk; raises `BadNumber` with the reason."""
+    proxy = trunk.proxy_uri()
+    uri = transfer_uri(call.to, trunk)
+    via_proxy = proxy is not None and (proxy.host, proxy.port) != (uri.host, uri.port)
+    caller = call.caller_id or trunk.caller_id or "anonymous"
+    headers = {**trunk.headers, **call.headers}
+    for name, value in headers.items():
+        if not is_token(name) or name.lower() in _OURS:
+            raise BadNumber(f"the header {name!r} cannot be set on a call")
+        if any(ord(char) < 32 or ord(char) == 127 for char in value):
+            raise BadNumber(f"the value of the header {name!r} holds control characters")
+    routes: tuple[str, ...] = ()
+    if proxy is not None and via_proxy:
+        route = proxy if proxy.param("lr") is not None else proxy.with_param("lr")
+        routes = (str(NameAddr("", route)),)
+    return Target(
+        uri=uri,
+        next_hop=proxy or uri,
+        routes=routes,
+        number=canonical(uri.user or "", trunk),
+        caller=formatted(caller, trunk) if _looks_like_number(caller) else _plain(caller),
+        headers=tuple(headers.items()),
+    )
+
+
+def transfer_uri(to: str, trunk: Trunk) -> Uri:
+    """The SIP URI of a number (in any form that the trunk knows) or of a SIP URI; raises `BadNumber`."""
+    if re.match(r"sips?:", to, re.IGNORECASE):
+        try:
+            uri = Uri.parse(to)
+        except UriError as error:
+            raise BadNumber(str(error)) from error
+        if uri.scheme != "sip" or uri.headers:
+            raise BadNumber("only plain sip: URIs can be called")
+        return uri
+    proxy = trunk.proxy_uri()
+    if proxy is None:
+        raise BadNumber("the trunk has no proxy to send a number to; give a sip: URI, or configure one")
+    params = tuple((name, value) for name, value in proxy.params if name.lower() != "lr")
+    return Uri("sip", formatted(to, trunk), proxy.host, proxy.port, params)
+
+
+def canonical(number: str, trunk: Trunk) -> str:
+    """One spelling for a number that can have many: E.164 with +; short and foreign forms stay as they are.
+
+    A trunk of format `plain` says nothing about its numbers, so they are left alone.
+    """
+    if trunk.number_format == "plain":
+        return number
+    bare = number.translate(_SEPARATORS)
+    code = trunk.country_code
+    if _E164.fullmatch(bare):
+        return bare
+    if not _DIGITS.fullmatch(bare):
+        return number
+    if bare.startswith("00") and len(bare) > _NATIONAL_DIGITS:
+        return f"+{bare[2:]}"
+    if bare.startswith("0") and len(bare) == _NATIONAL_DIGITS + 1:
+        return f"+{code}{bare[1:]}"
+    if len(bare) == _NATIONAL_DIGITS and bare[0] != "0":
+        return f"+{code}{bare}"
+    if bare.startswith(code) and len(bare) == _NATIONAL_DIGITS + len(code):
+        return f"+{bare}"
+    return bare
+
+
+def formatted(number: str, trunk: Trunk) -> str:
+    """The number as the trunk wants it; raises `BadNumber`."""
+    if trunk.number_format == "plain":
+        return _plain(number.translate(_SEPARATORS) if _looks_like_number(number) else number)
+    found = canonical(number, trunk)
+    if not (_E164.fullmatch(found) or _DIGITS.fullmatch(found)):
+        raise BadNumber(f"not a telephone number: {len(number)} characters, expected + and 7 to 15 digits")
+    if trunk.number_format == "e164" or not found.startswith("+"):
+        return found
+    prefix = f"+{trunk.country_code}"
+    return f"0{found.removeprefix(prefix)}" if found.startswith(prefix) else f"00{found[1:]}"
+
+
+def _looks_like_number(text: str) -> bool:
+    return re.fullmatch(r"\+?[0-9][0-9 ().-]*", text) is not None
+
+
+def _plain(text: str) -> str:
+    if not _PLAIN.fullmatch(text):
+        raise BadNumber("only letters, digits and + * # . _ - can be called, 64 at most")
+    return text
