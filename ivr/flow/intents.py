@@ -27,9 +27,8 @@ _ALIKE = 0.84
 """Words so similar are taken for the same."""
 
 _AT_THE_EDGE = 0.7
-"""What a phrase is worth that opens or closes a longer utterance: the answer comes first or last, an
-explanation
-fills the rest ("हाँ, बीस मिनट में तैयार कर दूँगा")."""
+"""What a sure phrase is worth that opens or closes a longer utterance: the answer comes first or last, an
+explanation fills the rest ("हाँ, बीस मिनट में तैयार कर दूँगा")."""
 
 _FUZZY_FROM = 4
 """Shorter words must be exact: "no" and "ho", "हो" and "दो" are similar and opposite."""
@@ -47,14 +46,27 @@ class Match:
 
 
 def builtin_phrases(intent: str, language: str) -> tuple[str, ...]:
-    """The phrases of a built-in intent (affirm, deny, repeat, operator), and English ones, which callers of
-    every
-    language use; empty for an intent that is not built in."""
+    """The commonest phrases of a built-in intent (affirm, deny, repeat, operator), for a recogniser to
+    listen for;
+    empty for an intent that is not built in. `match_intent` understands more."""
+    wordings = BUILT_IN.get(intent, {}).get(language)
+    return _split(wordings.common) if wordings else ()
+
+
+def _understood(intent: str, language: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The sure and the other phrases of a built-in intent: the language's, and English ones, which callers
+    of every
+    language use; in Marathi also the commonest of Hindi."""
     table = BUILT_IN.get(intent, {})
-    texts = dict.fromkeys([table.get(language, ""), table.get("en", "")])
-    return tuple(
-        dict.fromkeys(phrase.strip() for text in texts for phrase in text.split(",") if phrase.strip())
-    )
+    wordings = [table[code] for code in dict.fromkeys((language, "en")) if code in table]
+    sure = [*(wording.common for wording in wordings)]
+    if language == "mr" and "hi" in table:
+        sure.append(table["hi"].common)
+    return _split(",".join(sure)), _split(",".join(wording.other for wording in wordings))
+
+
+def _split(phrases: str) -> tuple[str, ...]:
+    return tuple(phrase.strip() for phrase in phrases.split(",") if phrase.strip())
 
 
 def builtin_intents() -> tuple[str, ...]:
@@ -80,13 +92,23 @@ def match_intent(text: str, language: str, candidates: Mapping[str, tuple[str, .
 
 
 @dataclass(frozen=True, slots=True)
+class _Phrase:
+    """`name` None: it means none of the intents. `sure`: it decides even within other words."""
+
+    name: str | None
+    text: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Hit:
-    """A phrase found in the words from `start` up to `end`; `name` None: it means none of the intents."""
+    """A phrase found in the words from `start` up to `end`."""
 
     name: str | None
     start: int
     end: int
     likeness: float
+    sure: bool
 
     def hides(self, other: _Hit) -> bool:
         if not (self.start <= other.start and other.end <= self.end):
@@ -98,12 +120,12 @@ class _Hit:
 class _Index:
     """The phrases of all candidates, found by their first word."""
 
-    def __init__(self, phrases: Iterable[tuple[str | None, str]]) -> None:
-        self._by_first: dict[str, list[tuple[tuple[str, ...], str | None]]] = {}
+    def __init__(self, phrases: Iterable[_Phrase]) -> None:
+        self._by_first: dict[str, dict[tuple[str, ...], _Phrase]] = {}
         known: set[str] = set()
-        for name, phrase in phrases:
-            if words := tuple(fold(phrase).split()):
-                self._by_first.setdefault(words[0], []).append((words, name))
+        for phrase in phrases:
+            if words := tuple(fold(phrase.text).split()):
+                self._by_first.setdefault(words[0], {}).setdefault(words, phrase)
                 known.update(words)
         self._known = frozenset(known)
         self._fuzzy = sorted(word for word in known if len(word) >= _FUZZY_FROM)
@@ -111,11 +133,11 @@ class _Index:
     def find(self, words: Sequence[str]) -> list[_Hit]:
         readings = [self._readings(word) for word in words]
         return [
-            _Hit(name, start, start + len(phrase), likeness)
+            _Hit(phrase.name, start, start + len(run), likeness, phrase.sure)
             for start in range(len(words))
             for first in readings[start]
-            for phrase, name in self._by_first.get(first, ())
-            if (likeness := _likeness(phrase, readings[start : start + len(phrase)]))
+            for run, phrase in self._by_first.get(first, {}).items()
+            if (likeness := _likeness(run, readings[start : start + len(run)]))
         ]
 
     def _readings(self, word: str) -> dict[str, float]:
@@ -148,13 +170,16 @@ def _score(name: str | None, hits: Iterable[_Hit], words: Sequence[str]) -> floa
     own = [hit for hit in hits if hit.name == name]
     if not own:
         return 0.0
-    covered = {at for hit in own for at in range(hit.start, hit.end)}
-    likeness = min(hit.likeness for hit in own)
+    covered: dict[int, float] = {}
+    for hit in own:
+        for at in range(hit.start, hit.end):
+            covered[at] = max(hit.likeness, covered.get(at, 0.0))
     said = [at for at, word in enumerate(words) if at in covered or word not in _fillers()]
-    share = sum(len(words[at]) for at in covered) / sum(len(words[at]) for at in said)
-    if said[0] in covered or said[-1] in covered:
-        share = max(share, _AT_THE_EDGE)
-    return share * likeness
+    share = sum(len(words[at]) * likeness for at, likeness in covered.items()) / sum(
+        len(words[at]) for at in said
+    )
+    edges = [hit.likeness for hit in own if hit.sure and (hit.start == said[0] or hit.end == said[-1] + 1)]
+    return max(share, _AT_THE_EDGE * max(edges, default=0.0))
 
 
 @lru_cache(maxsize=1)
@@ -164,15 +189,18 @@ def _fillers() -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _index(language: str, candidates: tuple[tuple[str, tuple[str, ...]], ...]) -> _Index:
-    phrases: dict[str, str | None] = {}
+    phrases: list[_Phrase] = []
     for name, own in candidates:
-        for phrase in own or builtin_phrases(name, language):
-            phrases.setdefault(phrase, name)
-    # What is not offered still counts against: "no problem" refuses nothing, though a menu may offer a
-    # refusal only.
+        sure, other = _understood(name, language)
+        phrases += [_Phrase(name, phrase, True) for phrase in (*own, *sure)]
+        phrases += [_Phrase(name, phrase, False) for phrase in other]
+    # What is not offered still counts against: "no problem" is no refusal, though only refusing may be
+    # offered.
     names = {name for name, _ in candidates}
-    others = [other for other, opposite in _OPPOSITES.items() if opposite in names and other not in names]
-    unclear = ",".join(dict.fromkeys([UNCLEAR.get(language, ""), UNCLEAR["en"]])).split(",")
-    for phrase in [*(phrase for other in others for phrase in builtin_phrases(other, language)), *unclear]:
-        phrases.setdefault(phrase, None)
-    return _Index((name, phrase) for phrase, name in phrases.items())
+    for absent, opposite in _OPPOSITES.items():
+        if opposite in names and absent not in names:
+            sure, other = _understood(absent, language)
+            phrases += [_Phrase(None, phrase, True) for phrase in (*sure, *other)]
+    for phrase in (*_split(UNCLEAR.get(language, "")), *_split(UNCLEAR["en"])):
+        phrases.append(_Phrase(None, phrase, True))
+    return _Index(phrases)
