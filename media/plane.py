@@ -84,11 +84,7 @@ class RtpPlane:
         self.time = loop.time
         self._epoll = select.epoll()
         self._poll = self._epoll.poll
-        now = loop.time()
-        for index, group in enumerate(self._groups):
-            group.due = now + (index + 1) * SLOT_S
-        self._due = now + SLOT_S
-        self._timer = loop.call_at(self._due, self._wake)
+        self._set_out(loop.time())
 
     async def close(self) -> None:
         """Ends all streams."""
@@ -104,8 +100,7 @@ class RtpPlane:
         stream = RtpStream(self, pair, events)
         if not self._streams:
             self._timer.cancel()
-            self._due = now + SLOT_S
-            self._timer = self._loop.call_at(self._due, self._wake)
+            self._set_out(now)
         self._streams.add(stream)
         for sock, handler in ((pair.rtp, stream.receive), (pair.rtcp, stream.receive_report)):
             self._readers[sock.fileno()] = (sock.recvfrom_into, handler)
@@ -149,6 +144,12 @@ class RtpPlane:
         self._ports.release(pair, self.time())
 
     # The wheel
+
+    def _set_out(self, now: float) -> None:
+        for index, group in enumerate(self._groups):
+            group.due = now + (index + 1) * SLOT_S
+        self._due = now + SLOT_S
+        self._timer = self._loop.call_at(self._due, self._wake)
 
     def _wake(self) -> None:
         now = self.time()

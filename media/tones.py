@@ -40,7 +40,7 @@ def key_tone(key: str, rate: int) -> bytes:
     """One key, 100 ms, and 60 ms of silence after it; raises ValueError when it is no key."""
     for row, keys in enumerate(_ROWS):
         column = keys.find(key.upper())
-        if key and column >= 0:
+        if len(key) == 1 and column >= 0:
             return tone((_LOW[row], _HIGH[column]), KEY_MS, rate) + silence(KEY_GAP_MS, rate)
     raise ValueError("keys are 0-9, *, # and A-D")
 

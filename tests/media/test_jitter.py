@@ -1,0 +1,220 @@
+"""The jitter buffer, packet by packet. A frame is 160 units of an 8000 Hz clock, the target 40 ms."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.jitter import Gap, JitterBuffer
+
+FRAME = 160
+FILL = b"\xd5"
+
+
+def buffer(target_ms: int = 40) -> JitterBuffer:
+    return JitterBuffer(FRAME, 8000, target_ms, FILL)
+
+
+def voice(number: int, length: int = FRAME) -> bytes:
+    return bytes([number % 200 + 1]) * length
+
+
+class Line:
+    """Pushes numbered 20 ms packets and pops ticks on one clock."""
+
+    def __init__(self, sequence: int = 0, timestamp: int = 0, target_ms: int = 40) -> None:
+        self.buffer = buffer(target_ms)
+        self.sequence, self.timestamp = sequence, timestamp
+
+    def push(self, number: int, now: float, ssrc: int = 7) -> None:
+        sequence = (self.sequence + number) & 0xFFFF
+        timestamp = (self.timestamp + FRAME * number) & 0xFFFFFFFF
+        self.buffer.push(ssrc, sequence, timestamp, voice(number), now)
+
+    def pops(self, count: int, start: float) -> list[bytes | Gap]:
+        return [self.buffer.pop(start + 0.02 * i) for i in range(count)]
+
+
+def test_before_anything_came_there_is_silence():
+    assert buffer().pop(0.0) is Gap.SILENCE
+
+
+def test_the_first_packet_waits_for_the_target():
+    line = Line()
+    line.push(0, 1.0)
+    assert line.buffer.pop(1.02) is Gap.SILENCE
+    assert line.buffer.pop(1.04) == voice(0)
+
+
+def test_packets_come_out_in_order_whatever_order_they_came_in():
+    line = Line()
+    for number in (0, 2, 1, 4, 3):
+        line.push(number, 1.0)
+    assert line.pops(5, 1.04) == [voice(i) for i in range(5)]
+
+
+def test_a_duplicate_is_played_once():
+    line = Line()
+    for number in (0, 1, 1, 2):
+        line.push(number, 1.0)
+    assert line.pops(4, 1.04) == [voice(0), voice(1), voice(2), Gap.LOSS]
+
+
+def test_a_lost_packet_leaves_a_gap_of_its_length():
+    line = Line()
+    for number in (0, 2):
+        line.push(number, 1.0)
+    assert line.pops(3, 1.04) == [voice(0), Gap.LOSS, voice(2)]
+    assert line.buffer.lost == 1
+
+
+def test_a_pause_of_the_far_end_is_silence_not_loss():
+    line = Line()
+    line.push(0, 1.0)
+    line.buffer.push(7, 1, 3 * FRAME, voice(3), 1.0)  # the next sequence number, two frames later
+    assert line.pops(4, 1.04) == [voice(0), Gap.SILENCE, Gap.SILENCE, voice(3)]
+
+
+def test_sequence_and_timestamp_may_wrap():
+    line = Line(sequence=0xFFFE, timestamp=0xFFFFFFFF - 200)
+    for number in range(5):
+        line.push(number, 1.0)
+    assert line.pops(5, 1.04) == [voice(i) for i in range(5)]
+
+
+def test_a_late_packet_is_counted_and_dropped():
+    line = Line()
+    for number in (0, 2):
+        line.push(number, 1.0)
+    assert line.pops(2, 1.04) == [voice(0), Gap.LOSS]
+    line.push(1, 1.07)
+    assert line.pops(1, 1.08) == [voice(2)]
+    assert line.buffer.late == 1
+
+
+def test_when_every_packet_is_late_the_buffer_begins_again_with_the_new_delay():
+    line = Line()
+    line.push(0, 1.0)
+    line.pops(20, 1.04)
+    for number in range(1, 4):
+        line.push(number, 1.45)
+    assert line.buffer.late == 3
+    line.push(4, 1.45)
+    assert line.pops(3, 1.49) == [voice(3), voice(4), Gap.LOSS]
+
+
+def test_another_source_begins_again_at_its_own_timestamps():
+    line = Line()
+    for number in range(3):
+        line.push(number, 1.0)
+    assert line.pops(1, 1.04) == [voice(0)]
+    line.buffer.push(8, 500, 77777, voice(50), 1.05)
+    assert line.pops(3, 1.06) == [Gap.SILENCE, Gap.SILENCE, voice(50)]
+
+
+def test_timestamps_that_jump_far_ahead_begin_again():
+    line = Line()
+    line.push(0, 1.0)
+    line.pops(1, 1.04)
+    line.buffer.push(7, 1, 5_000_000, voice(9), 1.05)
+    assert line.pops(3, 1.06) == [Gap.SILENCE, Gap.SILENCE, voice(9)]
+
+
+@pytest.mark.parametrize("length", [80, 240, 320, 480])
+def test_packets_of_other_lengths_come_out_as_frames_of_20_ms(length):
+    jitter = buffer()
+    stream = bytes(i // FRAME + 1 for i in range(1920))
+    for i in range(0, len(stream), length):
+        jitter.push(7, i // length, 1000 + i, stream[i : i + length], 1.0)
+    frames = [jitter.pop(1.04 + 0.02 * i) for i in range(12)]
+    assert frames == [bytes([i + 1]) * FRAME for i in range(12)]
+
+
+def test_half_a_frame_is_filled_up_with_silence():
+    jitter = buffer()
+    jitter.push(7, 0, 0, voice(1, 80), 1.0)
+    jitter.push(7, 2, 160 + 80, voice(2, 80), 1.0)
+    assert jitter.pop(1.04) == voice(1, 80) + FILL * 80
+    assert jitter.pop(1.06) == FILL * 80 + voice(2, 80)
+
+
+def test_a_far_clock_that_runs_fast_does_not_grow_the_delay():
+    line = Line()
+    number = 0
+    for tick in range(2000):
+        now = 1.0 + 0.02 * tick
+        while number * 0.0199 <= 0.02 * tick:  # half a percent fast
+            line.push(number, now)
+            number += 1
+        line.buffer.pop(now)
+    held = line.buffer._end - line.buffer._play
+    assert held <= line.buffer.target + 4 * FRAME
+
+
+def test_a_far_clock_that_runs_slow_is_still_heard():
+    line = Line()
+    number, heard = 0, 0
+    for tick in range(2000):
+        now = 1.0 + 0.02 * tick
+        while number * 0.0201 <= 0.02 * tick:
+            line.push(number, now)
+            number += 1
+        heard += isinstance(line.buffer.pop(now), bytes)
+    assert heard > 1850
+
+
+def test_a_flood_does_not_fill_the_memory():
+    jitter = buffer()
+    for i in range(5000):
+        jitter.push(7, i & 0xFFFF, i, b"\x01", 1.0)
+    assert len(jitter._packets) <= 128
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    start=st.integers(0, 0xFFFFFFFF),
+    sequence=st.integers(0, 0xFFFF),
+    loss=st.sampled_from([0.0, 0.05, 0.2]),
+    seed=st.integers(0, 10_000),
+)
+def test_what_arrives_in_time_is_played_at_its_place(start, sequence, loss, seed):
+    chance = random.Random(seed)
+    line = Line(sequence, start, target_ms=60)
+    arrivals = []
+    for number in range(60):
+        if number and chance.random() < loss:
+            continue
+        copies = 1 + (chance.random() < 0.1)
+        arrivals += [(0.02 * number + (chance.random() * 0.05 if number else 0.0), number)] * copies
+    arrived = {number for _, number in arrivals}
+    arrivals.sort()
+    played = []
+    for tick in range(60):
+        now = 0.06 + 0.02 * tick
+        while arrivals and arrivals[0][0] <= now:
+            at, number = arrivals.pop(0)
+            line.push(number, at)
+        played.append(line.buffer.pop(now))
+    assert played == [voice(i) if i in arrived else Gap.LOSS for i in range(60)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.integers(0, 0xFFFF),
+            st.integers(0, 0xFFFFFFFF),
+            st.binary(max_size=400),
+            st.booleans(),
+        ),
+        max_size=60,
+    )
+)
+def test_no_stream_of_packets_does_harm(packets):
+    jitter = buffer()
+    for i, (ssrc, sequence, timestamp, payload, pop) in enumerate(packets):
+        jitter.push(ssrc, sequence, timestamp, payload, i * 0.02)
+        if pop:
+            frame = jitter.pop(i * 0.02 + 0.1)
+            assert isinstance(frame, Gap) or len(frame) == FRAME
