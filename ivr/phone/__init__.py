@@ -1,0 +1,1 @@
+"""A phone for the terminal, on the server's own SIP and media: for authors, the demo and the tests."""

@@ -1,0 +1,97 @@
+"""What goes over the wire of a phone's call, seen at its sockets: packets with their times.
+
+No jitter buffer is in between: it is how the phone measures from outside how fast a server answers a key.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from media.codecs import PCMA, PCMU
+from media.ports import PortPair, PortPool
+from media.rtp import HEADER_BYTES
+
+_MARKER: Final = 0x80
+_SILENCE: Final = {PCMA.payload_type: PCMA.silence[0], PCMU.payload_type: PCMU.silence[0]}
+_MOST: Final = 200_000
+"""Packets kept of one call: over an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """An audio packet that came; `at` is `time.monotonic()`, `payload` its wire bytes."""
+
+    at: float
+    payload: bytes
+    silent: bool
+
+
+@dataclass(slots=True)
+class WireLog:
+    """`keys` are the times at which the first packet of each key was sent."""
+
+    keys: list[float] = field(default_factory=list)
+    audio: list[Audio] = field(default_factory=list)
+
+    def sent(self, packet: bytes | bytearray, at: float) -> None:
+        if len(packet) == HEADER_BYTES + 4 and packet[1] & _MARKER:
+            self.keys.append(at)
+
+    def received(self, packet: memoryview, at: float) -> None:
+        payload_type = packet[1] & 0x7F
+        silence = _SILENCE.get(payload_type)
+        if silence is None or len(self.audio) >= _MOST:
+            return
+        payload = bytes(packet[HEADER_BYTES:])
+        self.audio.append(Audio(at, payload, payload.count(silence) == len(payload)))
+
+    def answer_s(self, key_at: float, before: Container[bytes] = ()) -> float | None:
+        """From the first packet of a key to the first packet of the prompt that follows, in seconds.
+
+        `before` holds payloads of the prompt that the key cut off: its last packets are not the answer.
+        Silence at the beginning of the prompt counts against it. None when no prompt followed.
+        """
+        for audio in self.audio:
+            if audio.at > key_at and not audio.silent and audio.payload not in before:
+                return audio.at - key_at
+        return None
+
+    def payloads(self) -> set[bytes]:
+        """Every payload with sound in it."""
+        return {audio.payload for audio in self.audio if not audio.silent}
+
+
+class WatchedPorts(PortPool):
+    """Ports whose traffic is logged; `log` is that of the pair taken last."""
+
+    def __init__(self, low: int, high: int, rest_s: float, address: str) -> None:
+        super().__init__(low, high, rest_s, address)
+        self.log = WireLog()
+
+    def acquire(self, now: float) -> PortPair:
+        pair = super().acquire(now)
+        self.log = WireLog()
+        return PortPair(pair.port, _WatchedSocket(pair.rtp, self.log), pair.rtcp)
+
+
+class _WatchedSocket(socket.socket):
+    """Takes over another socket, and tells the log."""
+
+    def __init__(self, watched: socket.socket, log: WireLog) -> None:
+        super().__init__(watched.family, watched.type, watched.proto, fileno=watched.detach())
+        self.setblocking(False)
+        self._log = log
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        size, address = super().recvfrom_into(buffer, nbytes, flags)
+        if size > HEADER_BYTES:
+            self._log.received(memoryview(buffer)[:size], time.monotonic())
+        return size, address
+
+    def sendto(self, data: Any, *address: Any) -> int:
+        self._log.sent(data, time.monotonic())
+        return super().sendto(data, *address)
