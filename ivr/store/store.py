@@ -12,7 +12,7 @@ import fcntl
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -80,6 +80,7 @@ class Store:
         self._writer = writer
         self._lock = lock
         self._last_seq: OrderedDict[str, int] = OrderedDict()
+        self._on_deliveries: Callable[[], None] = lambda: None
         self._checkpoints: asyncio.Task[None] | None = None
         if lock is not None:
             self._checkpoints = asyncio.create_task(self._checkpoint(), name="store checkpoints")
@@ -195,6 +196,7 @@ class Store:
         A call that has ended stays as it is.
         """
         await self._writer.commit(_finish(call_id, ending, deliveries), deadline_s)
+        self._on_deliveries()
 
     async def recover(self, now: float) -> list[str]:
         """To be called once before the first call: ends the calls that a crash left live, with the cause
@@ -288,6 +290,7 @@ class Store:
     async def enqueue(self, deliveries: Sequence[Delivery]) -> None:
         """Stores deliveries to be made, durable."""
         await self._writer.commit(Enqueue(deliveries), DEADLINE_S)
+        self._on_deliveries()
 
     async def due_deliveries(
         self, now: float, limit: int, *, except_for: Sequence[str] = ()
@@ -313,9 +316,14 @@ class Store:
             for row in rows
         ]
 
-    async def waiting_deliveries(self) -> tuple[int, float | None]:
-        """How many deliveries wait, and when the next is due."""
-        query = select(func.count(), func.min(outbox.c.next_at)).where(outbox.c.next_at.is_not(None))
+    def on_deliveries(self, listener: Callable[[], None]) -> None:
+        """Has `listener` called whenever deliveries may have been added."""
+        self._on_deliveries = listener
+
+    async def waiting_deliveries(self, now: float) -> tuple[int, float | None]:
+        """How many deliveries wait, and when the next becomes due after `now`."""
+        later = func.min(outbox.c.next_at).filter(outbox.c.next_at > now)
+        query = select(func.count(), later).where(outbox.c.next_at.is_not(None))
         async with self._engine.connect() as connection:
             count, next_at = (await connection.execute(query)).one()
         return count, next_at

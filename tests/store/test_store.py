@@ -205,7 +205,7 @@ async def test_deliveries_wait_their_time_and_are_settled(store: Store) -> None:
     await store.settle_delivery(Settle("d0", 1, 60.0, None, "503"))
     await store.settle_delivery(Settle("d1", 1, None, 5.0, None))
     assert [d.delivery.id for d in await store.due_deliveries(9.0, 10)] == ["d2", "d3"]
-    assert await store.waiting_deliveries() == (3, 2.0)
+    assert await store.waiting_deliveries(2.0) == (3, 3.0)
     (first, *_) = [d for d in await store.due_deliveries(99.0, 10) if d.delivery.id == "d0"]
     assert first.attempts == 1
 
