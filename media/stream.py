@@ -452,10 +452,15 @@ class RtpStream:
 
     def _deliver(self, hearing: Hearing, now: float, sample: int) -> None:
         payload = hearing.next_payload(now)
-        if self._tap is not None and payload is not None:
-            self._tap.received(payload, sample)
-        if self._sink is not None:
-            self._sink(hearing.frame(payload))
+        try:
+            if self._tap is not None and payload is not None:
+                self._tap.received(payload, sample)
+            if self._sink is not None:
+                self._sink(hearing.frame(payload))
+        except Exception:
+            logger.exception("a listener failed and is taken off")
+            self._sink = self._tap = None
+            self._hear()
 
     def _do_chores(self, now: float) -> None:
         self._chores = CHORE_TICKS
