@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from typing import cast, Final
 
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable
 from engines.wire import Fields, Frame, FrameReader, Kind, WireError, encode
@@ -170,8 +170,8 @@ class WorkerLink(asyncio.Protocol):
         self._jobs.pop(number, None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         try:
