@@ -60,8 +60,8 @@ class _Checker:
         self._reached = reached_from(self._edges, roots)
 
     def check(self, offered: Mapping[str, frozenset[str]]) -> None:
-        self._targets_exist()
-        if not self._unread:
+        complete = self._targets_exist() and not self._unread
+        if complete:
             self._steps_are_reached()
             self._ends_are_reached()
         for step in self._flow.steps.values():
@@ -69,7 +69,7 @@ class _Checker:
         self._prompts_agree()
         self._one_language()
         self._result_is_complete()
-        if not self._unread and self._flow.start.step in self._flow.steps:
+        if complete:
             self._values_are_there()
             self._silent_after_hang_up()
             self._longest_way_fits()
@@ -78,7 +78,9 @@ class _Checker:
 
     # --- rule 1
 
-    def _targets_exist(self) -> None:
+    def _targets_exist(self) -> bool:
+        """Whether every outcome leads somewhere; if not, what could be reached is not known."""
+        complete = bool(self._flow.start.step)
         known = {*self._flow.steps, *self._unread}
         wanted = [("start", self._flow.start)] if self._flow.start.step else []
         wanted += [(f"event {event}", target) for event, target in self._targets.items()]
@@ -89,10 +91,10 @@ class _Checker:
                 hint = did_you_mean(target.step, known)
                 message = f'{what} leads to "{target.step}", and there is no such step'
                 self._report.add(target.place, Rule.OUTCOMES, message, hint)
+                complete = False
+        return complete
 
     def _steps_are_reached(self) -> None:
-        if self._flow.start.step not in self._flow.steps:
-            return
         for name, step in self._flow.steps.items():
             if name not in self._reached:
                 hint = "name it in a next, an otherwise or an event, or take it out"
@@ -106,8 +108,7 @@ class _Checker:
         ends = [name for name, step in self._flow.steps.items() if step.ends]
         closing = reached_from({name: tuple(before) for name, before in backwards.items()}, ends)
         for name, step in self._flow.steps.items():
-            complete = all(way.target.step in self._flow.steps for way in step.exits())
-            if name in self._reached and name not in closing and complete:
+            if name in self._reached and name not in closing:
                 hint = "every way must come to a step with end: normal"
                 self._report.add(step.place, Rule.OUTCOMES, f"no end can be reached from step {name}", hint)
 

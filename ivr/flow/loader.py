@@ -214,7 +214,7 @@ class _FlowReader:
 
     def _field(self, entry: Entry, languages: tuple[str, ...], *, default: bool = True) -> ResultField:
         """`minutes`, `optional minutes`, `{one_of: [a, b], default: a}`, `{type: count, default: 0}`."""
-        fallback = ResultField(ValueType("text", optional=True), None, entry.key_place)
+        fallback = ResultField(ValueType("text"), "", entry.key_place)
         if not isinstance(entry.node, yaml.MappingNode):
             type_ = self._named_type(entry.node, entry.key, languages)
             return fallback if type_ is None else ResultField(type_, None, entry.key_place)
@@ -239,6 +239,8 @@ class _FlowReader:
                 value = FlowScope(self._reader, languages, {}, frozenset(), {}, operator=False).constant(
                     default_node, f"default of {entry.key}", type_, Rule.RESULT
                 )
+                if value is None:
+                    return fallback
         fields.finish()
         return fallback if type_ is None else ResultField(type_, value, entry.key_place)
 

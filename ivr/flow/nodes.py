@@ -89,13 +89,15 @@ def _report_syntax(text: str, error: yaml.MarkedYAMLError, report: Report) -> No
                     hint,
                 )
                 return
-    what = error.problem or "not understood"
-    context = f" ({error.context})" if error.context else ""
     place = Place(last + 1, (mark.column if mark else 0) + 1)
-    if "\t" in (error.problem or "") or "'\\t'" in (error.problem or ""):
+    problem = error.problem or "not understood"
+    if lines[last : last + 1] and lines[last][place.column - 1 : place.column] == "\t":
         report.add(place, Rule.YAML, "a tab cannot indent YAML", "use spaces")
-        return
-    report.add(place, Rule.YAML, f"not valid YAML: {what}{context}")
+    elif "another document" in problem:
+        report.add(place, Rule.YAML, "--- begins a second document", "a file holds one flow")
+    else:
+        context = f" ({error.context})" if error.context else ""
+        report.add(place, Rule.YAML, f"not valid YAML: {problem}{context}")
 
 
 def _within_limits(root: yaml.Node, report: Report) -> bool:
@@ -175,13 +177,13 @@ class Reader:
         return isinstance(node, yaml.ScalarNode) and node.tag == _TAG + "null"
 
     def text(self, node: yaml.Node, what: str) -> str | None:
-        """A text; what YAML 1.1 reads as something else must be in quotes."""
+        """A text. What YAML 1.1 takes for something else must be in quotes; it is reported, and read as meant."""
         if not isinstance(node, yaml.ScalarNode):
             self._not_scalar(node, what, "a text")
             return None
         if not node.style and node.tag != _TAG + "str":
             self._trap(node, what)
-            return None
+            return str(node.value) or None
         return str(node.value)
 
     def name(self, node: yaml.Node, what: str) -> str | None:
@@ -294,7 +296,6 @@ class Reader:
             return None
         if not node.style and node.tag != _TAG + "str":
             self._trap(node, f"a key of {what}")
-            return None
         return str(node.value)
 
     def _trap(self, node: yaml.ScalarNode, what: str) -> None:
@@ -303,14 +304,9 @@ class Reader:
         if kind == "null" and written == "":
             self._empty(node, what)
             return
-        meaning = {
-            "bool": "as yes or no (true or false)",
-            "null": "as nothing",
-            "int": "as a number",
-            "float": "as a number",
-            "timestamp": "as a date",
-        }.get(kind, f"as {kind}")
-        message = f"{what} must be a text, and YAML reads {written} {meaning}"
+        truth = "true" if written.lower() in ("yes", "on", "true") else "false"
+        meaning = {"bool": truth, "null": "nothing", "timestamp": "a date"}.get(kind, "a number")
+        message = f"{what} must be a text, and YAML reads {written} as {meaning}"
         self.problem(node, Rule.YAML, message, f'quote it: "{written}"')
 
     def _empty(self, node: yaml.Node, what: str) -> None:
@@ -322,7 +318,7 @@ class Reader:
             self.problem(node, Rule.YAML, f"{what} is empty")
 
     def _not_scalar(self, node: yaml.Node, what: str, wanted: str) -> None:
-        if isinstance(node, yaml.MappingNode) and any(isinstance(k, yaml.MappingNode) for k, _ in node.value):
+        if has_braces(node):
             self.problem(
                 node, Rule.YAML, "{{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'
             )
@@ -335,6 +331,13 @@ def _duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:g}ms"
     return f"{seconds:g}s" if seconds < 120 or seconds % 60 else f"{seconds / 60:g}m"
+
+
+def has_braces(node: yaml.Node) -> bool:
+    """Whether a mapping is what YAML made of an unquoted `{{ ... }}`."""
+    return isinstance(node, yaml.MappingNode) and any(
+        isinstance(key, yaml.MappingNode) for key, _ in node.value
+    )
 
 
 class Fields:

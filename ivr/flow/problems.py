@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+MAX_LISTED = 14
+"""Most known words a hint lists."""
+
 
 class Rule(IntEnum):
     """The rules a flow is checked against; the number is what a problem shows."""
@@ -83,7 +86,12 @@ class Report:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint with the nearest known word, else the list of the known ones (if it is short), else nothing."""
     words = sorted(set(known))
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, words, n=3, cutoff=0.6)
     if near:
-        return f'did you mean "{near[0]}"?'
-    return f"known are: {', '.join(words)}" if 0 < len(words) <= 12 else ""
+        nearest = max(near, key=lambda other: (_likeness(word, other), -abs(len(other) - len(word))))
+        return f'did you mean "{nearest}"?'
+    return f"known are: {', '.join(words)}" if 0 < len(words) <= MAX_LISTED else ""
+
+
+def _likeness(word: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, word, other).ratio()

@@ -8,7 +8,7 @@ import yaml
 
 from ivr.flow.expressions import Expression, ExpressionError, compile_condition, compile_text
 from ivr.flow.model import Assignment, Prompt, Target, Wording
-from ivr.flow.nodes import Fields, Reader, place_of
+from ivr.flow.nodes import Fields, Reader, has_braces, place_of
 from ivr.flow.problems import Place, Rule, did_you_mean
 from ivr.flow.protocol import BargeIn
 from ivr.flow.sayas import normalise
@@ -51,14 +51,14 @@ class FlowScope:
                     hint,
                 )
                 continue
-            wording = self._wording(name, entry.key, entry.node)
-            if wording is not None:
-                wordings[entry.key] = wording
+            # One that cannot be read is there all the same, so that it is not reported as missing too.
+            unread = Wording(None, None, entry.place)
+            wordings[entry.key] = self._wording(name, entry.key, entry.node) or unread
         return Prompt(name, place_of(node), wordings)
 
     def _wording(self, name: str, language: str, node: yaml.Node) -> Wording | None:
         what = f"prompt {name} in {language}"
-        if not isinstance(node, yaml.MappingNode):
+        if not isinstance(node, yaml.MappingNode) or has_braces(node):
             text = self.reader.text(node, what)
             return None if text is None else self._worded(text, None, what, node, language)
         fields = self.reader.fields(node, what)
