@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import cast, Final
+from typing import Final, cast
 
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable
 from engines.wire import Fields, Frame, FrameReader, Kind, WireError, encode
