@@ -1,0 +1,1 @@
+"""SIPp scenarios against a running server, and what runs them."""

@@ -1,0 +1,259 @@
+"""The scenarios, one function each: what SIPp plays (xml/), and what must be true of media and record afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sipp_scenarios.rtp import RtpPeer
+from sipp_scenarios.stage import NOTICE, Failed, Stage, expect, free_port
+
+PARALLEL_CALLS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`alone`: runs by itself, since it loads the machine. `slow`: only runs when asked for."""
+
+    name: str
+    play: Callable[[Stage], None]
+    alone: bool = False
+    slow: bool = False
+
+    @property
+    def about(self) -> str:
+        return (self.play.__doc__ or "").strip().partition("\n")[0]
+
+
+def basic(stage: Stage) -> None:
+    """A call is answered, media flows both ways, the caller hangs up."""
+    with RtpPeer() as peer:
+        stage.call("basic", peer=peer)
+        _check_flowing(peer, 1.0)
+    stage.check_record("normal", "caller", state="ended")
+
+
+def tcp(stage: Stage) -> None:
+    """The same over TCP."""
+    with RtpPeer() as peer:
+        stage.call("basic", peer=peer, transport="t1")
+        _check_flowing(peer, 1.0)
+    stage.check_record("normal", "caller")
+
+
+def ended_by_us(stage: Stage) -> None:
+    """The flow says a sentence to its end, then the server sends BYE."""
+    stage.need_api()
+    with RtpPeer() as peer:
+        stage.call("ended_by_us", peer=peer, number=NOTICE)
+        sound = [packet for packet in peer.heard if packet.sound]
+        expect(len(sound) >= 40, f"{len(sound)} packets of speech were heard before the BYE")
+    stage.check_record("normal", "us")
+
+
+def early_media(stage: Stage) -> None:
+    """We are called: 183 with SDP, then 200; speech comes only after the 200."""
+    stage.need_api()
+    port = free_port()
+    with RtpPeer() as peer:
+        with stage.sipp("called_early_media", peer=peer, port=port):
+            began = time.monotonic()
+            stage.dial("notice", port)
+        first = next((packet.at - began for packet in peer.heard if packet.sound), None)
+        expect(first is not None, "no speech was heard")
+        expect((first or 0.0) > 1.0, f"speech began {first} s after dialling, before the answer")
+    stage.check_record("normal", "us")
+
+
+def late_offer(stage: Stage) -> None:
+    """INVITE without SDP: our offer in the 200, the answer in the ACK."""
+    with RtpPeer() as peer:
+        stage.call("late_offer", peer=peer)
+        _check_flowing(peer, 1.0)
+        kinds = {packet.payload_type for packet in peer.heard}
+        expect(kinds == {0}, f"payload types {sorted(kinds)} came, PCMU (0) was agreed")
+    stage.check_record("normal", "caller")
+
+
+def hold(stage: Stage) -> None:
+    """Hold stops our sending, a refresh with the same o= version keeps it so, taking back starts it again."""
+    with RtpPeer() as peer:
+        stage.call("hold", peer=peer)
+        start, length = peer.longest_gap()
+        expect(length > 1.5, f"the longest pause while on hold was {length:.2f} s of 1.8 s")
+        expect(peer.count(since=start + length) > 50, "too little media after the hold")
+    stage.check_record("normal", "caller")
+
+
+def cancel(stage: Stage) -> None:
+    """CANCEL before the answer: 200 to the CANCEL, 487 to the INVITE."""
+    stage.call("cancel")
+
+
+def called_cancelled(stage: Stage) -> None:
+    """We are called and ring; the API takes the call back: CANCEL, 200, 487, ACK."""
+    api, port = stage.need_api(), free_port()
+    with stage.sipp("called_cancelled", port=port):
+        call = stage.dial("notice", port)
+        deadline = time.monotonic() + 5
+        while not any(event["kind"] == "ringing" for event in api.get(f"/api/voice/calls/{call}")["events"]):
+            if time.monotonic() > deadline:
+                raise Failed("the record does not say that it rings")
+            time.sleep(0.05)
+        api.post(f"/api/voice/calls/{call}/hangup")
+    record = api.ended(call)
+    expect(record["answered_at"] is None, "a call taken back counts as answered")
+    expect(record["hung_up_by"] == "us", f"the record says that {record['hung_up_by']} hung up")
+
+
+def lost_ack(stage: Stage) -> None:
+    """The ACK is lost: the 200 is sent again until it comes, then the call goes on."""
+    with RtpPeer() as peer:
+        stage.call("lost_ack", "-nr", peer=peer)
+    stage.check_record("normal", "caller")
+
+
+def no_ack(stage: Stage) -> None:
+    """No ACK ever: the server gives up after 64*T1 (32 s) and sends BYE."""
+    with RtpPeer() as peer:
+        stage.call("no_ack", "-nr", peer=peer, limit_s=60)
+    records = stage.records()
+    expect(stage.api is None or len(records) == 1, f"{len(records)} call records of one call")
+
+
+def retransmissions(stage: Stage) -> None:
+    """The INVITE comes three times and is one call; the BYE comes twice and is answered twice."""
+    with RtpPeer() as peer:
+        stage.call("retransmissions", "-nr", peer=peer)
+    stage.check_record("normal", "caller")
+
+
+def busy(stage: Stage) -> None:
+    """We call, they are busy: the record says so."""
+    stage.need_api()
+    port = free_port()
+    with stage.sipp("called_busy", port=port):
+        stage.dial("notice", port)
+    stage.check_record("busy", "callee", answered_at=None)
+
+
+def challenge(stage: Stage) -> None:
+    """We call and are asked for credentials (407): the second INVITE has them."""
+    stage.need_api()
+    port = free_port()
+    with RtpPeer() as peer, stage.sipp("called_challenge", peer=peer, port=port):
+        stage.dial("notice", port)
+    stage.check_record("normal", "us")
+
+
+def telephone_event(stage: Stage) -> None:
+    """Keys sent as RFC 4733 packets during the prompt drive the flow to its result."""
+    stage.need_api()
+    with RtpPeer() as peer, stage.sipp("ended_by_us", peer=peer):
+        expect(peer.wait_for_sound(10), "the prompt was not heard")
+        peer.press("480021#")
+    stage.check_record("normal", "us", result={"code": "480021"})
+
+
+def record_route(stage: Stage) -> None:
+    """A proxy's Record-Route without angle brackets: our BYE takes that route."""
+    stage.need_api()
+    with RtpPeer() as peer:
+        stage.call("record_route", peer=peer, number=NOTICE)
+    stage.check_record("normal", "us")
+
+
+def unknown_source(stage: Stage) -> None:
+    """An INVITE from an address that no trunk allows gets no answer at all."""
+    stage.need_api()
+    stage.call("silence", "-nr", source="127.0.0.2")
+    expect(not stage.records(), "the call of an unknown address has a record")
+
+
+def no_common_codec(stage: Stage) -> None:
+    """An offer of G.729 alone is refused with 488."""
+    stage.call("no_common_codec")
+    expect(not _answered(stage), "a refused call counts as answered")
+
+
+def srtp_only(stage: Stage) -> None:
+    """An offer of SRTP alone is refused with 488, not answered in the clear."""
+    stage.call("srtp_only")
+
+
+def broken_sdp(stage: Stage) -> None:
+    """A body that is no session description is refused with 488."""
+    stage.call("broken_sdp")
+
+
+def unknown_number(stage: Stage) -> None:
+    """A number that no flow answers gets 404."""
+    stage.call("unknown_number", number="9999")
+
+
+def malformed(stage: Stage) -> None:
+    """A request that contradicts itself gets 400."""
+    stage.call("malformed", "-nr")
+
+
+def options(stage: Stage) -> None:
+    """OPTIONS, as a health probe, gets 200."""
+    stage.call("options")
+
+
+def parallel(stage: Stage) -> None:
+    """200 calls at the same time, 40 new ones a second; all are answered and end well."""
+    with RtpPeer() as peer:
+        count = str(PARALLEL_CALLS)
+        settings = ("-m", count, "-l", count, "-r", "40")
+        # SIPp offers one media port for all of its calls: a closed one, for nothing listens to 200 streams here.
+        stage.call("basic", *settings, hold_ms=7000, limit_s=60)
+        del peer
+    records = stage.records()
+    if stage.api is not None:
+        expect(len(records) == PARALLEL_CALLS, f"{len(records)} records of {PARALLEL_CALLS} calls")
+        ended = [stage.api.ended(record["id"]) for record in records]
+        causes = {record["cause"] for record in ended}
+        expect(causes == {"normal"}, f"the causes are {sorted(causes)}")
+
+
+def _check_flowing(peer: RtpPeer, at_least_s: float) -> None:
+    """Media came without a pause for at least so long."""
+    packets = peer.count()
+    expect(packets >= at_least_s * 45, f"{packets} RTP packets came in more than {at_least_s} s")
+    sequence = [packet.sequence for packet in peer.heard]
+    lost = [b for a, b in zip(sequence, sequence[1:], strict=False) if (b - a) & 0xFFFF != 1]
+    expect(not lost, f"gaps in the RTP sequence before {lost[:5]}")
+
+
+def _answered(stage: Stage) -> bool:
+    return any(record["answered_at"] is not None for record in stage.records())
+
+
+ALL: Final = (
+    Scenario("basic", basic),
+    Scenario("tcp", tcp),
+    Scenario("ended-by-us", ended_by_us),
+    Scenario("early-media", early_media),
+    Scenario("late-offer", late_offer),
+    Scenario("hold", hold),
+    Scenario("cancel", cancel),
+    Scenario("called-cancelled", called_cancelled),
+    Scenario("lost-ack", lost_ack),
+    Scenario("no-ack", no_ack, slow=True),
+    Scenario("retransmissions", retransmissions),
+    Scenario("busy", busy),
+    Scenario("challenge", challenge),
+    Scenario("telephone-event", telephone_event),
+    Scenario("record-route", record_route),
+    Scenario("unknown-source", unknown_source),
+    Scenario("no-common-codec", no_common_codec),
+    Scenario("srtp-only", srtp_only),
+    Scenario("broken-sdp", broken_sdp),
+    Scenario("unknown-number", unknown_number),
+    Scenario("malformed", malformed),
+    Scenario("options", options),
+    Scenario("parallel", parallel, alone=True),
+)
