@@ -1,4 +1,4 @@
-"""A server of its own for the scenarios: started on free loopback ports with an empty data folder, and ended by its id."""
+"""A server for the scenarios alone: on free loopback ports, with an empty data folder, ended by its process id."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def expect(condition: bool, seen: str) -> None:
 
 @dataclass(slots=True)
 class Stage:
-    """Where one scenario plays. `udp` and `tcp` are HOST:PORT of the server; `api` is None for a foreign server."""
+    """Where one scenario plays: HOST:PORT of the server by transport; `api` is None for a foreign server."""
 
     udp: str
     tcp: str | None
@@ -72,9 +72,11 @@ class Stage:
             raise Skipped("the target has no TCP address")
         stem = self.folder / scenario
         command = [
-            "sipp", target, "-sf", str(XML / f"{scenario}.xml"), "-t", transport, "-i", source, "-s", number or self.number,
+            "sipp", target, "-sf", str(XML / f"{scenario}.xml"), "-t", transport,
+            "-i", source, "-s", number or self.number,
             "-m", "1", "-d", str(hold_ms), "-nostdin", "-timeout", str(limit_s), "-timeout_error",
-            "-key", "caller", self.caller, "-key", "peer_port", str(peer.port if peer else 9),
+            "-key", "caller", self.caller,
+            *(("-key", "peer_port", str(peer.port)) if peer else ()),
             "-trace_err", "-error_file", f"{stem}.err", "-trace_msg", "-message_file", f"{stem}.msg",
             *(("-p", str(port)) if port else ()), *options,
         ]  # fmt: skip
@@ -132,6 +134,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def unread_port() -> Iterator[int]:
+    """A bound UDP port of the loopback that swallows what is sent to it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sink.bind(("127.0.0.1", 0))
+        yield sink.getsockname()[1]
 
 
 def _complaint(stem: Path) -> str:
