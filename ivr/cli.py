@@ -1,56 +1,95 @@
-"""The `ivr` command."""
+"""The `ivr` command: one thin function per subcommand, each importing only what it needs."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+if TYPE_CHECKING:
+    from ivr.flow.loader import Environment
+
 app = typer.Typer(
-    name="ivr",
     help="A telephony-first SIP/IVR application server.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+bench = typer.Typer(help="Measure the server from outside its process.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
 
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-Language = Annotated[Optional[str], typer.Option(help="The session's language: hi, mr or en.")]  # noqa: UP045
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+NamesFrom = Annotated[
+    Optional[Path],  # noqa: UP045 (typer reads it at run time)
+    typer.Option(
+        "--config", "-c", help="Also check the endpoints and queues that flows name, against this file."
+    ),
+]
+Flows = Annotated[list[Path], typer.Argument(help="Flow files, or folders of them.")]
+OptionalPath = Optional[Path]  # noqa: UP045
+OptionalText = Optional[str]  # noqa: UP045
 
 
 @app.command()
 def serve(
-    config: ConfigPath = Path("ivr.yaml"),
+    config: ConfigFile = Path("ivr.yaml"),
     announce: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Write the real addresses as JSON to this file once calls are taken."),
+        OptionalPath,
+        typer.Option(help="Write the real addresses to this file, as JSON, once calls are taken."),
     ] = None,
 ) -> None:
-    """Takes calls until it is told to stop (SIGTERM or Ctrl-C: live calls finish first)."""
+    """Takes calls until it is told to stop (SIGTERM or Ctrl-C; live calls finish first)."""
+    from engines.contract import EngineError
     from ivr.config import ConfigError
     from ivr.library import LibraryError
     from ivr.main import main
+    from ivr.store import StoreError
 
     try:
         main(config, announce)
-    except (ConfigError, LibraryError, OSError) as error:
+    except (ConfigError, LibraryError, StoreError, EngineError, OSError) as error:
         raise SystemExit(f"ivr: {error}") from error
 
 
 @app.command()
-def check(
-    paths: Annotated[list[Path], typer.Argument(help="Flow files, or folders of them.")],
-    config: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--config", "-c", help="Also check the names that flows take from this configuration."),
-    ] = None,
-) -> None:
+def check(paths: Flows, config: NamesFrom = None) -> None:
     """Checks flows: every mistake with its file, line, column, rule and a hint."""
     from ivr.flow.check_command import run
 
     raise SystemExit(run(paths, _environment(config)))
+
+
+@app.command()
+def phone(
+    uri: Annotated[OptionalText, typer.Argument(help="Whom to call, as sip:1001@127.0.0.1:5060.")] = None,
+    answer: Annotated[bool, typer.Option("--answer", help="Wait for a call instead of placing one.")] = False,
+    port: Annotated[int, typer.Option(help="The port to be reached at; 0 is any free one.")] = 0,
+    language: Annotated[str, typer.Option(help="The language that --say and scripts speak.")] = "hi",
+    say: Annotated[OptionalText, typer.Option(help="Say this when the first prompt is over.")] = None,
+    wav: Annotated[OptionalPath, typer.Option(help="Play this file when the first prompt is over.")] = None,
+    script: Annotated[OptionalPath, typer.Option(help="Follow this script.")] = None,
+    record: Annotated[OptionalPath, typer.Option(help="Where to record (left: heard, right: said).")] = None,
+) -> None:
+    """A phone for the terminal: type keys, or let it speak or follow a script."""
+    from ivr.phone.command import Options, run
+
+    if answer == (uri is not None):
+        raise typer.BadParameter("give an address to call, or --answer")
+    listen = f"udp:127.0.0.1:{port}" if answer or port else None
+    raise SystemExit(run(Options(uri, language, say, wav, script, record, listen)))
+
+
+def _environment(config: Path | None) -> Environment | None:
+    from ivr.config import ConfigError, load
+    from ivr.library import environment_of
+
+    if config is None:
+        return None
+    try:
+        return environment_of(load(config))
+    except ConfigError as error:
+        raise SystemExit(f"ivr: {error}") from error
 
 
 def main() -> None:
@@ -58,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ivr.config import Config
-from ivr.flow.loader import load_flow
+from ivr.flow.loader import Environment, load_flow
 from ivr.flow.model import Flow
 from ivr.flow.problems import FlowError
 
@@ -37,16 +37,18 @@ def flow_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.yaml") if not path.name.endswith(".scenarios.yaml"))
 
 
-def load_library(config: Config) -> FlowLibrary:
-    """Loads the configured folder; raises `LibraryError`."""
-    from ivr.flow.loader import Environment
-
-    environment = Environment(
+def environment_of(config: Config) -> Environment:
+    """The names that a configuration offers to flows."""
+    return Environment(
         endpoints=frozenset(config.endpoints),
         queues=frozenset(config.queues),
         trunks=frozenset(config.trunks),
-        flows=frozenset(),
     )
+
+
+def load_library(config: Config) -> FlowLibrary:
+    """Loads the configured folder; raises `LibraryError`."""
+    environment = environment_of(config)
     flows: dict[str, Flow] = {}
     problems: list[str] = []
     for path in flow_files(config.flows):
