@@ -1,4 +1,4 @@
-"""The scenarios, one function each: what SIPp plays (xml/), and what media and record must show afterwards."""
+"""The scenarios: what SIPp plays (xml/), and what media and record must show afterwards; one function each."""
 
 from __future__ import annotations
 

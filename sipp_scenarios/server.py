@@ -1,4 +1,4 @@
-"""A server for the scenarios alone: on free loopback ports, with an empty data folder, ended by its process id."""
+"""A server for the scenarios alone: free loopback ports, an empty data folder, ended by its process id."""
 
 from __future__ import annotations
 
