@@ -9,7 +9,6 @@ tried until it is answered with 2xx, ever more rarely, for a day.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import time
@@ -21,7 +20,7 @@ from typing import Final
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
-from ivr.api.models import detail
+from ivr.api.models import CallEnded, report
 from ivr.config import Endpoint, Webhook
 from ivr.metrics import Metrics
 from ivr.signature import sign
@@ -77,8 +76,7 @@ class Outbox:
         """
         if RESULT not in self._targets:
             return ()
-        call = detail(record, [], None, None).model_dump(mode="json", exclude={"events", "step"})
-        body = json.dumps({"type": "call.ended", "call": call}, ensure_ascii=False, separators=(",", ":"))
+        body = CallEnded(call=report(record)).model_dump_json()
         return (Delivery(new_id(), record.id, RESULT, body, time.time()),)
 
     async def start(self, store: Store) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, Header, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
@@ -16,7 +16,7 @@ from ivr.api import calls, problems
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
 from ivr.api.limits import BodyLimit
-from ivr.api.models import Live, Ready
+from ivr.api.models import CallEnded, Live, Ready
 from ivr.config import ApiKey
 from ivr.metrics import CONTENT_TYPE, Metrics
 from ivr.store import Store
@@ -53,6 +53,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     async def figures(_: None = Depends(known.needs_unless_local("metrics:read"))) -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
+    _describe_webhook(app)
     _add_docs(app)
     return app
 
@@ -75,6 +76,24 @@ def _add_health(app: FastAPI, gateway: Gateway, store: Store) -> None:
             reasons.append(f"the store takes no writes: {store.failing}")
         state = Ready(status="not ready" if reasons else "ready", reasons=reasons)
         return JSONResponse(state.model_dump(), 503 if reasons else 200)
+
+
+def _describe_webhook(app: FastAPI) -> None:
+    @app.webhooks.post(
+        "call-ended", status_code=204, response_model=None, tags=["webhook"], summary="A call has ended"
+    )
+    def call_ended(
+        body: CallEnded,
+        x_signature: Annotated[str, Header(description="t=UNIX_TIME,v1=HEX")],
+        x_event_id: Annotated[str, Header(description="The same for every repetition of one delivery")],
+    ) -> None:
+        """Posted to the `webhook` of the configuration. Answer 2xx within 10 seconds; anything else is
+        tried again, ever more rarely, for a day, so the same event may come twice: tell repetitions by
+        `X-Event-Id`.
+
+        To check the signature, take `t` and the raw body, and compare `v1` in constant time with the
+        hexadecimal HMAC-SHA256 of `t`, a full stop and the body under the shared secret; refuse an old `t`.
+        """
 
 
 def _add_docs(app: FastAPI) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -133,11 +132,8 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
     )
     async def get_call(call_id: str) -> CallDetail:
         record = await _find(call_id)
-        live = gateway.live(call_id)
         events = await store.list_events(call_id)
-        if live is None:
-            return detail(record, events, None, None)
-        return detail(record, events, asdict(live.quality), live.step)
+        return detail(record, events, gateway.live(call_id))
 
     @router.get(
         "/calls/{call_id}/recording",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from ivr.api.gateway import LiveCall
 from ivr.store import CallRecord, CallState, StoredEvent
 from media.leg import Direction
 
@@ -123,16 +125,28 @@ class QualityReport(BaseModel):
     rtt_ms: float | None
 
 
-class CallDetail(Call):
-    """A call, whole. `step` is where the flow stands, while the call is live on this server."""
+class CallReport(Call):
+    """A call with what went in and what came out."""
 
     flow_hash: str
     params: dict[str, Any]
     result: dict[str, Any] | None
     quality: QualityReport | None
     recording: str | None = Field(description="Where the recording can be fetched")
+
+
+class CallDetail(CallReport):
+    """A call, whole. `step` is where the flow stands, while the call is live on this server."""
+
     step: str | None
     events: list[Event]
+
+
+class CallEnded(BaseModel):
+    """What is posted to the webhook when a call has ended, also when it failed or was cut off by a crash."""
+
+    type: Literal["call.ended"] = "call.ended"
+    call: CallReport
 
 
 class CallList(BaseModel):
@@ -202,22 +216,29 @@ def short(record: CallRecord) -> Call:
     return Call.model_validate(_short(record))
 
 
-def detail(
-    record: CallRecord, events: list[StoredEvent], quality: dict[str, Any] | None, step: str | None
-) -> CallDetail:
-    """`quality` and `step` come from the live call, where there is one."""
-    return CallDetail.model_validate(
-        {
-            **_short(record),
-            "flow_hash": record.flow_hash,
-            "params": record.params,
-            "result": record.result,
-            "quality": quality or record.quality,
-            "recording": None if record.recording is None else f"{href(record.id)}/recording",
-            "step": step,
-            "events": [{"seq": e.seq, "at": utc(e.at), "kind": e.kind, "data": e.data} for e in events],
-        }
-    )
+def report(record: CallRecord) -> CallReport:
+    return CallReport.model_validate(_report(record))
+
+
+def detail(record: CallRecord, events: list[StoredEvent], live: LiveCall | None) -> CallDetail:
+    """`live`: the call itself, while it lasts, knows better than its record."""
+    told = _report(record)
+    if live is not None:
+        told["quality"] = asdict(live.quality)
+    told["step"] = None if live is None else live.step
+    told["events"] = [{"seq": e.seq, "at": utc(e.at), "kind": e.kind, "data": e.data} for e in events]
+    return CallDetail.model_validate(told)
+
+
+def _report(record: CallRecord) -> dict[str, Any]:
+    return {
+        **_short(record),
+        "flow_hash": record.flow_hash,
+        "params": record.params,
+        "result": record.result,
+        "quality": record.quality,
+        "recording": None if record.recording is None else f"{href(record.id)}/recording",
+    }
 
 
 def _short(record: CallRecord) -> dict[str, Any]:

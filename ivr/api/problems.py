@@ -93,6 +93,16 @@ TOO_LARGE: Final = Kind("too-large", 413, "The request is too large", "Bodies ma
 TOO_SLOW: Final = Kind("too-slow", 408, "The request came too slowly", "A body has 10 seconds to arrive.")
 INTERNAL: Final = Kind("internal", 500, "An error of the server", "The server's log says what happened.")
 
+_MESSAGES: Final = {
+    "missing": "is missing",
+    "extra_forbidden": "is unknown",
+    "model_attributes_type": "should be a JSON object, sent as application/json",
+    "string_type": "should be a text",
+    "dict_type": "should be an object",
+    "string_too_short": "is empty",
+    "string_pattern_mismatch": "holds a character that cannot stand here",
+}
+
 KINDS: Final = {kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
 
 
@@ -206,15 +216,16 @@ def _place(location: Sequence[str | int]) -> str:
 def _message(error: Mapping[str, Any]) -> str:
     """Without the value that was sent: it may be a caller's number."""
     if error["type"] == "json_invalid":
-        return f"not JSON: {error['ctx']['error']}"
-    return str(error["msg"])
+        return f"is not JSON: {error['ctx']['error']}"
+    text = _MESSAGES.get(error["type"]) or str(error["msg"])
+    return text.replace("Input should", "should").replace("Value error, ", "")
 
 
 def describe(schema: dict[str, Any]) -> None:
     """Puts the true media type of errors into an OpenAPI document, and takes out the framework's own error
     shape.
     """
-    for path in schema["paths"].values():
+    for path in (*schema["paths"].values(), *schema.get("webhooks", {}).values()):
         for operation in path.values():
             for status, response in list(operation["responses"].items()):
                 content = response.get("content", {})

@@ -196,6 +196,7 @@ async def test_the_documentation_works_without_the_internet(api: httpx.AsyncClie
                 if status >= "4" and operation["tags"] == ["calls"]:
                     assert list(response["content"]) == ["application/problem+json"]
     assert "HTTPValidationError" not in str(schema)
+    assert "X-Event-Id" in schema["webhooks"]["call-ended"]["post"]["description"]
 
 
 async def test_every_problem_has_its_page_and_nothing_else_is_there(api: httpx.AsyncClient) -> None:
