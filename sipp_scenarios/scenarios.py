@@ -1,4 +1,4 @@
-"""The scenarios: what SIPp plays (xml/), and what media and record must show afterwards; one function each."""
+"""The scenarios, one function each: what SIPp plays (xml/), what media and record must show afterwards."""
 
 from __future__ import annotations
 
