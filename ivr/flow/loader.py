@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -360,8 +360,9 @@ class _FlowReader:
 def _content_hash(root: yaml.Node, folder: Path, flow: FlowScope) -> str:
     """SHA-256 over what the file says (not over its comments and layout) and over the audio files it
     names."""
-    digest = hashlib.sha256()
-    _digest_node(root, digest.update)
+    parts: list[str] = []
+    _digested(root, parts)
+    digest = hashlib.sha256("".join(parts).encode())
     audio = {w.audio for prompt in flow.prompts.values() for w in prompt.wordings.values() if w.audio}
     for name in sorted(audio):
         path = folder / name
@@ -374,11 +375,11 @@ def _content_hash(root: yaml.Node, folder: Path, flow: FlowScope) -> str:
     return digest.hexdigest()[:32]
 
 
-def _digest_node(node: yaml.Node, update: Callable[[bytes], None]) -> None:
+def _digested(node: yaml.Node, parts: list[str]) -> None:
     if isinstance(node, yaml.ScalarNode):
-        update(f"{node.tag}={node.value}\0".encode())
+        parts += ('"' if node.style else "'", node.value, "\0")
         return
-    update(b"{" if isinstance(node, yaml.MappingNode) else b"[")
+    parts.append("{" if isinstance(node, yaml.MappingNode) else "[")
     for child in children(node):
-        _digest_node(child, update)
-    update(b"}")
+        _digested(child, parts)
+    parts.append("}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import yaml
@@ -24,12 +25,10 @@ MAX_NODES = 50_000
 MAX_DEPTH = 24
 
 T = TypeVar("T")
-_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The base loader resolves nothing by itself: an unquoted scalar is looked at when it is read.
+_LOADER: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TAG = "tag:yaml.org,2002:"
-_PLAIN_TAGS = frozenset(
-    _TAG + name
-    for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp", "value", "merge")
-)
+_TAGS = frozenset(_TAG + name for name in ("str", "map", "seq"))
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
@@ -37,6 +36,21 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _SWALLOWED = re.compile(r"(?:[:,\[{]|^\s*-)\s+#")
 _JINJA_BARE = re.compile(r"[:\[,{]\s+\{\{")
 _ALIAS_BARE = re.compile(r"[:\[,{]\s*\*")
+
+
+@lru_cache(maxsize=4096)
+def _kind(written: str) -> str:
+    """What YAML 1.1 takes an unquoted scalar for: str, bool, null, int, float, timestamp, merge, value."""
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
+    for tag, pattern in (*resolvers.get(written[:1], ()), *resolvers.get(None, ())):
+        if pattern.match(written):
+            return str(tag).removeprefix(_TAG)
+    return "str"
+
+
+def kind_of(node: yaml.ScalarNode) -> str:
+    """As `_kind`; whatever is in quotes is a str."""
+    return "str" if node.style else _kind(node.value)
 
 
 def place_of(node: yaml.Node) -> Place:
@@ -115,7 +129,7 @@ def _within_limits(root: yaml.Node, report: Report) -> bool:
         if depth > MAX_DEPTH:
             report.add(place_of(node), Rule.YAML, f"nested more than {MAX_DEPTH} deep")
             return None
-        if node.tag not in _PLAIN_TAGS:
+        if node.tag not in _TAGS:
             report.add(place_of(node), Rule.YAML, f"the tag {node.tag} is not allowed", "leave it out")
             return None
         total = 1
@@ -174,14 +188,14 @@ class Reader:
     # --- scalars
 
     def is_null(self, node: yaml.Node) -> bool:
-        return isinstance(node, yaml.ScalarNode) and node.tag == _TAG + "null"
+        return isinstance(node, yaml.ScalarNode) and kind_of(node) == "null"
 
     def text(self, node: yaml.Node, what: str) -> str | None:
-        """A text. What YAML 1.1 takes for something else must be in quotes; it is reported, and read as meant."""
+        """A text. What YAML 1.1 takes for something else must be in quotes: reported, and read as meant."""
         if not isinstance(node, yaml.ScalarNode):
             self._not_scalar(node, what, "a text")
             return None
-        if not node.style and node.tag != _TAG + "str":
+        if kind_of(node) != "str":
             self._trap(node, what)
             return str(node.value) or None
         return str(node.value)
@@ -235,7 +249,7 @@ class Reader:
         if not isinstance(node, yaml.ScalarNode):
             self._not_scalar(node, what, "a single value")
             return None
-        if node.style or node.tag == _TAG + "str":
+        if kind_of(node) == "str":
             return str(node.value)
         if re.fullmatch(r"-?(?:0|[1-9]\d*)", node.value):
             return int(node.value)
@@ -243,7 +257,7 @@ class Reader:
             return float(node.value)
         if node.value in ("true", "false"):
             return bool(node.value == "true")
-        if node.tag == _TAG + "timestamp":
+        if kind_of(node) == "timestamp":
             return str(node.value)
         self._trap(node, what)
         return None
@@ -291,16 +305,16 @@ class Reader:
                 node, Rule.YAML, "{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'
             )
             return None
-        if node.tag == _TAG + "merge":
+        if kind_of(node) == "merge":
             self.problem(node, Rule.YAML, "<< (merge) is not read in flows", "write the keys out")
             return None
-        if not node.style and node.tag != _TAG + "str":
+        if kind_of(node) != "str":
             self._trap(node, f"a key of {what}")
         return str(node.value)
 
     def _trap(self, node: yaml.ScalarNode, what: str) -> None:
         """Names what YAML 1.1 made of an unquoted word."""
-        written, kind = node.value, node.tag.removeprefix(_TAG)
+        written, kind = node.value, kind_of(node)
         if kind == "null" and written == "":
             self._empty(node, what)
             return

@@ -39,6 +39,9 @@ def collect_phrases(flow: FlowScope, intents: Mapping[str, Mapping[str, tuple[st
     wanted = dict(intents)
     if flow.operator:
         wanted.setdefault(OPERATOR, {})
+    same = tuple(wanted) if not any(wanted.values()) else None
+    if same is not None and same in flow.phrases:
+        return flow.phrases[same]
     phrases: dict[str, dict[str, tuple[str, ...]]] = {}
     for language in flow.languages:
         for intent, own in wanted.items():
@@ -49,4 +52,6 @@ def collect_phrases(flow: FlowScope, intents: Mapping[str, Mapping[str, tuple[st
             )
             if listed:
                 phrases.setdefault(language, {})[intent] = tuple(dict.fromkeys(listed))
+    if same is not None:
+        flow.phrases[same] = phrases
     return phrases

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import yaml
 
 from ivr.flow.expressions import Expression, ExpressionError, compile_condition, compile_text
-from ivr.flow.model import Assignment, Prompt, Target, Wording
+from ivr.flow.model import Assignment, Phrases, Prompt, Target, Wording
 from ivr.flow.nodes import Fields, Reader, has_braces, place_of
 from ivr.flow.problems import Place, Rule, did_you_mean
 from ivr.flow.protocol import BargeIn
@@ -36,6 +36,8 @@ class FlowScope:
         self.intents = intents
         self.operator = operator
         self.prompts: dict[str, Prompt] = {}
+        self.phrases: dict[tuple[str, ...], Phrases] = {}
+        """Phrases of intents that many menus share."""
 
     def prompt(self, name: str, node: yaml.Node) -> Prompt:
         """A prompt from its mapping of languages; rule 3 is proved here."""

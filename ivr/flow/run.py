@@ -164,6 +164,7 @@ class Run:
         if id != self._saying:
             return False
         self._saying = None
+        self._stray = None
         return True
 
     def stop_saying(self) -> None:

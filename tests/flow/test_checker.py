@@ -60,7 +60,9 @@ def test_the_command_prints_places_and_fails() -> None:
 
 def test_the_command_is_content_with_good_files(tmp_path: Path) -> None:
     out = io.StringIO()
-    (tmp_path / "bye.yaml").write_text("flow: bye\nlanguages: [en]\nstart: bye\nsteps: {bye: {end: normal}}\n")
+    (tmp_path / "bye.yaml").write_text(
+        "flow: bye\nlanguages: [en]\nstart: bye\nsteps: {bye: {end: normal}}\n"
+    )
     (tmp_path / "bye.test.yaml").write_text("flow: bye\n")
     assert run([tmp_path], out=out) == 0
     assert out.getvalue() == f"{tmp_path / 'bye.yaml'}: ok\n"

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 from ivr.flow.intents import match_intent
@@ -80,6 +82,11 @@ class AskingStep(Step):
 
     def retries(self) -> tuple[Prompt, ...]:
         return self.retry.prompts
+
+    @cached_property
+    def listened(self) -> Mapping[str, tuple[str, ...]]:
+        """Per language every phrase that is listened for."""
+        return {language: tuple(chain(*intents.values())) for language, intents in self.phrases.items()}
 
     def skip(self, run: Run, now: float) -> None:
         run.leave("otherwise", self.otherwise, "hangup")

@@ -133,8 +133,7 @@ class Collect(AskingStep):
         """What a recogniser of small vocabularies should know; empty for free speech."""
         if self.speech is None or self.speech.slot != "one_of":
             return ()
-        groups = self.phrases.get(language, {})
-        return (*self.type.options, *(phrase for group in groups.values() for phrase in group))
+        return (*self.type.options, *self.listened.get(language, ()))
 
 
 class _CollectAsking(Asking):
@@ -177,7 +176,8 @@ class _CollectAsking(Asking):
         if not text:
             self._clear("no-match", now)
             return
-        value = parse_slot(speech.slot, text[:MAX_TEXT], self._run.language, self._collect.type.options)
+        text = text[:MAX_TEXT]
+        value = parse_slot(speech.slot, text, self._run.language, self._collect.type.options)
         if speech.slot == "text" or value is None:
             found = self.intent_of(text)
             asked = found is not None and found[0] == OPERATOR

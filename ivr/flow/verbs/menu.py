@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import yaml
 
@@ -16,6 +17,7 @@ from ivr.flow.problems import Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
+from ivr.flow.types import MAX_TEXT
 from ivr.flow.verbs.asking import OPERATOR, OPERATOR_KEY, Asking, AskingStep, read_retry
 
 KEYS = "0123456789*#ABCD"
@@ -85,8 +87,7 @@ class Menu(AskingStep):
         check_choices(self, flow.languages, report)
 
     def begin(self, run: Run, now: float) -> Asking:
-        phrases = self.phrases.get(run.language, {})
-        listed = tuple(phrase for group in phrases.values() for phrase in group)
+        listed = self.listened.get(run.language)
         spec = SpeechSpec(run.language, listed, max_s=_MENU_SPEECH_S) if listed else None
         asking = _MenuAsking(run, self, spec)
         asking.begin(now)
@@ -110,7 +111,7 @@ class _MenuAsking(Asking):
             self.again("no-match", now)
 
     def understood(self, text: str | None, now: float) -> None:
-        found = self.intent_of(text) if text else None
+        found = self.intent_of(text[:MAX_TEXT]) if text else None
         if found is None:
             self.again("no-match", now)
             return
@@ -170,6 +171,10 @@ def _read_choice(step: StepReader, entry: Entry) -> Choice | None:
     return Choice(entry.key, entry.key_place, key, intent, phrases, assigns, target)
 
 
+_folded = lru_cache(maxsize=8192)(fold)
+"""Menus of one flow share most of their phrases."""
+
+
 def check_choices(menu: Menu, languages: tuple[str, ...], report: Report) -> None:
     """Rule 2: each key and each phrase means one choice."""
     for field in ("key", "intent"):
@@ -190,7 +195,7 @@ def _check_phrases(menu: Menu, language: str, report: Report) -> None:
     for intent, listed in phrases.items():
         place = menu.intents[intent].place if intent in menu.intents else menu.place
         for phrase in listed:
-            other = owners.setdefault(fold(phrase), intent)
+            other = owners.setdefault(_folded(phrase), intent)
             if other != intent:
                 message = f'step {menu.name}: "{phrase}" ({language}) means both {other} and {intent}'
                 report.add(place, Rule.CHOICES, message, "take the phrase out of one of them")
@@ -203,7 +208,7 @@ def _check_phrases(menu: Menu, language: str, report: Report) -> None:
             continue
         for phrase in choice.phrases.get(language, ()):
             found = match_intent(phrase, language, phrases)
-            if owners[fold(phrase)] == choice.intent and (found is None or found.name != choice.intent):
+            if owners[_folded(phrase)] == choice.intent and (found is None or found.name != choice.intent):
                 taken = "cannot be told apart" if found is None else f"is understood as {found.name}"
                 message = f'step {menu.name}: "{phrase}" ({language}) of {choice.name} {taken}'
                 report.add(choice.place, Rule.CHOICES, message, "choose words that differ more")
