@@ -1,0 +1,77 @@
+"""What can be noticed of a call from outside, whatever carries it: the virtual call and a real one say it
+alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A step was entered."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBy:
+    """A step was left by one of its outcomes."""
+
+    step: str
+    outcome: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The server began to speak these words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Nothing is being spoken any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listens:
+    """Speech of the caller is listened for from now on, or no longer."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOver:
+    """What the caller said is over, understood or not; the flow has acted on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request was sent; when it is awaited the flow goes on with its answer only."""
+
+    endpoint: str
+    body: Mapping[str, Any] | None
+    awaited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """A transfer was begun; its outcome is awaited."""
+
+    target: str
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The flow is over: its result (JSON values) and the cause."""
+
+    result: Mapping[str, Any]
+    cause: str
+
+
+Notice = Entered | LeftBy | Spoke | Quiet | Listens | SpeechOver | Requested | TransferAsked | Over

@@ -1,0 +1,371 @@
+"""Plays the caller of a scenario: notices of a call in, the caller's actions out. Pure, so that the same
+player runs on the virtual call and on a real one.
+
+    player = Player(scenario, language)
+    player.begin(now)
+    actions = player.notice(notice, now)       # and player.tick(now) at player.due
+    failure = player.failure                   # set at the first step that does not come true
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, assert_never
+
+from ivr.flow.notices import (
+    Entered,
+    LeftBy,
+    Listens,
+    Notice,
+    Over,
+    Quiet,
+    Requested,
+    SpeechOver,
+    Spoke,
+    TransferAsked,
+)
+from ivr.flow.sayas import normalise
+from ivr.flow.scenarios import (
+    Act,
+    Fails,
+    HangsUp,
+    Hears,
+    Presses,
+    Replies,
+    Says,
+    Scenario,
+    Sends,
+    Silence,
+    Step,
+    TransferGoes,
+)
+
+PATIENCE_S: Final = 3.0
+"""So long the server may be quiet before what a step waits for is given up."""
+
+KEY_GAP_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class PressKey:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpNow:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The endpoint answers the request that is awaited."""
+
+    status: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The request that is awaited fails."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettleTransfer:
+    outcome: Literal["done", "busy", "no_answer", "failed"]
+
+
+Action = PressKey | Speak | HangUpNow | Answer | Refuse | SettleTransfer
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a scenario did not come true. `step` counts from 1 and is None when all steps did, but not the
+    end.
+    """
+
+    line: int
+    step: int | None
+    message: str
+    details: tuple[str, ...] = ()
+
+
+class Player:
+    """One scenario in one call."""
+
+    def __init__(self, scenario: Scenario, language: str) -> None:
+        self._scenario = scenario
+        self._language = language
+        self._at = 0
+        self._since = 0.0
+        """When the step under way began, or the server last did something."""
+        self._began = 0.0
+        self._keys_pressed = 0
+        self._speaking = False
+        self._listening = False
+        self._spoken: list[str] = []
+        self._heard_to = (0, 0)
+        """How far `hears` has come: the prompt, and the place in it."""
+        self._said_before = 0
+        """Prompts that had begun when the step under way did."""
+        self._spoke = False
+        """The caller has begun to say the text of the step under way."""
+        self._speech_over = False
+        self._requests: list[Requested] = []
+        self._checked_requests = 0
+        self._awaited: Requested | None = None
+        self._transfer: TransferAsked | None = None
+        self._path: list[str] = []
+        self._outcomes: list[LeftBy] = []
+        self._over: Over | None = None
+        self.failure: Failed | None = None
+
+    @property
+    def due(self) -> float | None:
+        """When it wants a `tick`, or None."""
+        step = self._step
+        if step is None or self.failure is not None:
+            return None
+        if isinstance(step.act, Silence):
+            return self._began + step.act.seconds
+        if isinstance(step.act, Presses) and self._keys_pressed:
+            return self._began + self._keys_pressed * KEY_GAP_S
+        return None if self._speaking else self._since + PATIENCE_S
+
+    def begin(self, now: float) -> None:
+        """The call begins; the first step waits for its first notice."""
+        self._began = self._since = now
+
+    def notice(self, notice: Notice, now: float) -> list[Action]:
+        self._since = now
+        match notice:
+            case Spoke(text):
+                self._speaking = True
+                self._spoken.append(text)
+            case Quiet():
+                self._speaking = False
+            case Listens(on):
+                self._listening = on
+            case SpeechOver():
+                self._speech_over = True
+            case Requested():
+                self._requests.append(notice)
+                self._awaited = notice if notice.awaited else self._awaited
+            case TransferAsked():
+                self._transfer = notice
+            case Entered(step):
+                self._path.append(step)
+                self._awaited = self._transfer = None
+            case LeftBy():
+                self._outcomes.append(notice)
+            case Over():
+                self._over = notice
+            case _:
+                assert_never(notice)
+        return self._go_on(now)
+
+    def tick(self, now: float) -> list[Action]:
+        actions = self._go_on(now)
+        if not actions and self.due is not None and now >= self.due and self._step is not None:
+            self._fail(f"{_describe(self._step.act)}: {self._why_not(self._step.act)}")
+        return actions
+
+    def finish(self) -> Failed | None:
+        """Once the call is over: what is still wrong with the steps, the result, the cause or the path."""
+        if self.failure is not None:
+            return self.failure
+        if self._over is None:
+            self._fail("the flow neither ends nor waits for anything")
+            return self.failure
+        if (step := self._step) is not None:
+            why = f"{self._why_not(step.act)}; " if isinstance(step.act, Hears | Sends) else ""
+            self._fail(f"{_describe(step.act)}: {why}the call was over ({self._over.cause})")
+            return self.failure
+        wrong = list(_differences(self._scenario.result, self._over.result))
+        if self._scenario.cause not in (None, self._over.cause):
+            wrong.append(f"cause: {self._over.cause}, expected {self._scenario.cause}")
+        if self._scenario.path not in (None, tuple(self._path)):
+            wrong.append(f"path: expected {' -> '.join(self._scenario.path or ())}")
+        if wrong:
+            self.failure = Failed(self._scenario.line, None, wrong[0], (*wrong[1:], *self._story()))
+        return self.failure
+
+    # --- the steps
+
+    @property
+    def _step(self) -> Step | None:
+        return self._scenario.steps[self._at] if self._at < len(self._scenario.steps) else None
+
+    def _go_on(self, now: float) -> list[Action]:
+        """Carries out steps until one has to wait. An action ends the turn: its effects are noticed
+        first.
+        """
+        while self.failure is None and (step := self._step) is not None:
+            done, actions = self._try(step.act, now)
+            if done:
+                self._next(step.act, now)
+            if actions or not done:
+                return actions
+        return []
+
+    def _next(self, done: Act, now: float) -> None:
+        if isinstance(done, Presses | Says | Silence | HangsUp):
+            # What the caller has acted upon does not count as an answer to it.
+            self._heard_to = max(self._heard_to, (self._said_before, 0))
+        self._at += 1
+        self._began = self._since = now
+        self._said_before = len(self._spoken)
+        self._keys_pressed = 0
+        self._spoke = self._speech_over = False
+
+    def _try(self, act: Act, now: float) -> tuple[bool, list[Action]]:
+        """Whether the step is done now, and what it does."""
+        if self._over is not None and not isinstance(act, Hears | Sends | Silence):
+            return False, []
+        match act:
+            case Hears():
+                return self._hears(act), []
+            case Presses(keys):
+                if now < self._began + self._keys_pressed * KEY_GAP_S:
+                    return False, []
+                self._keys_pressed += 1
+                return self._keys_pressed == len(keys), [PressKey(keys[self._keys_pressed - 1])]
+            case Says(text):
+                if self._spoke or not self._listening:
+                    return self._spoke and self._speech_over, []
+                self._spoke = True
+                return False, [Speak(text)]
+            case Silence(seconds):
+                return now >= self._began + seconds or self._over is not None, []
+            case HangsUp():
+                return True, [HangUpNow()]
+            case Sends():
+                return self._sent(act), []
+            case Replies(status, body):
+                awaited, self._awaited = self._awaited, None
+                return awaited is not None, [Answer(status, body)] if awaited else []
+            case Fails(reason):
+                awaited, self._awaited = self._awaited, None
+                return awaited is not None, [Refuse(reason)] if awaited else []
+            case TransferGoes():
+                return self._transferred(act)
+            case _:
+                assert_never(act)
+
+    def _hears(self, act: Hears) -> bool:
+        wanted = self._plain(act.text)
+        first, offset = self._heard_to
+        for index in range(first, len(self._spoken)):
+            found = self._plain(self._spoken[index]).find(wanted, offset if index == first else 0)
+            if found >= 0:
+                if act.to_end and index == len(self._spoken) - 1 and self._speaking:
+                    return False
+                self._heard_to = (index, found + len(wanted))
+                return True
+        return False
+
+    def _plain(self, text: str) -> str:
+        """For comparing: figures as words, as they are spoken, and nothing but single spaces between
+        words.
+        """
+        return " ".join(normalise(text, self._language).casefold().split())
+
+    def _sent(self, act: Sends) -> bool:
+        for index in range(self._checked_requests, len(self._requests)):
+            request = self._requests[index]
+            body = request.body or {}
+            if request.endpoint == act.endpoint and all(
+                key in body and body[key] == value for key, value in act.body.items()
+            ):
+                self._checked_requests = index + 1
+                return True
+        return False
+
+    def _transferred(self, act: TransferGoes) -> tuple[bool, list[Action]]:
+        asked = self._transfer
+        if asked is None or act.target not in (None, asked.target):
+            return False, []
+        self._transfer = None
+        return True, [SettleTransfer(act.outcome)]
+
+    # --- failures
+
+    def _fail(self, message: str) -> None:
+        line = self._scenario.line if self._step is None else self._step.line
+        self.failure = Failed(line, self._at + 1, message, self._story())
+
+    def _why_not(self, act: Act) -> str:
+        match act:
+            case Hears():
+                since = self._spoken[self._heard_to[0] + (1 if self._heard_to[1] else 0) :]
+                return f"heard instead: {_quoted(since)}" if since else "nothing was said"
+            case Says():
+                return "nobody listens for speech"
+            case Sends():
+                sent = [f"{request.endpoint} {dict(request.body or {})}" for request in self._requests]
+                return f"sent were: {', '.join(sent)}" if sent else "nothing was sent"
+            case Replies() | Fails():
+                return "no request is awaited"
+            case TransferGoes():
+                return (
+                    f"the transfer is to {self._transfer.target}"
+                    if self._transfer
+                    else "no transfer is under way"
+                )
+            case _:
+                return "it could not be done"
+
+    def _story(self) -> tuple[str, ...]:
+        """How the call went until now."""
+        outcomes = [f"{left.step} ({left.via or left.outcome})" for left in self._outcomes]
+        last = self._path[-1:] if len(self._path) > len(outcomes) else []
+        return (f"the call went: {' -> '.join([*outcomes, *last])}",)
+
+
+def _describe(act: Act) -> str:
+    match act:
+        case Hears(text):
+            return f'hears "{text}"'
+        case Presses(keys):
+            return f'presses "{keys}"'
+        case Says(text):
+            return f'says "{text}"'
+        case Silence(seconds):
+            return f"silence {seconds:g}s"
+        case HangsUp():
+            return "hangs up"
+        case Sends(endpoint, body):
+            return f"sends {endpoint}" + (f" {dict(body)}" if body else "")
+        case Replies(status, _):
+            return f"replies {status}"
+        case Fails(reason):
+            return f"fails {reason}"
+        case TransferGoes(outcome, target):
+            return f"transfer {f'to {target} ' if target else ''}{outcome}"
+        case _:
+            assert_never(act)
+
+
+def _quoted(texts: list[str]) -> str:
+    return " | ".join(f'"{text}"' for text in texts)
+
+
+def _differences(expected: Mapping[str, Any] | None, result: Mapping[str, Any]) -> list[str]:
+    if expected is None:
+        return []
+    return [
+        f"result {name}: {_shown(result.get(name))}, expected {_shown(value)}"
+        for name, value in expected.items()
+        if result.get(name) != value
+    ]
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else f'"{value}"' if isinstance(value, str) else str(value)

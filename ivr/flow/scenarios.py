@@ -1,0 +1,366 @@
+"""Scenario files: what a caller does in a flow, and what must be heard and come out. Written by authors of
+flows.
+
+    flow: vendor-order
+    with: {vendor: "शर्मा भोजनालय", order: "48213", amount: 1250.50, language: hi}
+    scenarios:
+      - name: accepts by key during the prompt
+        steps: [{hears: "नमस्ते"}, {presses: "1"}, {hears: "कितने मिनट"}, {presses: "20#"}]
+        result: {decision: accepted, eta: 20}
+
+`NAME.scenarios.yaml` lies beside the flow `NAME.yaml`. A scenario may have its own `with` (over the
+file's), a `cause` (how the call must end) and a `path` (the steps entered, in order). Fields of the result
+that are not named must have their defaults. After the last step the caller says nothing more until the call
+is over. The steps:
+
+| step | meaning |
+|---|---|
+| hears: TEXT | the server says it, now or next; `to_end: true` waits until it has been said to the end |
+| presses: KEYS | keys, one after the other, at once |
+| says: TEXT | speech, once the server listens; an empty text is speech that nobody understands |
+| silence: 5s | nothing for so long |
+| hangs_up: true | the caller hangs up |
+| sends: ENDPOINT | the flow has sent this request; `{to: ENDPOINT, body: {...}}` names values of its body |
+| replies: {status: 200, body: {...}} | the endpoint answers the request that is awaited |
+| fails: REASON | the request that is awaited fails |
+| transfer: OUTCOME | how the transfer goes (done, busy, no_answer, failed); `{to: TARGET, outcome: ...}` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import yaml
+
+from ivr.flow.loader import load_flow
+from ivr.flow.model import Flow
+from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose, place_of
+from ivr.flow.problems import START, FlowError, ParamError, Problem, Report, Rule, did_you_mean
+from ivr.flow.types import Mismatch, to_json
+
+SUFFIX: Final = ".scenarios.yaml"
+KEYS: Final = frozenset("0123456789*#ABCD")
+
+TransferOutcome = Literal["done", "busy", "no_answer", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hears:
+    text: str
+    to_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Presses:
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HangsUp:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    endpoint: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    status: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferGoes:
+    outcome: TransferOutcome
+    target: str | None = None
+
+
+Act = Hears | Presses | Says | Silence | HangsUp | Sends | Replies | Fails | TransferGoes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a scenario as it is written in `line`."""
+
+    act: Act
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`values` are bound to the flow; `result` is complete, as JSON values; None: not looked at."""
+
+    name: str
+    line: int
+    values: Mapping[str, Any]
+    steps: tuple[Step, ...]
+    result: Mapping[str, Any] | None
+    cause: str | None
+    path: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFile:
+    path: Path
+    flow: Flow
+    scenarios: tuple[Scenario, ...]
+
+
+class ScenarioError(Exception):
+    """The scenarios, or the flow they belong to, cannot be used; `problems` say where and why."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = list(problems)
+
+
+def load_scenarios(path: Path) -> ScenarioFile:
+    """Reads a scenario file and its flow; raises `ScenarioError`."""
+    report = Report(str(path))
+    text = _read_text(path, report)
+    root = None if text is None else compose(text, report)
+    if text is None or root is None:
+        raise ScenarioError(report.sorted())
+    flow_path = path.with_name(path.name.removesuffix(SUFFIX) + ".yaml")
+    try:
+        flow = load_flow(flow_path)
+    except FlowError as error:
+        raise ScenarioError(error.problems) from error
+    scenarios = _FileReader(Reader(report, text), flow, flow_path).read(root)
+    if report.found:
+        raise ScenarioError(report.sorted())
+    return ScenarioFile(path, flow, scenarios)
+
+
+def _read_text(path: Path, report: Report) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES).decode("utf-8-sig")
+    except OSError as error:
+        report.add(START, Rule.YAML, f"the file cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        report.add(START, Rule.YAML, "the file is not UTF-8", "save it as UTF-8")
+    return None
+
+
+class _FileReader:
+    def __init__(self, reader: Reader, flow: Flow, flow_path: Path) -> None:
+        self._reader = reader
+        self._flow = flow
+        self._flow_path = flow_path
+
+    def read(self, root: yaml.MappingNode) -> tuple[Scenario, ...]:
+        reader = self._reader
+        fields = reader.fields(root, "the scenario file")
+        name_node = fields.need("flow", hint="name the flow: flow: NAME")
+        name = None if name_node is None else reader.text(name_node, "flow")
+        if name_node is not None and name is not None and name != self._flow.name:
+            hint = f'did you mean "{self._flow.name}"?'
+            reader.problem(name_node, Rule.YAML, f"{self._flow_path.name} is not the flow {name}", hint)
+        common = self._values(fields)
+        node = fields.need("scenarios")
+        items = [] if node is None else reader.items(node, "scenarios")
+        found = [self._scenario(item, common) for item in items]
+        fields.finish()
+        return tuple(scenario for scenario in found if scenario is not None)
+
+    def _values(self, fields: Fields) -> dict[str, Any]:
+        node = fields.take("with")
+        return {} if node is None else self._mapping(node, "with")
+
+    def _scenario(self, node: yaml.Node, common: Mapping[str, Any]) -> Scenario | None:
+        reader = self._reader
+        fields = reader.fields(node, "a scenario")
+        name_node = fields.need("name", hint="say what happens: name: accepts by key")
+        name = "" if name_node is None else reader.text(name_node, "name of a scenario") or ""
+        raw = {**common, **self._values(fields)}
+        try:
+            values = self._flow.bind(raw)
+        except ParamError as error:
+            for field, text in error.fields.items():
+                reader.problem(fields.place, Rule.YAML, f'scenario "{name}": with: {field} {text}')
+            values = {}
+        steps_node = fields.need("steps")
+        items = [] if steps_node is None else reader.items(steps_node, f'steps of "{name}"')
+        steps = [step for item in items if (step := self._step(item)) is not None]
+        result = self._result(fields, name)
+        cause_node = fields.take("cause")
+        cause = None if cause_node is None else reader.text(cause_node, f'cause of "{name}"')
+        path = self._path(fields, name)
+        fields.finish()
+        return Scenario(name, fields.place.line, values, tuple(steps), result, cause, path)
+
+    def _result(self, fields: Fields, name: str) -> dict[str, Any] | None:
+        """The complete result: the defaults, and over them what is named."""
+        node = fields.take("result")
+        if node is None:
+            return None
+        expected = {field: to_json(self._flow.result[field].default) for field in self._flow.result}
+        for entry in self._reader.entries(node, f'result of "{name}"'):
+            declared = self._flow.result.get(entry.key)
+            if declared is None:
+                hint = did_you_mean(entry.key, self._flow.result)
+                self._reader.problem(entry.key_place, Rule.YAML, f"the flow has no result {entry.key}", hint)
+                continue
+            try:
+                value = declared.type.accept(self._data(entry.node, entry.key))
+            except Mismatch as error:
+                self._reader.problem(entry.node, Rule.YAML, f"result {entry.key} {error}")
+                continue
+            expected[entry.key] = to_json(value)
+        return expected
+
+    def _path(self, fields: Fields, name: str) -> tuple[str, ...] | None:
+        node = fields.take("path")
+        if node is None:
+            return None
+        steps = []
+        for item in self._reader.items(node, f'path of "{name}"'):
+            step = self._reader.text(item, "a step of the path")
+            if step is not None and step not in self._flow.steps:
+                hint = did_you_mean(step, self._flow.steps)
+                self._reader.problem(item, Rule.YAML, f'the flow has no step "{step}"', hint)
+            steps.append(step or "")
+        return tuple(steps)
+
+    # --- steps
+
+    def _step(self, node: yaml.Node) -> Step | None:
+        fields = self._reader.fields(node, "a step of a scenario")
+        readers = {
+            "hears": self._hears,
+            "presses": self._presses,
+            "says": self._says,
+            "silence": self._silence,
+            "hangs_up": self._hangs_up,
+            "sends": self._sends,
+            "replies": self._replies,
+            "fails": self._fails,
+            "transfer": self._transfer,
+        }
+        kinds = [key for key in fields.keys if key in readers]
+        if len(kinds) != 1:
+            unknown = next((key for key in fields.keys if key not in readers), "")
+            hint = did_you_mean(unknown, readers) if unknown else "one of hears, presses, says, silence, ..."
+            self._reader.problem(node, Rule.YAML, "a step of a scenario does one thing", hint)
+            return None
+        value = fields.take(kinds[0])
+        act = None if value is None else readers[kinds[0]](value, fields)
+        fields.finish()
+        return None if act is None else Step(act, place_of(node).line)
+
+    def _hears(self, node: yaml.Node, fields: Fields) -> Hears | None:
+        text = self._reader.text(node, "hears")
+        to_end = fields.read("to_end", self._reader.flag, False)
+        if text is not None and not text.strip():
+            self._reader.problem(node, Rule.YAML, "hears needs a text")
+            return None
+        return None if text is None else Hears(text, to_end)
+
+    def _presses(self, node: yaml.Node, fields: Fields) -> Presses | None:
+        keys = self._reader.text(node, "presses")
+        if keys is None or (keys and KEYS.issuperset(keys)):
+            return None if keys is None else Presses(keys)
+        self._reader.problem(node, Rule.YAML, f'"{keys}" are no keys', 'keys are 0-9, *, # and A-D: "20#"')
+        return None
+
+    def _says(self, node: yaml.Node, fields: Fields) -> Says | None:
+        text = self._reader.text(node, "says")
+        return None if text is None else Says(text)
+
+    def _silence(self, node: yaml.Node, fields: Fields) -> Silence | None:
+        seconds = self._reader.seconds(node, "silence", 0.0, 3600.0)
+        return None if seconds is None else Silence(seconds)
+
+    def _hangs_up(self, node: yaml.Node, fields: Fields) -> HangsUp | None:
+        if self._reader.flag(node, "hangs_up") is False:
+            self._reader.problem(node, Rule.YAML, "hangs_up: false does nothing", "leave it out")
+        return HangsUp()
+
+    def _sends(self, node: yaml.Node, fields: Fields) -> Sends | None:
+        if isinstance(node, yaml.ScalarNode):
+            name = self._reader.text(node, "sends")
+            return None if name is None else Sends(name, {})
+        inner = self._reader.fields(node, "sends")
+        to = inner.need("to", hint="name the endpoint: to: ENDPOINT")
+        name = None if to is None else self._reader.text(to, "to of sends")
+        body_node = inner.take("body")
+        body = {} if body_node is None else self._mapping(body_node, "body of sends")
+        inner.finish()
+        return None if name is None else Sends(name, body)
+
+    def _replies(self, node: yaml.Node, fields: Fields) -> Replies:
+        inner = self._reader.fields(node, "replies")
+        status = inner.read("status", lambda at, what: self._reader.whole(at, what, 200, 299), 200)
+        body_node = inner.take("body")
+        body = None if body_node is None else self._data(body_node, "body of replies")
+        inner.finish()
+        return Replies(status, body)
+
+    def _fails(self, node: yaml.Node, fields: Fields) -> Fails | None:
+        reason = self._reader.text(node, "fails")
+        return None if reason is None else Fails(reason)
+
+    def _transfer(self, node: yaml.Node, fields: Fields) -> TransferGoes | None:
+        target = None
+        outcome_node: yaml.Node | None = node
+        if isinstance(node, yaml.MappingNode):
+            inner = self._reader.fields(node, "transfer")
+            to = inner.take("to")
+            target = None if to is None else self._reader.text(to, "to of transfer")
+            outcome_node = inner.need("outcome")
+            inner.finish()
+        options: tuple[TransferOutcome, ...] = get_args(TransferOutcome)
+        read = None if outcome_node is None else self._reader.one_of(outcome_node, "transfer", options)
+        outcome = next((option for option in options if option == read), None)
+        return None if outcome is None else TransferGoes(outcome, target)
+
+    # --- data
+
+    def _mapping(self, node: yaml.Node, what: str) -> dict[str, Any]:
+        entries = self._reader.entries(node, what)
+        return {entry.key: self._data(entry.node, f"{entry.key} of {what}") for entry in entries}
+
+    def _data(self, node: yaml.Node, what: str) -> Any:
+        """A value as JSON has it."""
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, what)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._data(item, what) for item in node.value]
+        return None if self._reader.is_null(node) else self._reader.plain(node, what)
+
+
+def scenario_files(paths: Sequence[Path]) -> list[Path]:
+    """The scenario files among paths: files as given (a flow stands for its scenarios), folders with all in
+    them.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(path.rglob("*" + SUFFIX))
+        elif path.name.endswith(SUFFIX):
+            found.append(path)
+        else:
+            found.append(path.with_name(path.stem + SUFFIX))
+    return list(dict.fromkeys(found))

@@ -1,0 +1,202 @@
+"""A call without audio: the flow machine with a clock that jumps from one event to the next.
+
+Prompts last as long as they would be spoken, an utterance of the caller takes `UTTERANCE_S`. What the
+caller does is a method; what there is to notice comes back as `Notice`s. Used by the scenario runner and
+the simulator.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ivr.flow.machine import FlowMachine
+from ivr.flow.model import Flow
+from ivr.flow.notices import (
+    Entered,
+    LeftBy,
+    Listens,
+    Notice,
+    Over,
+    Quiet,
+    Requested,
+    SpeechOver,
+    Spoke,
+    TransferAsked,
+)
+from ivr.flow.protocol import (
+    AudioFile,
+    Command,
+    Enter,
+    Event,
+    Finish,
+    Heard,
+    HungUpEvent,
+    Key,
+    Listen,
+    Outcome,
+    PromptDone,
+    Replied,
+    RequestFailed,
+    Say,
+    SendRequest,
+    SpeechBegan,
+    StopListening,
+    StopSaying,
+    Tick,
+    Transfer,
+    Transferred,
+    Utterance,
+)
+
+CHARACTERS_PER_S: Final = 14.0
+UTTERANCE_S: Final = 1.0
+_MAX_TICKS_AT_ONCE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Playing:
+    id: str
+    until: float
+
+
+class VirtualCall:
+    """One call. `now` counts seconds from its start."""
+
+    def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
+        """`values` are those of `flow.bind`."""
+        self.machine = FlowMachine(flow, values, language)
+        self.now = 0.0
+        self.over: Over | None = None
+        self._playing: deque[_Playing] = deque()
+        self._heard: tuple[float, str] | None = None
+        self._request: SendRequest | None = None
+        self._transferring = False
+        self.listening = False
+
+    # --- what the caller and the world do
+
+    def start(self) -> list[Notice]:
+        return self._carry_out(self.machine.start(self.now))
+
+    def press(self, key: str) -> list[Notice]:
+        return self._handle(Key(key))
+
+    def say(self, text: str) -> list[Notice]:
+        """The caller speaks; it is heard `UTTERANCE_S` later, or never when nobody listens."""
+        if not self.listening:
+            return []
+        self._heard = (self.now + UTTERANCE_S, text)
+        return self._handle(SpeechBegan())
+
+    def hang_up(self) -> list[Notice]:
+        self._playing.clear()
+        self._heard = None
+        return self._handle(HungUpEvent())
+
+    def reply(self, status: int, body: Any) -> list[Notice]:
+        """Answers the request under way, if there is one."""
+        request, self._request = self._request, None
+        return [] if request is None else self._handle(Replied(request.id, status, body))
+
+    def fail_request(self, reason: str, status: int | None = None) -> list[Notice]:
+        request, self._request = self._request, None
+        return [] if request is None else self._handle(RequestFailed(request.id, reason, status))
+
+    def settle_transfer(self, event: Transferred) -> list[Notice]:
+        """Ends the transfer under way, if there is one."""
+        if not self._transferring:
+            return []
+        self._transferring = False
+        return self._handle(event)
+
+    # --- time
+
+    @property
+    def due(self) -> float | None:
+        """When something happens by itself, or None once the call is over."""
+        times = [playing.until for playing in list(self._playing)[:1]]
+        if self._heard is not None:
+            times.append(self._heard[0])
+        if self.machine.due is not None:
+            times.append(self.machine.due)
+        return None if self.over is not None or not times else max(self.now, min(times))
+
+    def advance(self, until: float) -> list[Notice]:
+        """Lets the next thing happen, or just the time pass to `until` when nothing happens before."""
+        due = self.due
+        if due is None or due > until:
+            self.now = max(self.now, until)
+            return []
+        self.now = due
+        if self._heard is not None and self._heard[0] <= due:
+            text, self._heard = self._heard[1], None
+            return [*self._handle(Heard(text)), SpeechOver()]
+        if self._playing and self._playing[0].until <= due:
+            done = self._playing.popleft()
+            quiet: list[Notice] = [] if self._playing else [Quiet()]
+            return quiet + self._handle(PromptDone(done.id))
+        return self._tick()
+
+    def _tick(self) -> list[Notice]:
+        notices: list[Notice] = []
+        for _ in range(_MAX_TICKS_AT_ONCE):
+            notices += self._handle(Tick())
+            if self.over is not None or self.machine.due is None or self.machine.due > self.now:
+                return notices
+        raise RuntimeError(f"step {self.machine.step} wants a tick at {self.machine.due} again and again")
+
+    # --- commands
+
+    def _handle(self, event: Event) -> list[Notice]:
+        return self._carry_out(self.machine.handle(event, self.now))
+
+    def _carry_out(self, commands: Iterable[Command]) -> list[Notice]:
+        notices: list[Notice] = []
+        for command in commands:
+            notices += self._notice(command)
+        return notices
+
+    def _notice(self, command: Command) -> list[Notice]:
+        match command:
+            case Enter(step):
+                return [Entered(step)]
+            case Outcome(step, outcome, _, via):
+                return [LeftBy(step, outcome, via)]
+            case Say(id, utterances):
+                text = " ".join(words_of(utterance) for utterance in utterances)
+                begins = self._playing[-1].until if self._playing else self.now
+                self._playing.append(_Playing(id, begins + len(text) / CHARACTERS_PER_S))
+                return [Spoke(text)]
+            case StopSaying():
+                quiet: list[Notice] = [Quiet()] if self._playing else []
+                self._playing.clear()
+                return quiet
+            case Listen():
+                self.listening = True
+                return [Listens(True)]
+            case StopListening():
+                dropped: list[Notice] = [SpeechOver()] if self._heard is not None else []
+                self.listening, self._heard = False, None
+                return [Listens(False), *dropped]
+            case SendRequest():
+                if not command.background:
+                    self._request = command
+                return [Requested(command.endpoint, command.body, awaited=not command.background)]
+            case Transfer(target, context):
+                self._transferring = True
+                return [TransferAsked(target, context)]
+            case Finish(result, cause):
+                self.over = Over(dict(result), cause)
+                return [self.over]
+            case _:
+                return []
+
+
+def words_of(utterance: Utterance) -> str:
+    """What is to be heard of an utterance; an audio file without words goes by its path."""
+    if isinstance(utterance, AudioFile):
+        return utterance.instead.text if utterance.instead else f"[{utterance.path}]"
+    return utterance.text
