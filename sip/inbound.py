@@ -40,7 +40,7 @@ class InboundLeg(SipLeg):
         self._tag: Final = new_tag()
         self.dialog: Final = Dialog.from_request(request, self._tag)
         self._stage = _Stage.OFFERED
-        self._acknowledged: asyncio.Future[int] | None = None
+        self._acknowledged: asyncio.Event | None = None
         address = self._endpoint.shown(server.hop).host
         media = CallMedia(plane, self, address, codecs_named(ties.trunk.codecs))
         try:
@@ -80,7 +80,7 @@ class InboundLeg(SipLeg):
             self._begin()
             return
         self._acknowledged = self._waiter()
-        await self._result(self._acknowledged)
+        await self._acknowledged.wait()
 
     async def reject(self, cause: Cause, retry_after_s: int | None = None) -> None:
         self._refuse(cause, retry_after_s)
@@ -113,12 +113,12 @@ class InboundLeg(SipLeg):
 
     def session_answered(self, sdp: bytes) -> None:
         waiting = self._acknowledged
-        if waiting is None or waiting.done():
+        if waiting is None or waiting.is_set():
             super().session_answered(sdp)
             return
         self._agreeing.answered(sdp)
         self._begin()
-        waiting.set_result(200)
+        waiting.set()
 
     def _refuse(self, cause: Cause, retry_after_s: int | None = None) -> None:
         if self._stage is not _Stage.OFFERED:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 from media.clip import Clip
@@ -36,7 +37,18 @@ from sip.session import Session, Sessions, Side
 from sip.stack import BadNumber
 from sip.trunks import Trunk, transfer_uri
 
-_GLARE_TRIES: Final = 4
+_HOLD_TRIES: Final = 6
+
+
+class _Offer(Enum):
+    """What became of our re-INVITE."""
+
+    DONE = auto()
+    BUSY = auto()
+    """Another INVITE is under way; ours was not sent."""
+    GLARE = auto()
+    """The far end sent one at the same time (491)."""
+    FAILED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class SipLeg:
         self._over = False
         self._drained = False
         self._held = False
-        self._waiting: set[asyncio.Future[int]] = set()
+        self._waiting: set[asyncio.Event] = set()
 
     # What every leg tells
 
@@ -162,12 +174,16 @@ class SipLeg:
 
     async def hold(self, on: bool) -> None:
         direction = Direction.SENDONLY if on else Direction.SENDRECV
-        for _ in range(_GLARE_TRIES):
-            if await self._reoffer(direction) != 491:
-                return
-            # RFC 3261 14.1: who made the Call-ID waits longer, so that one of both comes through.
-            ours = self._info.direction == "outbound"
-            await asyncio.sleep(random.uniform(2.1, 4.0) if ours else random.uniform(0.0, 2.0))
+        for _ in range(_HOLD_TRIES):
+            match await self._reoffer(direction):
+                case _Offer.BUSY:
+                    await asyncio.sleep(self._endpoint.timing.t1)
+                case _Offer.GLARE:
+                    # RFC 3261 14.1: who made the Call-ID waits longer, so that one of both comes through.
+                    ours = self._info.direction == "outbound"
+                    await asyncio.sleep(random.uniform(2.1, 4.0) if ours else random.uniform(0.0, 2.0))
+                case _:
+                    return
 
     # The session's user
 
@@ -241,43 +257,44 @@ class SipLeg:
             self._held = media.held
             self._put(Held(self._endpoint.now(), self._held))
 
-    async def _reoffer(self, direction: Direction) -> int:
-        """Sends a re-INVITE and gives its final status; 0 when the call ended meanwhile."""
+    async def _reoffer(self, direction: Direction) -> _Offer:
+        """Sends a re-INVITE and waits for its end, or the call's."""
         session, media = self._session, self._live
         if session is None or media is None:
-            return 0
+            return _Offer.FAILED
+        if not session.may_reinvite:
+            return _Offer.BUSY
+        outcome = _Offer.FAILED
         done = self._waiter()
 
         def answered(status: int, response: Response | None) -> None:
+            nonlocal outcome
+            done.set()
+            if response is None or status >= 300:
+                media.withdraw()
+                outcome = _Offer.GLARE if status == 491 else _Offer.FAILED
+                return
             try:
-                if status < 300 and response is not None:
-                    media.answered(response.body)
-                    self._media_changed()
-                else:
-                    media.withdraw()
+                media.answered(response.body)
             except (SdpError, IncompatibleMedia, NoOffer):
-                status = 488
                 self.end(Cause.INCOMPATIBLE_MEDIA)
-            if not done.done():
-                done.set_result(status)
+            else:
+                outcome = _Offer.DONE
+                self._media_changed()
 
         try:
             session.reinvite(media.offer(direction), answered)
         except OfferPending:
-            return 491
-        return await self._result(done)
+            return _Offer.BUSY
+        await done.wait()
+        self._waiting.discard(done)
+        return outcome
 
-    def _waiter(self) -> asyncio.Future[int]:
-        """A future that the end of the leg completes with 0."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        return future
-
-    async def _result(self, future: asyncio.Future[int]) -> int:
-        try:
-            return await future
-        finally:
-            self._waiting.discard(future)
+    def _waiter(self) -> asyncio.Event:
+        """An event that is set at the end of the leg, if not before."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        return event
 
     def _finish(self, cause: Cause, by: Party, code: int | None = None) -> None:
         """The leg is over; all that it holds is given back."""
@@ -287,7 +304,6 @@ class SipLeg:
         self._over = True
         if self._media is not None:
             self._media.close()
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(0)
+        for event in self._waiting:
+            event.set()
         self._ties.over(self)

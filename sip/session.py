@@ -119,14 +119,21 @@ class Session:
         elif self.state is SessionState.LIVE:
             self._bye(cause)
 
+    @property
+    def may_reinvite(self) -> bool:
+        """Whether no other INVITE is under way in the dialog (RFC 3261 14.1)."""
+        return self.state is SessionState.LIVE and self._reinviting is None and self.accepted is None
+
+    def quit(self) -> None:
+        """Hangs up without waiting for anything: the server stops."""
+        if self.state is SessionState.LEAVING:
+            self._bye(self._leave_for)
+
     def reinvite(self, sdp: bytes, then: OnReinvited) -> None:
-        """Sends a new offer; `then` gets the final status: 491 also when an INVITE is under way already.
+        """Sends a new offer, where `may_reinvite`; `then` gets the final status.
 
         A 2xx is acknowledged whatever has become of the dialog; once that is over, `then` is not called.
         """
-        if self.state is not SessionState.LIVE or self._reinviting is not None or self.accepted is not None:
-            then(491, None)
-            return
         self._reinviting = then
         acks = Acks(self._endpoint)
 

@@ -22,7 +22,7 @@ class TransactionLayer:
 
     def __init__(self, timing: Timing | None = None, timers: TimerHeap | None = None) -> None:
         self.timing = timing or Timing()
-        self.timers = timers or TimerHeap()
+        self.timers = TimerHeap() if timers is None else timers
         self._servers: dict[Key, ServerTransaction] = {}
         self._clients: dict[Key, ClientTransaction] = {}
         self._origins: dict[Key, ServerTransaction] = {}
@@ -84,7 +84,7 @@ class TransactionLayer:
             server.acknowledge()
 
     def abandon(self, transaction: ClientTransaction | ServerTransaction, now: float) -> list[Output]:
-        """Forgets a request that will get no answer: ours 64*T1 after its CANCEL (RFC 3261 9.1), or theirs."""
+        """Forgets a request without an answer: ours, 64*T1 after its CANCEL (RFC 3261 9.1), or theirs."""
         transaction.end(now)
         return self._taken()
 

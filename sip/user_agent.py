@@ -145,6 +145,9 @@ class UserAgent:
         for leg in list(self._legs):
             leg.end(Cause.UNAVAILABLE)
         await self._endpoint.settled(CLOSE_S)
+        for dialog in list(self._dialogs.values()):
+            if isinstance(dialog, Session):
+                dialog.quit()
         await self._endpoint.close()
 
     # Watching

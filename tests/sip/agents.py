@@ -13,7 +13,7 @@ from media.plane import RtpPlane
 from media.ports import PortPool
 from sip.hop import Address
 from sip.leg import SipLeg
-from sip.message import Message, Request, Response, parse
+from sip.message import Message, Request, Response, parse, response_to
 from sip.stack import OutboundCall
 from sip.timers import Timing
 from sip.trunks import Trunk
@@ -135,14 +135,17 @@ class Peer(asyncio.DatagramProtocol):
         self.inbox: asyncio.Queue[Message] = asyncio.Queue()
         self.transport: asyncio.DatagramTransport | None = None
         self.seen: list[str] = []
+        self.answers_bye = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         message = parse(data)
         self.seen.append(message.method if isinstance(message, Request) else str(message.status))
         self.inbox.put_nowait(message)
+        if isinstance(message, Request) and message.method == "BYE" and self.answers_bye:
+            self.send(response_to(message, 200).to_bytes(), Address(*addr[:2]))
 
     @property
     def address(self) -> Address:

@@ -1,0 +1,492 @@
+"""The user agent against a peer that speaks SIP by hand: what the other side may do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
+from sip.digest import Credentials
+from sip.message import Request, Response, response_to
+from sip.trunks import Trunk
+from tests.sip.agents import Agent, Peer, agent, direction_of, event, eventually, over, peer, until
+
+LOCAL = ("127.0.0.0/8",)
+
+
+async def dial(p: Peer, b: Agent, **parts: str) -> tuple[Response, str]:
+    """Calls `b` from the peer and has it answered: the 200 and its To tag."""
+    p.send(p.message("INVITE", b.address(), body=p.sdp(), **parts), b.address())
+    leg = await b.called()
+    await leg.answer()
+    b.leg = leg  # type: ignore[attr-defined]
+    ok = await p.response(200)
+    assert ok.to.tag is not None
+    return ok, ok.to.tag
+
+
+def ack(p: Peer, b: Agent, tag: str, cseq: int = 1, body: str = "") -> None:
+    text = p.message("ACK", b.address(), branch=f"z9hG4bK-ack{cseq}", cseq=cseq, to_tag=tag, body=body)
+    p.send(text, b.address())
+
+
+async def answered_by(p: Peer, a: Agent, to: Request, tag: str = "t1") -> None:
+    """Answers an INVITE of `a` with 200."""
+    ok = response_to(to, 200, to_tag=tag)
+    ok.headers.add("Contact", f"<sip:peer@127.0.0.1:{p.address.port}>")
+    ok.headers.add("Content-Type", "application/sdp")
+    ok.body = p.sdp().encode()
+    p.send(ok.to_bytes(), a.address())
+
+
+def reply(p: Peer, a: Agent, to: Request, status: int, tag: str | None = None, **headers: str) -> None:
+    response = response_to(to, status, to_tag=tag)
+    for name, value in headers.items():
+        response.headers.add(name.replace("_", "-"), value)
+    p.send(response.to_bytes(), a.address())
+
+
+# Who is heard at all
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "REGISTER", "BYE", "CANCEL", "NONSENSE"])
+async def test_an_unknown_address_gets_no_answer_at_all(method: str) -> None:
+    async with agent(trunk=Trunk(allow=("192.0.2.0/24",))) as b, peer() as p:
+        p.send(p.message(method, b.address(), body=p.sdp()), b.address())
+        p.send(f"{method} nonsense\r\n\r\n", b.address())
+        p.send(b"\x00\xff" * 50, b.address())
+        reader, writer = await asyncio.open_connection(*b.address("tcp"))
+        writer.write(p.message(method, b.address()).encode())
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        writer.close()
+        assert p.inbox.empty()
+        assert b.incoming.empty()
+        load = b.ua.load()
+        assert (load.transactions, load.timers, load.connections) == (0, 0, 0)
+
+
+async def test_a_repeated_invite_is_the_same_call() -> None:
+    async with agent() as b, peer() as p:
+        text = p.message("INVITE", b.address(), body=p.sdp())
+        for _ in range(3):
+            p.send(text, b.address())
+        leg = await b.called()
+        await leg.ring()
+        await p.response(180)
+        p.send(text, b.address())
+        await p.response(180)
+        await leg.answer()
+        ok = await p.response(200)
+        assert b.incoming.empty()
+        assert b.ua.load().legs == 1
+        assert p.seen[0] == "100"
+        ack(p, b, ok.to.tag or "")
+        await leg.hang_up()
+        await p.request("BYE")
+
+
+async def test_an_invite_over_a_second_path_is_merged() -> None:
+    async with agent() as b, peer() as p:
+        p.send(p.message("INVITE", b.address(), branch="z9hG4bK-1", body=p.sdp()), b.address())
+        await b.called()
+        p.send(p.message("INVITE", b.address(), branch="z9hG4bK-2", body=p.sdp()), b.address())
+        await p.response(482)
+        assert b.incoming.empty()
+
+
+@pytest.mark.parametrize(
+    ("method", "extra", "body", "status"),
+    [
+        ("INVITE", "Max-Forwards: 0\r\n", "sdp", 483),
+        ("INVITE", "Require: 100rel\r\n", "sdp", 420),
+        ("INVITE", "Content-Type: text/plain\r\n", "hello", 415),
+        ("INVITE", "Content-Type: application/sdp\r\n", "no sdp at all", 488),
+        ("INVITE", "", "g729", 488),
+        ("BYE", "", "", 481),
+        ("NOTIFY", "", "", 481),
+        ("REGISTER", "", "", 405),
+        ("REFER", "", "", 405),
+        ("UPDATE", "", "", 405),
+        ("NONSENSE", "", "", 501),
+        ("OPTIONS", "", "", 200),
+        ("OPTIONS", "Max-Forwards: 0\r\n", "", 200),
+    ],
+)
+async def test_requests_outside_a_dialog(method: str, extra: str, body: str, status: int) -> None:
+    async with agent() as b, peer() as p:
+        text = {"sdp": p.sdp(), "g729": p.sdp(codec="18 G729")}.get(body, body)
+        p.send(p.message(method, b.address(), extra=extra, body=text), b.address())
+        response = await p.response(status)
+        if status in (405, 501):
+            assert "INVITE" in (response.headers.get("Allow") or "")
+        if status == 420:
+            assert response.headers.get("Unsupported") == "100rel"
+        assert b.incoming.empty()
+        assert b.plane.streams == 0
+
+
+async def test_a_malformed_request_gets_400_and_leaves_nothing() -> None:
+    async with agent() as b, peer() as p:
+        text = p.message("INVITE", b.address(), body=p.sdp()).replace("CSeq: 1 INVITE", "CSeq: 1 BYE")
+        p.send(text, b.address())
+        await p.response(400)
+        no_contact = p.message("INVITE", b.address(), branch="z9hG4bK-2", body=p.sdp(), call="two")
+        p.send(no_contact.replace("Contact:", "X-Contact:"), b.address())
+        await p.response(400)
+        broken = p.message("INVITE", b.address(), branch="z9hG4bK-3", body=p.sdp(), call="three")
+        p.send(broken.replace("Contact: <sip:", "Contact: <<<"), b.address())
+        await p.response(400)
+        assert b.ua.load().legs == b.plane.streams == 0
+
+
+# The 200 and its ACK
+
+
+async def test_a_lost_ack_has_the_200_repeated_and_the_first_ack_ends_that() -> None:
+    async with agent() as b, peer() as p:
+        ok, tag = await dial(p, b)
+        again = await p.response(200)
+        assert again.to_bytes() == ok.to_bytes()
+        ack(p, b, tag)
+        ack(p, b, tag)
+        p.send(p.message("BYE", b.address(), branch="z9hG4bK-b", cseq=2, to_tag=tag), b.address())
+        await p.response(200)
+        assert (await until(b.leg, HungUp)).by == "caller"  # type: ignore[attr-defined]
+
+
+async def test_without_any_ack_the_call_is_ended_with_bye() -> None:
+    async with agent() as b, peer() as p:
+        await dial(p, b)
+        bye = await p.request("BYE")
+        assert "cause=" in (bye.headers.get("Reason") or "")
+        found = await until(b.leg, HungUp)  # type: ignore[attr-defined]
+        assert (found.cause, found.by) == (Cause.FAILED, "us")
+
+
+async def test_a_hang_up_before_the_ack_waits_for_it() -> None:
+    async with agent() as b, peer() as p:
+        _, tag = await dial(p, b)
+        await b.leg.hang_up()  # type: ignore[attr-defined]
+        await p.response(200)  # repeated: no BYE may come before the ACK
+        assert "BYE" not in p.seen
+        ack(p, b, tag)
+        await p.request("BYE")
+
+
+async def test_a_late_offer_is_answered_in_the_ack() -> None:
+    async with agent() as b, peer() as p:
+        p.send(p.message("INVITE", b.address()), b.address())
+        leg = await b.called()
+        answering = asyncio.create_task(leg.answer())
+        ok = await p.response(200)
+        assert b"m=audio" in ok.body
+        assert not answering.done()
+        ack(p, b, ok.to.tag or "", body=p.sdp())
+        await answering
+        await event(leg, Answered)
+        await leg.hang_up()
+        await p.request("BYE")
+
+
+async def test_a_late_offer_without_an_answer_ends_the_call() -> None:
+    async with agent() as b, peer() as p:
+        p.send(p.message("INVITE", b.address()), b.address())
+        leg = await b.called()
+        answering = asyncio.create_task(leg.answer())
+        ok = await p.response(200)
+        ack(p, b, ok.to.tag or "")
+        await p.request("BYE")
+        assert (await event(leg, HungUp)).cause is Cause.INCOMPATIBLE_MEDIA
+        await answering
+        assert b.plane.streams == 0
+
+
+# In the dialog
+
+
+async def test_hold_by_re_invite_and_a_session_refresh() -> None:
+    async with agent() as b, peer() as p:
+        _, tag = await dial(p, b)
+        ack(p, b, tag)
+        leg = b.leg  # type: ignore[attr-defined]
+        await event(leg, Answered)
+        held = p.message(
+            "INVITE", b.address(), branch="z9hG4bK-2", cseq=2, to_tag=tag, body=p.sdp("sendonly")
+        )
+        p.send(held, b.address())
+        ok = await p.response(200)
+        while ok.cseq.number != 2:
+            ok = await p.response(200)
+        assert direction_of(ok) == "recvonly"
+        ack(p, b, tag, cseq=2)
+        assert (await event(leg, Held)).on
+        p.send(
+            p.message("INVITE", b.address(), branch="z9hG4bK-3", cseq=3, to_tag=tag, body=p.sdp()),
+            b.address(),
+        )
+        while ok.cseq.number != 3:
+            ok = await p.response(200)
+        ack(p, b, tag, cseq=3)
+        assert not (await event(leg, Held)).on
+        p.send(p.message("INVITE", b.address(), branch="z9hG4bK-4", cseq=4, to_tag=tag), b.address())
+        while ok.cseq.number != 4:
+            ok = await p.response(200)
+        assert b"m=audio" in ok.body
+        ack(p, b, tag, cseq=4, body=p.sdp())
+        bad = p.message(
+            "INVITE", b.address(), branch="z9hG4bK-5", cseq=5, to_tag=tag, body=p.sdp(codec="18 G729")
+        )
+        p.send(bad, b.address())
+        await p.response(488)
+        assert b.ua.load().legs == 1  # a refused re-INVITE leaves the call as it was
+        await leg.hang_up()
+        await p.request("BYE")
+
+
+async def test_requests_in_the_dialog() -> None:
+    async with agent() as b, peer() as p:
+        _, tag = await dial(p, b)
+        ack(p, b, tag)
+        leg = b.leg  # type: ignore[attr-defined]
+        await event(leg, Answered)
+        number = 1
+
+        async def ask(method: str, status: int, extra: str = "", body: str = "", cseq: int = 0) -> Response:
+            nonlocal number
+            number += 1
+            text = p.message(
+                method,
+                b.address(),
+                branch=f"z9hG4bK-d{number}",
+                cseq=cseq or number,
+                to_tag=tag,
+                extra=extra,
+                body=body,
+            )
+            p.send(text, b.address())
+            found = await p.response(status)
+            while found.cseq.method != method:
+                found = await p.response(status)
+            return found
+
+        relay = "Content-Type: application/dtmf-relay\r\n"
+        await ask("INFO", 200, relay, "Signal=5\r\nDuration=160\r\n")
+        await ask("INFO", 200, relay, "Signal=11\r\nDuration=160\r\n")
+        await ask("INFO", 200, "Content-Type: application/dtmf\r\n", "*")
+        await ask("INFO", 415, "Content-Type: text/plain\r\n", "hello")
+        assert [(await event(leg, Digit)).key for _ in range(3)] == ["5", "#", "*"]
+        await ask("OPTIONS", 200)
+        await ask("UPDATE", 200)
+        await ask("UPDATE", 405, body=p.sdp())
+        await ask("REFER", 603, "Refer-To: <sip:evil@192.0.2.1>\r\n")
+        await ask("NOTIFY", 481, "Event: refer\r\n")
+        await ask("MESSAGE", 405)
+        await ask("INFO", 500, cseq=1)  # out of order
+        await ask("BYE", 200)
+        assert (await event(leg, HungUp)).by == "caller"
+        await ask("BYE", 481)
+
+
+async def test_a_bye_from_the_caller_before_the_answer() -> None:
+    async with agent() as b, peer() as p:
+        p.send(p.message("INVITE", b.address(), body=p.sdp()), b.address())
+        leg = await b.called()
+        await leg.ring()
+        ringing = await p.response(180)
+        bye = p.message("BYE", b.address(), branch="z9hG4bK-2", cseq=2, to_tag=ringing.to.tag)
+        p.send(bye, b.address())
+        await p.response(200)
+        await p.response(487)
+        assert (await event(leg, HungUp)).cause is Cause.CANCELLED
+
+
+async def test_a_cancel_that_finds_nothing() -> None:
+    async with agent() as b, peer() as p:
+        p.send(p.message("CANCEL", b.address()), b.address())
+        await p.response(481)
+
+
+async def test_record_routes_are_followed_and_not_the_contact() -> None:
+    async with agent() as b, peer() as p, peer() as proxy:
+        via_proxy = f"Record-Route: sip:127.0.0.1:{proxy.address.port};lr\r\n"
+        _, tag = await dial(p, b, extra=via_proxy)
+        ack(p, b, tag)
+        await b.leg.hang_up()  # type: ignore[attr-defined]
+        bye = await proxy.request("BYE")
+        assert bye.uri.port == p.address.port
+        assert bye.routes[0].uri.port == proxy.address.port
+        assert "BYE" not in p.seen
+
+
+# Calls of ours
+
+
+async def test_early_media_and_several_provisional_responses() -> None:
+    async with agent() as a, peer() as p:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        reply(p, a, invite, 100)
+        reply(p, a, invite, 180, "t1")
+        assert not (await event(leg, Ringing)).early_media
+        progress = response_to(invite, 183, to_tag="t1")
+        progress.headers.add("Content-Type", "application/sdp")
+        progress.body = p.sdp().encode()
+        p.send(progress.to_bytes(), a.address())
+        assert (await event(leg, Ringing)).early_media
+        reply(p, a, invite, 180, "t1")
+        await answered_by(p, a, invite)
+        await event(leg, Answered)
+        assert (await p.request("ACK")).to.tag == "t1"
+
+
+async def test_each_repeated_200_gets_its_ack_and_a_second_fork_is_ended() -> None:
+    async with agent() as a, peer() as p:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        await answered_by(p, a, invite, "one")
+        first = await p.request("ACK")
+        await answered_by(p, a, invite, "one")
+        second = await p.request("ACK")
+        assert first.to_bytes() == second.to_bytes()
+        await answered_by(p, a, invite, "two")
+        assert (await p.request("ACK")).to.tag == "two"
+        bye = await p.request("BYE")
+        assert bye.to.tag == "two"
+        reply(p, a, bye, 200)
+        await event(leg, Answered)
+        assert a.ua.load().legs == 1
+        assert "BYE" not in p.seen[p.seen.index("BYE") + 1 :]
+
+
+async def test_no_cancel_before_a_provisional_response() -> None:
+    async with agent() as a, peer() as p:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        await leg.hang_up()
+        await p.request("INVITE")  # repeated: nothing was heard
+        assert "CANCEL" not in p.seen
+        reply(p, a, invite, 100)
+        cancel = await p.request("CANCEL")
+        assert cancel.via.branch == invite.via.branch
+        reply(p, a, cancel, 200)
+        reply(p, a, invite, 487, "t1")
+        assert (await p.request("ACK")).cseq.number == 1
+
+
+async def test_an_invite_that_is_never_answered_after_its_cancel_is_forgotten() -> None:
+    async with agent() as a, peer() as p:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        reply(p, a, invite, 180, "t1")
+        await event(leg, Ringing)
+        await leg.hang_up()
+        reply(p, a, await p.request("CANCEL"), 200)
+        await eventually(lambda: a.ua.load().transactions == a.ua.load().timers == 0)
+
+
+async def test_an_answer_without_common_media_is_acknowledged_and_ended() -> None:
+    async with agent() as a, peer() as p:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        ok = response_to(invite, 200, to_tag="t1")
+        ok.headers.add("Contact", f"<sip:peer@127.0.0.1:{p.address.port}>")
+        p.send(ok.to_bytes(), a.address())
+        await p.request("ACK")
+        reply(p, a, await p.request("BYE"), 200)
+        assert (await event(leg, HungUp)).cause is Cause.INCOMPATIBLE_MEDIA
+        assert a.plane.streams == 0
+
+
+async def test_a_transfer_with_its_notifies() -> None:
+    async with agent() as a, peer() as p:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        await answered_by(p, a, invite)
+        await p.request("ACK")
+        await event(leg, Answered)
+        transferring = asyncio.create_task(leg.transfer("sip:agent@192.0.2.7", 10))
+        refer = await p.request("REFER")
+        assert refer.headers.get("Refer-To") == "<sip:agent@192.0.2.7>"
+        reply(p, a, refer, 202)
+        ours = f"From: <sip:9@127.0.0.1>;tag=t1\r\nTo: {invite.headers.get('From')}\r\n"
+        for number, line in enumerate(["100 Trying", "180 Ringing", "200 OK"], start=1):
+            body = f"SIP/2.0 {line}\r\n"
+            p.send(
+                f"NOTIFY {invite.contact.uri if invite.contact else ''} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{p.address.port};branch=z9hG4bK-n{number};rport\r\n"
+                f"Max-Forwards: 70\r\n{ours}Call-ID: {invite.call_id}\r\nCSeq: {number} NOTIFY\r\n"
+                "Event: refer\r\nSubscription-State: active\r\nContent-Type: message/sipfrag\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}",
+                a.address(),
+            )
+            await p.response(200)
+        assert await transferring is TransferOutcome.DONE
+        p.send(
+            f"BYE {invite.contact.uri if invite.contact else ''} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{p.address.port};branch=z9hG4bK-bye;rport\r\n"
+            f"Max-Forwards: 70\r\n{ours}Call-ID: {invite.call_id}\r\nCSeq: 9 BYE\r\n\r\n",
+            a.address(),
+        )
+        assert await over(leg) == (Cause.TRANSFERRED, "callee")
+
+
+CHALLENGE = 'Digest realm="trunk.example", nonce="n1", algorithm=SHA-256, qop="auth"'
+
+
+@pytest.mark.parametrize(("realm", "answers"), [("trunk.example", True), ("other.example", False)])
+async def test_a_challenge_is_answered_for_the_trunk_and_its_realm_only(realm: str, answers: bool) -> None:
+    async with peer() as p:
+        trunk = Trunk(
+            allow=LOCAL,
+            proxy=f"127.0.0.1:{p.address.port}",
+            credentials=Credentials("alice", "secret", realm),
+        )
+        async with agent(trunk=trunk) as a:
+            leg = await a.call("100")
+            invite = await p.request("INVITE")
+            reply(p, a, invite, 407, "t1", Proxy_Authenticate=CHALLENGE)
+            await p.request("ACK")
+            if not answers:
+                assert (await event(leg, HungUp)).code == 407
+                return
+            again = await p.request("INVITE")
+            assert again.cseq.number == invite.cseq.number + 1
+            assert (again.call_id, again.from_.tag) == (invite.call_id, invite.from_.tag)
+            assert again.via.branch != invite.via.branch
+            assert 'username="alice"' in (again.headers.get("Proxy-Authorization") or "")
+            await answered_by(p, a, again)
+            assert (await p.request("ACK")).headers.get("Proxy-Authorization")
+            await event(leg, Answered)
+            p.answers_bye = False
+            await leg.hang_up()
+            bye = await p.request("BYE")
+            reply(p, a, bye, 407, "t1", Proxy_Authenticate=CHALLENGE.replace("n1", "n2"))
+            proven = await p.request("BYE")
+            assert 'nonce="n2"' in (proven.headers.get("Proxy-Authorization") or "")
+
+
+async def test_a_wrong_password_is_tried_once() -> None:
+    async with peer() as p:
+        trunk = Trunk(
+            allow=LOCAL, proxy=f"127.0.0.1:{p.address.port}", credentials=Credentials("alice", "wrong")
+        )
+        async with agent(trunk=trunk) as a:
+            leg = await a.call("100")
+            reply(p, a, await p.request("INVITE"), 401, "t1", WWW_Authenticate=CHALLENGE)
+            await p.request("ACK")
+            reply(p, a, await p.request("INVITE"), 401, "t1", WWW_Authenticate=CHALLENGE)
+            assert (await event(leg, HungUp)).code == 401
+
+
+async def test_a_call_past_the_trunk_gets_no_credentials() -> None:
+    async with (
+        agent(trunk=Trunk(allow=("192.0.2.0/24",), credentials=Credentials("a", "b"))) as a,
+        peer() as p,
+    ):
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        reply(p, a, await p.request("INVITE"), 401, "t1", WWW_Authenticate=CHALLENGE)
+        assert (await event(leg, HungUp)).code == 401
