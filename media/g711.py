@@ -1,6 +1,8 @@
 """G.711 A-law and µ-law (ITU-T G.711; the arithmetic is that of the ITU's own G.191 library).
 
-Every conversion is one table look-up: 65,536 entries from PCM to code, 256 back.
+Every conversion is a table look-up: 65,536 entries from PCM to code, 256 back. Decoding, which happens for
+every packet that somebody hears, uses bytes.translate for the two bytes of a sample: half the time of NumPy
+on 20 ms.
 """
 
 from __future__ import annotations
@@ -58,8 +60,10 @@ _ALL_CODES: Final = np.arange(0x100, dtype=np.int64)
 
 _TO_ALAW: Final = _alaw_codes(_ALL_PCM)
 _TO_ULAW: Final = _ulaw_codes(_ALL_PCM)
-_FROM_ALAW: Final = _alaw_samples(_ALL_CODES)
-_FROM_ULAW: Final = _ulaw_samples(_ALL_CODES)
+_FROM_ALAW: Final = _alaw_samples(_ALL_CODES).astype("<i2").tobytes()
+_FROM_ULAW: Final = _ulaw_samples(_ALL_CODES).astype("<i2").tobytes()
+_ALAW_LOW, _ALAW_HIGH = _FROM_ALAW[0::2], _FROM_ALAW[1::2]
+_ULAW_LOW, _ULAW_HIGH = _FROM_ULAW[0::2], _FROM_ULAW[1::2]
 
 
 def encode_alaw(pcm: bytes) -> bytes:
@@ -69,7 +73,7 @@ def encode_alaw(pcm: bytes) -> bytes:
 
 def decode_alaw(payload: bytes) -> bytes:
     """A-law to PCM16 little-endian."""
-    return _FROM_ALAW.take(np.frombuffer(payload, np.uint8)).tobytes()
+    return _decode(payload, _ALAW_LOW, _ALAW_HIGH)
 
 
 def encode_ulaw(pcm: bytes) -> bytes:
@@ -79,4 +83,11 @@ def encode_ulaw(pcm: bytes) -> bytes:
 
 def decode_ulaw(payload: bytes) -> bytes:
     """µ-law to PCM16 little-endian."""
-    return _FROM_ULAW.take(np.frombuffer(payload, np.uint8)).tobytes()
+    return _decode(payload, _ULAW_LOW, _ULAW_HIGH)
+
+
+def _decode(payload: bytes, low: bytes, high: bytes) -> bytes:
+    pcm = bytearray(2 * len(payload))
+    pcm[0::2] = payload.translate(low)
+    pcm[1::2] = payload.translate(high)
+    return bytes(pcm)
