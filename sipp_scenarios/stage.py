@@ -58,12 +58,14 @@ class Stage:
         source: str = "127.0.0.1",
         transport: str = "u1",
         port: int | None = None,
+        media_port: int = 9,
         hold_ms: int = 1500,
         limit_s: int = 30,
     ) -> Iterator[None]:
         """Runs SIPp beside the block; leaving the block waits for it, and raises `Failed` when it failed.
 
-        With a `port` SIPp waits there to be called. `hold_ms` is how long a pause of the scenario takes.
+        With a `port` SIPp waits there to be called. Its SDP names the port of the `peer`, or `media_port`.
+        `hold_ms` is how long a pause of the scenario takes.
         """
         if shutil.which("sipp") is None:
             raise Skipped("SIPp is not installed (Debian: sip-tester)")
@@ -76,7 +78,7 @@ class Stage:
             "-i", source, "-s", number or self.number,
             "-m", "1", "-d", str(hold_ms), "-nostdin", "-timeout", str(limit_s), "-timeout_error",
             "-key", "caller", self.caller,
-            *(("-key", "peer_port", str(peer.port)) if peer else ()),
+            "-key", "peer_port", str(peer.port if peer else media_port),
             "-trace_err", "-error_file", f"{stem}.err", "-trace_msg", "-message_file", f"{stem}.msg",
             *(("-p", str(port)) if port else ()), *options,
         ]  # fmt: skip
