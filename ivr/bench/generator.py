@@ -1,0 +1,171 @@
+"""The load generator, a process of its own: `python -m ivr.bench.generator PLAN`, where PLAN is JSON.
+
+It prints `steady` when all calls are up and `ending` before they hang up, so that its parent measures the
+server in between, then what it measured as one line of JSON. One thread, one timer: every 2 ms the sockets
+are read and a tenth of the calls send their packet. How late that is is measured too: a generator that
+cannot keep up proves nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import secrets
+import select
+import socket
+import struct
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from ivr.bench import sip
+from ivr.bench.caller import ANSWER_WITHIN, FRAME, SECOND, Caller, State
+from ivr.bench.stats import Samples
+from media.ports import PortPool
+
+SLOTS: Final = 10
+SLOT: Final = FRAME // SLOTS
+
+_SO_TIMESTAMPNS: Final = 35  # Linux; the socket module does not name it
+_TIMESPEC: Final = struct.Struct("qq")
+_ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
+_DATAGRAM: Final = 4096
+_SIP_BUFFER: Final = 4 * 1024 * 1024
+_SETTLE: Final = SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`rate` calls a second are set up until there are `calls`; then all go on for `seconds`."""
+
+    host: str
+    port: int
+    number: str
+    calls: int
+    seconds: float
+    rate: float
+
+
+class Generator:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._samples = Samples()
+        self._buffer = bytearray(_DATAGRAM)
+        self._poll = select.epoll()
+        self._sip = _stamped(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self._sip.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SIP_BUFFER)
+        self._sip.connect((plan.host, plan.port))
+        self._sip.setblocking(False)
+        self._poll.register(self._sip.fileno(), select.EPOLLIN)
+        host, port = self._sip.getsockname()
+        ports = PortPool(0, 0, 0.0, host)
+        self._callers: list[Caller] = []
+        self._by_id: dict[str, Caller] = {}
+        self._by_socket: dict[int, tuple[socket.socket, Caller]] = {}
+        self._pairs = [ports.acquire(0.0) for _ in range(plan.calls)]
+        for index, pair in enumerate(self._pairs):
+            offer = sip.Offer(
+                f"sip:{plan.number}@{plan.host}:{plan.port}", host, port, f"{secrets.token_hex(8)}@{host}"
+            )
+            caller = Caller(offer, _stamped(pair.rtp), self._send, self._samples, index)
+            self._callers.append(caller)
+            self._by_id[offer.call_id] = caller
+            self._by_socket[pair.rtp.fileno()] = (pair.rtp, caller)
+            self._poll.register(pair.rtp.fileno(), select.EPOLLIN)
+
+    def run(self) -> Samples:
+        plan = self._plan
+        began = time.monotonic_ns()
+        up = began + int(plan.calls / plan.rate * SECOND) + _SETTLE
+        end = up + int(plan.seconds * SECOND)
+        last = end + ANSWER_WITHIN
+        steady = ending = False
+        started, slot, due = 0, 0, began
+        while True:
+            now = time.monotonic_ns()
+            if now < due:
+                time.sleep((due - now) / SECOND)
+                now = time.monotonic_ns()
+            self._samples.lateness.append(now - due)
+            self._read(now)
+            while started < plan.calls and now >= began + int(started / plan.rate * SECOND):
+                self._callers[started].call(now)
+                started += 1
+            for caller in self._callers[slot % SLOTS :: SLOTS]:
+                caller.tick(now)
+            if not steady and now >= up:
+                steady = True
+                print("steady", flush=True)
+            if not ending and now >= end:
+                ending = True
+                print("ending", flush=True)
+                for caller in self._callers:
+                    caller.leave(now)
+            if now >= last or (ending and all(c.state is State.OVER for c in self._callers)):
+                return self._samples
+            slot += 1
+            due += SLOT
+
+    def _read(self, now: int) -> None:
+        for descriptor, _ in self._poll.poll(0):
+            found = self._by_socket.get(descriptor)
+            try:
+                if found is None:
+                    self._read_sip(now)
+                else:
+                    sock, caller = found
+                    size, ancillary, _, _ = sock.recvmsg_into([self._buffer], _ANCILLARY)
+                    caller.packet(self._buffer, size, now, _time_of(ancillary))
+            except BlockingIOError:
+                continue
+            except ConnectionError:
+                continue  # the port at the other end is closed by now; the caller finds out by itself
+
+    def _read_sip(self, now: int) -> None:
+        while True:
+            message, ancillary, _, _ = self._sip.recvmsg(_DATAGRAM, _ANCILLARY)
+            caller = self._by_id.get(sip.call_id_of(message))
+            if caller is None:
+                continue
+            status = sip.status_of(message)
+            if status is not None:
+                caller.responded(message, status, now, _time_of(ancillary))
+            elif message.startswith(b"BYE"):
+                caller.hung_up()
+                self._send(sip.ok(message))
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._sip.send(message)
+        except OSError:
+            return  # as if it had been lost: it is sent again
+
+
+def _stamped(sock: socket.socket) -> socket.socket:
+    """The kernel notes when each datagram came, so that our own lateness does not count as the server's."""
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    return sock
+
+
+def _time_of(ancillary: list[tuple[int, int, bytes]]) -> int:
+    for _, kind, data in ancillary:
+        if kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            return int(seconds) * SECOND + int(nanoseconds)
+    return time.time_ns()
+
+
+def main(arguments: list[str]) -> None:
+    plan = Plan(**json.loads(arguments[0]))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    generator = Generator(plan)
+    gc.disable()
+    measured: dict[str, Any] = asdict(generator.run())
+    print(json.dumps(measured), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
