@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from types import TracebackType
@@ -34,6 +35,8 @@ class Heard:
     payload_type: int
     sequence: int
     sound: bool
+    event: int
+    """Code of the key, of a telephone-event; else -1."""
 
 
 class RtpPeer:
@@ -72,12 +75,20 @@ class RtpPeer:
 
     def wait_for_sound(self, wait_s: float) -> bool:
         """Whether a packet that is not silence came within `wait_s`."""
+        return self.wait_for(lambda: any(packet.sound for packet in list(self.heard)), wait_s)
+
+    def wait_for(self, condition: Callable[[], bool], wait_s: float) -> bool:
+        """Whether the condition came true within `wait_s`."""
         deadline = time.monotonic() + wait_s
-        while time.monotonic() < deadline:
-            if any(packet.sound for packet in list(self.heard)):
-                return True
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
             time.sleep(TICK_S)
-        return False
+        return True
+
+    def greet(self, port: int) -> None:
+        """Sends to a port of the loopback without having heard from it first."""
+        self._remote = ("127.0.0.1", port)
 
     def press(self, keys: str) -> None:
         """Sends keys one after the other, 100 ms each with 60 ms between."""
@@ -153,7 +164,9 @@ class RtpPeer:
         payload = data[12:]
         sound = bool(payload.strip(b"\xd5\x55\xff\x7f"))
         sequence = int.from_bytes(data[2:4], "big")
-        self.heard.append(Heard(time.monotonic(), data[1] & 0x7F, sequence, sound))
+        kind = data[1] & 0x7F
+        event = payload[0] if kind == TELEPHONE_EVENT and payload else -1
+        self.heard.append(Heard(time.monotonic(), kind, sequence, sound and event < 0, event))
         self._arrived.set()
 
 
