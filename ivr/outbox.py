@@ -18,7 +18,6 @@ from contextlib import suppress
 from typing import Final
 
 import httpx
-from sqlalchemy.exc import SQLAlchemyError
 
 from ivr.api.models import CallEnded, report
 from ivr.config import Endpoint, Webhook
@@ -124,8 +123,8 @@ class Outbox:
         try:
             waiting, next_at = await store.waiting_deliveries(now)
             due = await store.due_deliveries(now, 32 + len(flying), except_for=full) if waiting else []
-        except SQLAlchemyError as error:
-            log.error("the outbox cannot be read: %s", type(error).__name__)
+        except StoreError as error:
+            log.error("the outbox waits: %s", error)
             return _LOOK_S
         self._metrics.outbox_waiting(waiting)
         for each in due:

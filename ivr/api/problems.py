@@ -181,8 +181,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StoreUnavailable)
     async def on_store(_: Request, error: StoreUnavailable) -> Response:
-        log.error("the API could not store: %s", error)
-        return problem(STORE_UNAVAILABLE, "the store does not take writes at present", {"Retry-After": "5"})
+        log.error("a request of the API failed: %s", error)
+        return problem(STORE_UNAVAILABLE, "the store cannot be used at present", {"Retry-After": "5"})
 
     @app.exception_handler(StoreError)
     async def on_store_refusal(_: Request, error: StoreError) -> Response:

@@ -47,9 +47,10 @@ def to_json(value: object) -> str:
 
 
 def encodable(text: str) -> str:
-    """The text with `?` for what UTF-8 cannot carry: undecodable bytes of a peer must not spoil its call's
-    record.
-    """
+    """The text with `?` for what a database may not take (undecodable bytes, NUL): what a peer sends must
+    not spoil the
+    record of its call."""
+    text = text.replace("\0", "?")
     try:
         text.encode()
     except UnicodeEncodeError:

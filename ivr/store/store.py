@@ -12,8 +12,8 @@ import fcntl
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Self
@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 from sqlalchemy import Select, create_engine, event, func, select, text, tuple_
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ivr.store.batch import (
     Announce,
@@ -50,15 +50,17 @@ from ivr.store.records import (
     NewCall,
     StoredEvent,
     StoreError,
+    StoreUnavailable,
 )
 from ivr.store.schema import calls, events, outbox, prepare, tune_sqlite
-from ivr.store.writer import GroupWriter, Observer
+from ivr.store.writer import GroupWriter, Observer, reason
 
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 5.0
 CHECKPOINT_S = 15.0
 _COUNTERS = 20_000
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 _BLOCKING_DRIVERS = {"sqlite+aiosqlite": "sqlite+pysqlite", "postgresql+asyncpg": "postgresql+psycopg"}
 _STATE_TIMES = {CallState.RINGING: "ringing_at", CallState.ANSWERED: "answered_at"}
 
@@ -73,7 +75,7 @@ def _no_announcement(_: CallRecord) -> Sequence[Delivery]:
 
 
 class Store:
-    """Open one with `Store.open`. Times are Unix seconds (UTC)."""
+    """Open one with `Store.open`; one server has a database to itself. Times are Unix seconds (UTC)."""
 
     def __init__(self, engine: AsyncEngine, writer: GroupWriter, lock: IO[bytes] | None) -> None:
         self._engine = engine
@@ -94,12 +96,9 @@ class Store:
         `announce` makes the deliveries that a call's end owes; they are stored with the end itself. Raises
         `StoreError`: another process has it open, it is of a newer release, or it cannot be reached.
         """
-        try:
-            address = make_url(url)
-        except ArgumentError as error:
-            raise StoreError(f"not a database URL: {url!r}") from error
+        address = _address(url)
         lock = _lock_file(address) if address.get_backend_name() == "sqlite" else None
-        engine = create_async_engine(address, pool_size=4)
+        engine = create_async_engine(address, pool_size=4, pool_pre_ping=lock is None)
         try:
             if lock is not None:
                 event.listen(engine.sync_engine, "connect", tune_sqlite)
@@ -109,8 +108,8 @@ class Store:
             await engine.dispose()
             if lock is not None:
                 lock.close()
-            reason = getattr(error, "orig", None) or error
-            raise StoreError(f"{address.render_as_string(hide_password=True)}: {reason}") from error
+            why = reason(error) if isinstance(error, SQLAlchemyError) else error
+            raise StoreError(f"{address.render_as_string(hide_password=True)}: {why}") from error
         writer_engine = create_engine(
             address.set(drivername=_BLOCKING_DRIVERS.get(address.drivername, address.drivername)), pool_size=1
         )
@@ -211,7 +210,7 @@ class Store:
             .where(calls.c.state != CallState.ENDED.value)
             .order_by(calls.c.created_at)
         )
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
         endings = []
         for row in rows:
@@ -245,7 +244,7 @@ class Store:
 
     async def call_of_key(self, idempotency_key: str) -> tuple[CallRecord, str] | None:
         """The call that the key created, and the fingerprint of the request that did."""
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             found = await connection.execute(select(calls).where(calls.c.idempotency_key == idempotency_key))
             row = found.mappings().one_or_none()
         return None if row is None else (call_record(row), row["fingerprint"])
@@ -271,7 +270,7 @@ class Store:
             query = query.where(calls.c.created_at >= since)
         if cursor is not None:
             query = query.where(key < tuple_(*_read_cursor(cursor)))
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
         records = tuple(call_record(row) for row in rows[:limit])
         return CallPage(records, _cursor(records[-1]) if len(rows) > limit else None)
@@ -280,7 +279,7 @@ class Store:
         """All events of a call in their order."""
         columns = select(events.c.seq, events.c.at, events.c.kind, events.c.data)
         query = columns.where(events.c.call_id == call_id).order_by(events.c.seq)
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             rows = await connection.execute(query)
             return [StoredEvent(row.seq, row.at, row.kind, json.loads(row.data)) for row in rows]
 
@@ -299,7 +298,7 @@ class Store:
         query = select(outbox).where(outbox.c.next_at <= now).order_by(outbox.c.next_at).limit(limit)
         if except_for:
             query = query.where(outbox.c.target.not_in(except_for))
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
         return [
             DueDelivery(
@@ -324,7 +323,7 @@ class Store:
         """How many deliveries wait, and when the next becomes due after `now`."""
         later = func.min(outbox.c.next_at).filter(outbox.c.next_at > now)
         query = select(func.count(), later).where(outbox.c.next_at.is_not(None))
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             count, next_at = (await connection.execute(query)).one()
         return count, next_at
 
@@ -352,13 +351,22 @@ class Store:
 
     async def _find_last_seq(self, call_id: str) -> None:
         query = select(func.coalesce(func.max(events.c.seq), 0)).where(events.c.call_id == call_id)
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             last = (await connection.execute(query)).scalar_one()
         if call_id not in self._last_seq:
             self._remember(call_id, last)
 
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read with; what goes wrong on it is a `StoreUnavailable`."""
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreUnavailable(f"the store cannot be read: {reason(error)}") from error
+
     async def _one(self, query: Select[Any]) -> CallRecord | None:
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         return None if row is None else call_record(row)
 
@@ -367,10 +375,10 @@ class Store:
         while True:
             await asyncio.sleep(CHECKPOINT_S)
             try:
-                async with self._engine.connect() as connection:
+                async with self._reading() as connection:
                     await connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
-            except SQLAlchemyError as error:
-                log.warning("checkpoint failed: %s", getattr(error, "orig", None) or type(error).__name__)
+            except StoreError as error:
+                log.warning("checkpoint: %s", error)
 
 
 def _finish(call_id: str, ending: Ending, deliveries: Sequence[Delivery]) -> Finish:
@@ -387,6 +395,24 @@ def _finish(call_id: str, ending: Ending, deliveries: Sequence[Delivery]) -> Fin
     if ending.recording is not None:
         values["recording"] = ending.recording
     return Finish(call_id, values, deliveries)
+
+
+def _address(url: str) -> URL:
+    """The URL with the driver we use where it names none; raises `StoreError`."""
+    try:
+        address = make_url(url)
+        if address.drivername in _DRIVERS:
+            address = address.set(drivername=_DRIVERS[address.drivername])
+        if address.get_backend_name() not in _DRIVERS:
+            raise StoreError(f"the store knows SQLite and PostgreSQL, not {address.get_backend_name()}")
+        address.get_dialect().import_dbapi()
+    except ArgumentError:
+        raise StoreError("not a database URL; write it as postgresql://user:password@host/name") from None
+    except ImportError as error:
+        raise StoreError(
+            f"the driver of {address.drivername} is not installed: pip install {error.name}"
+        ) from error
+    return address
 
 
 def _lock_file(address: URL) -> IO[bytes]:

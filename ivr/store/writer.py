@@ -155,8 +155,8 @@ class GroupWriter:
                 for single in batch:
                     await self._write([single])
                 return
-            log.error("a write was refused by the database: %s", _reason(error))
-            outcomes = [StoreError(_reason(error))]
+            log.error("a write was refused by the database: %s", reason(error))
+            outcomes = [StoreError(reason(error))]
         for (_, done), outcome in zip(batch, outcomes, strict=True):
             if done is None or done.done():
                 continue
@@ -178,7 +178,7 @@ class GroupWriter:
                     raise
                 pause = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 attempt += 1
-                self._failing = _reason(error)
+                self._failing = reason(error)
                 log.warning("the store cannot be written (%s); next try in %g s", self._failing, pause)
                 await asyncio.sleep(pause)
                 continue
@@ -213,6 +213,6 @@ def _passing(error: SQLAlchemyError) -> bool:
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The driver's own words; SQLAlchemy's text would quote the row, with the caller's number in it."""
-    return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+    return str(error.orig).strip() if isinstance(error, DBAPIError) else type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from pathlib import Path
 
 import httpx
@@ -146,6 +147,12 @@ async def test_each_route_wants_a_key_with_its_scope(
             assert assert_problem(response, 403, "missing-scope")["scope"] == scope
             assert scope in response.headers["www-authenticate"]
     assert (await api.get(f"{CALLS}/c1")).status_code == 200, "nothing was done without permission"
+
+
+async def test_a_store_that_cannot_be_read(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "calls.db") as database:
+        database.execute("DROP TABLE calls")
+    assert_problem(await api.get(f"{CALLS}/c1"), 503, "store-unavailable")
 
 
 async def test_health(api: httpx.AsyncClient, gateway: FakeGateway) -> None:

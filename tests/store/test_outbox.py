@@ -113,12 +113,12 @@ class Bench:
 
     async def wait_until_delivered(self) -> None:
         async with asyncio.timeout(30):
-            while (await self.store.waiting_deliveries(0.0))[0]:  # noqa: ASYNC110 (the database tells nobody)
+            while (await self.store.waiting_deliveries(0.0))[0]:
                 await asyncio.sleep(0.01)
 
     async def wait_for_figure(self, text: str) -> None:
         async with asyncio.timeout(30):
-            while text not in self.metrics.render().decode():  # noqa: ASYNC110 (nor do the figures)
+            while text not in self.metrics.render().decode():
                 await asyncio.sleep(0.01)
 
 

@@ -123,7 +123,7 @@ async def test_queued_writes_are_stored_without_anyone_waiting(store: Store) -> 
     await store.create_call(call)
     await store.append_events(call.id, [CallEvent(1.0, "first")])
     async with asyncio.timeout(20):
-        while store.backlog:  # noqa: ASYNC110 (the point is that nobody is told)
+        while store.backlog:
             await asyncio.sleep(0.01)
     assert [e.kind for e in await store.list_events(call.id)] == ["first"]
 
@@ -242,13 +242,13 @@ async def test_what_is_not_json_is_refused_where_it_is_said(store: Store) -> Non
 
 
 async def test_bytes_of_a_peer_that_are_no_text_do_not_spoil_the_record(store: Store) -> None:
-    undecodable = b"\xffRamesh".decode(errors="surrogateescape")
+    undecodable = b"\xff\x00Ramesh".decode(errors="surrogateescape")
     await store.create_call(NewCall("x", "inbound", 1.0, caller=undecodable))
     await store.append_events("x", [CallEvent(1.0, "header", {"X-Name": undecodable})], durable=True)
     record = await store.get_call("x")
     assert record is not None
-    assert record.caller == "?Ramesh"
-    assert (await store.list_events("x"))[0].data == {"X-Name": "?Ramesh"}
+    assert record.caller == "??Ramesh"
+    assert (await store.list_events("x"))[0].data == {"X-Name": "?\0Ramesh"}
 
 
 async def test_one_impossible_write_takes_no_other_with_it(store: Store) -> None:
@@ -273,6 +273,13 @@ async def test_a_locked_database_is_waited_for_and_nothing_is_lost(store: Store,
     assert record.result == {"n": 1}, "the write that came too late for its caller was not dropped"
 
 
+async def test_reading_a_broken_database_is_a_clear_error(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "calls.db") as database:
+        database.execute("DROP TABLE calls")
+    with pytest.raises(StoreUnavailable, match="cannot be read: no such table"):
+        await store.get_call("x")
+
+
 async def test_a_second_server_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="another server process"):
         await Store.open(database_url(tmp_path))
@@ -294,9 +301,22 @@ async def test_what_is_not_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, though it is long enough to be one" * 30)
     with pytest.raises(StoreError, match="not a database"):
         await Store.open(f"sqlite+aiosqlite:///{tmp_path}/text.db")
-    for url in ("nonsense", "sqlite+aiosqlite://", "sqlite+aiosqlite:////proc/nowhere/calls.db"):
+    for url, message in (
+        ("nonsense", "not a database URL"),
+        ("mysql://localhost/ivr", "not mysql"),
+        ("postgresql+asyncpg://localhost/ivr", "not installed: pip install asyncpg"),
+    ):
+        with pytest.raises(StoreError, match=message):
+            await Store.open(url)
+    for url in ("sqlite+aiosqlite://", "sqlite+aiosqlite:////proc/nowhere/calls.db"):
         with pytest.raises(StoreError):
             await Store.open(url)
+
+
+async def test_a_url_needs_no_driver(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/plain.db")
+    assert (await store.list_calls()).calls == ()
+    await store.close()
 
 
 async def test_after_closing_nothing_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
