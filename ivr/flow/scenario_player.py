@@ -148,7 +148,7 @@ class Player:
         match notice:
             case Spoke(text):
                 self._speaking = True
-                self._spoken.append(text)
+                self._spoken.append(_plain(text))
             case Quiet():
                 self._speaking = False
             case Listens(on):
@@ -260,22 +260,16 @@ class Player:
                 assert_never(act)
 
     def _hears(self, act: Hears) -> bool:
-        wanted = self._plain(act.text)
+        wanted = _plain(normalise(act.text, self._language))
         first, offset = self._heard_to
         for index in range(first, len(self._spoken)):
-            found = self._plain(self._spoken[index]).find(wanted, offset if index == first else 0)
+            found = self._spoken[index].find(wanted, offset if index == first else 0)
             if found >= 0:
                 if act.to_end and index == len(self._spoken) - 1 and self._speaking:
                     return False
                 self._heard_to = (index, found + len(wanted))
                 return True
         return False
-
-    def _plain(self, text: str) -> str:
-        """For comparing: figures as words, as they are spoken, and nothing but single spaces between
-        words.
-        """
-        return " ".join(normalise(text, self._language).casefold().split())
 
     def _sent(self, act: Sends) -> bool:
         for index in range(self._checked_requests, len(self._requests)):
@@ -327,6 +321,11 @@ class Player:
         outcomes = [f"{left.step} ({left.via or left.outcome})" for left in self._outcomes]
         last = self._path[-1:] if len(self._path) > len(outcomes) else []
         return (f"the call went: {' -> '.join([*outcomes, *last])}",)
+
+
+def _plain(text: str) -> str:
+    """For comparing: single spaces, no capitals."""
+    return " ".join(text.casefold().split())
 
 
 def _describe(act: Act) -> str:

@@ -153,6 +153,20 @@ def load_scenarios(path: Path) -> ScenarioFile:
     return ScenarioFile(path, flow, scenarios)
 
 
+def sample_values(path: Path) -> dict[str, Any]:
+    """The `with` of a scenario file as JSON values, not bound to its flow; raises `ScenarioError`."""
+    report = Report(str(path))
+    text = _read_text(path, report)
+    root = None if text is None else compose(text, report)
+    values: dict[str, Any] = {}
+    if text is not None and root is not None:
+        node = Reader(report, text).fields(root, "the scenario file").take("with")
+        values = {} if node is None else read_mapping(Reader(report, text), node, "with")
+    if report.found:
+        raise ScenarioError(report.sorted())
+    return values
+
+
 def _read_text(path: Path, report: Report) -> str | None:
     try:
         with path.open("rb") as file:
@@ -187,7 +201,7 @@ class _FileReader:
 
     def _values(self, fields: Fields) -> dict[str, Any]:
         node = fields.take("with")
-        return {} if node is None else self._mapping(node, "with")
+        return {} if node is None else read_mapping(self._reader, node, "with")
 
     def _scenario(self, node: yaml.Node, common: Mapping[str, Any]) -> Scenario | None:
         reader = self._reader
@@ -224,7 +238,7 @@ class _FileReader:
                 self._reader.problem(entry.key_place, Rule.YAML, f"the flow has no result {entry.key}", hint)
                 continue
             try:
-                value = declared.type.accept(self._data(entry.node, entry.key))
+                value = declared.type.accept(read_data(self._reader, entry.node, entry.key))
             except Mismatch as error:
                 self._reader.problem(entry.node, Rule.YAML, f"result {entry.key} {error}")
                 continue
@@ -306,7 +320,7 @@ class _FileReader:
         to = inner.need("to", hint="name the endpoint: to: ENDPOINT")
         name = None if to is None else self._reader.text(to, "to of sends")
         body_node = inner.take("body")
-        body = {} if body_node is None else self._mapping(body_node, "body of sends")
+        body = {} if body_node is None else read_mapping(self._reader, body_node, "body of sends")
         inner.finish()
         return None if name is None else Sends(name, body)
 
@@ -314,7 +328,7 @@ class _FileReader:
         inner = self._reader.fields(node, "replies")
         status = inner.read("status", lambda at, what: self._reader.whole(at, what, 200, 299), 200)
         body_node = inner.take("body")
-        body = None if body_node is None else self._data(body_node, "body of replies")
+        body = None if body_node is None else read_data(self._reader, body_node, "body of replies")
         inner.finish()
         return Replies(status, body)
 
@@ -336,19 +350,19 @@ class _FileReader:
         outcome = next((option for option in options if option == read), None)
         return None if outcome is None else TransferGoes(outcome, target)
 
-    # --- data
 
-    def _mapping(self, node: yaml.Node, what: str) -> dict[str, Any]:
-        entries = self._reader.entries(node, what)
-        return {entry.key: self._data(entry.node, f"{entry.key} of {what}") for entry in entries}
+def read_mapping(reader: Reader, node: yaml.Node, what: str) -> dict[str, Any]:
+    entries = reader.entries(node, what)
+    return {entry.key: read_data(reader, entry.node, f"{entry.key} of {what}") for entry in entries}
 
-    def _data(self, node: yaml.Node, what: str) -> Any:
-        """A value as JSON has it."""
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, what)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._data(item, what) for item in node.value]
-        return None if self._reader.is_null(node) else self._reader.plain(node, what)
+
+def read_data(reader: Reader, node: yaml.Node, what: str) -> Any:
+    """A value as JSON has it."""
+    if isinstance(node, yaml.MappingNode):
+        return read_mapping(reader, node, what)
+    if isinstance(node, yaml.SequenceNode):
+        return [read_data(reader, item, what) for item in node.value]
+    return None if reader.is_null(node) else reader.plain(node, what)
 
 
 def scenario_files(paths: Sequence[Path]) -> list[Path]:

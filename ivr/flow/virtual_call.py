@@ -112,6 +112,16 @@ class VirtualCall:
         self._transferring = False
         return self._handle(event)
 
+    @property
+    def speaking(self) -> bool:
+        """Whether a prompt is being said."""
+        return bool(self._playing)
+
+    @property
+    def hearing(self) -> bool:
+        """Whether an utterance of the caller is under way."""
+        return self._heard is not None
+
     # --- time
 
     @property

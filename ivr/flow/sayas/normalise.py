@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 
 from ivr.flow.sayas.language import Language, known_languages, language_of
 from ivr.flow.sayas.numbers import decimal, digit_by_digit, integer, rupees
@@ -15,6 +16,13 @@ from ivr.flow.sayas.numbers import decimal, digit_by_digit, integer, rupees
 _NUMBER = r"(?:\d{1,3}(?:,\d{2,3})+|\d+)(?:\.\d+)?"
 _SPELLED_FROM = 7
 """A figure of so many digits without commas is a number to write down (phone, order), not an amount."""
+
+_OTHER_DIGITS = frozenset(
+    chr(code)
+    for code in chain(range(0xB2, 0x2800), range(0x10A00, 0x11080), range(0x1F100, 0x1F110))
+    if chr(code).isdigit() and not chr(code).isdecimal()
+)
+"""Digits that are no figures of a script: superscripts, circled ones and their like."""
 
 
 def normalise(text: str, language: str) -> str:
@@ -24,8 +32,8 @@ def normalise(text: str, language: str) -> str:
     Raises `SayAsError` for an unknown language.
     """
     spoken = language_of(language)
-    if not text.isascii() and any(c.isdigit() and not c.isdecimal() for c in text):
-        text = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in text)
+    if not _OTHER_DIGITS.isdisjoint(text):
+        text = "".join(str(unicodedata.digit(c)) if c in _OTHER_DIGITS else c for c in text)
     return _pattern(spoken).sub(lambda match: _replace(match, spoken), text)
 
 

@@ -1,0 +1,249 @@
+"""`ivr simulate FLOW`: a call as text in the terminal.
+
+    server: नमस्ते शर्मा भोजनालय। ...
+    > 1                       keys, when the line is keys only
+    > बीस मिनट                anything else is speech
+    > .                       (or an empty line) silence, until something happens
+    > /hangup                 the caller hangs up; /help names the other commands
+
+`Simulation` is pure: a line in, lines out. Prompts are said to their end before the next line is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TextIO, assert_never, get_args
+
+from ivr.flow.loader import load_flow
+from ivr.flow.model import Flow
+from ivr.flow.notices import (
+    Entered,
+    LeftBy,
+    Listens,
+    Notice,
+    Over,
+    Quiet,
+    Requested,
+    SpeechOver,
+    Spoke,
+    TransferAsked,
+)
+from ivr.flow.problems import FlowError, ParamError
+from ivr.flow.protocol import Transferred
+from ivr.flow.scenarios import KEYS, SUFFIX, ScenarioError, TransferOutcome, sample_values
+from ivr.flow.virtual_call import VirtualCall
+
+PROMPT: Final = "> "
+HELP: Final = (
+    "digits, * and # are keys; anything else is speech; . or an empty line is silence",
+    "/hangup            the caller hangs up",
+    "/reply [JSON]      the endpoint answers the request",
+    "/fail [REASON]     the request fails",
+    "/transfer OUTCOME  done, busy, no_answer or failed",
+    "/result            the result as it stands",
+)
+_MOST_EVENTS: Final = 10_000
+"""More than any bounded flow can do by itself between two lines."""
+
+
+class Simulation:
+    """One call, line by line."""
+
+    def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
+        """`values` are those of `flow.bind`."""
+        self._call = VirtualCall(flow, values, language)
+        self._waits_for: Requested | TransferAsked | None = None
+        self._commands: Mapping[str, Callable[[str], list[str]]] = {
+            "/help": lambda rest: list(HELP),
+            "/hangup": lambda rest: self._settle(self._call.hang_up()),
+            "/reply": self._reply,
+            "/fail": self._fail,
+            "/transfer": self._transfer,
+            "/result": lambda rest: [_json(self._call.machine.result)],
+        }
+
+    @property
+    def over(self) -> bool:
+        return self._call.over is not None
+
+    def begin(self) -> list[str]:
+        """What happens until the flow waits for the caller for the first time."""
+        return self._settle(self._call.start())
+
+    def feed(self, line: str) -> list[str]:
+        """What happens after a line of input until the flow waits again; nothing once the call is over."""
+        line = line.strip()
+        if self.over:
+            return []
+        if line.startswith("/"):
+            name, _, rest = line.partition(" ")
+            command = self._commands.get(name)
+            return [f"there is no {name}", *HELP] if command is None else command(rest.strip())
+        if line in ("", "."):
+            return self._silence()
+        if KEYS.issuperset(line):
+            return self._press(line)
+        return self._say(line)
+
+    # --- what the caller does
+
+    def _press(self, keys: str) -> list[str]:
+        lines: list[str] = []
+        for key in keys:
+            lines += self._show(self._call.press(key))
+        # A line is a whole input: what may still follow it is not waited for.
+        if not self._call.speaking and not self.over and self._waits_for is None:
+            lines += self._next()
+        return lines + self._settle([])
+
+    def _say(self, text: str) -> list[str]:
+        if not self._call.listening:
+            return ["(nobody listens for speech here)"]
+        lines = self._show(self._call.say(text))
+        while self._call.hearing:
+            lines += self._next()
+        return lines + self._settle([])
+
+    def _silence(self) -> list[str]:
+        """Lets time pass until something can be noticed."""
+        lines: list[str] = []
+        for _ in range(_MOST_EVENTS):
+            if lines or self.over:
+                break
+            lines += self._next()
+        return lines + self._settle([])
+
+    # --- what the world does
+
+    def _reply(self, rest: str) -> list[str]:
+        if not isinstance(self._waits_for, Requested):
+            return ["(no request is awaited)"]
+        try:
+            body = json.loads(rest) if rest else None
+        except ValueError as error:
+            return [f"(this is no JSON: {error})"]
+        self._waits_for = None
+        return self._settle(self._call.reply(200, body))
+
+    def _fail(self, rest: str) -> list[str]:
+        if not isinstance(self._waits_for, Requested):
+            return ["(no request is awaited)"]
+        self._waits_for = None
+        return self._settle(self._call.fail_request(rest or "failed"))
+
+    def _transfer(self, rest: str) -> list[str]:
+        if not isinstance(self._waits_for, TransferAsked):
+            return ["(no transfer is under way)"]
+        outcome = next((known for known in get_args(TransferOutcome) if known == rest), None)
+        if outcome is None:
+            return [f"(a transfer goes {', '.join(get_args(TransferOutcome))})"]
+        self._waits_for = None
+        return self._settle(self._call.settle_transfer(Transferred(outcome)))
+
+    # --- what the server does
+
+    def _next(self) -> list[str]:
+        due = self._call.due
+        return [] if due is None else self._show(self._call.advance(due))
+
+    def _settle(self, notices: Iterable[Notice]) -> list[str]:
+        """Shows what happened, and goes on until nothing is being said."""
+        lines = self._show(notices)
+        for _ in range(_MOST_EVENTS):
+            if not self._call.speaking or self.over:
+                break
+            lines += self._next()
+        return lines
+
+    def _show(self, notices: Iterable[Notice]) -> list[str]:
+        return [line for notice in notices for line in self._told(notice)]
+
+    def _told(self, notice: Notice) -> list[str]:
+        match notice:
+            case Entered(step):
+                self._waits_for = None
+                return [f"[{step}]"]
+            case LeftBy(_, outcome, via):
+                return [f"    {outcome}" + (f" ({via})" if via and via != outcome else "")]
+            case Spoke(text):
+                return [f"server: {text}"]
+            case Requested(endpoint, body, awaited):
+                self._waits_for = notice if awaited else None
+                hint = ["(answer with /reply JSON or /fail; . is no answer)"] if awaited else []
+                return [f"    request {endpoint} {_json(body)}", *hint]
+            case TransferAsked(target, _):
+                self._waits_for = notice
+                return [f"    transfer to {target}", "(/transfer done, busy, no_answer or failed)"]
+            case Over(result, cause):
+                return [f"call over: {cause}", f"result: {_json(result)}"]
+            case Quiet() | Listens() | SpeechOver():
+                return []
+            case _:
+                assert_never(notice)
+
+
+def run(
+    path: Path,
+    params: Mapping[str, str] | None = None,
+    language: str | None = None,
+    lines: Iterable[str] | None = None,
+    out: TextIO | None = None,
+) -> int:
+    """Simulates a call in the terminal. `params` are texts; what they lack is taken from the `with` of the
+    flow's scenarios. `lines` (default: the terminal) are the caller's; when they end, the caller hangs up.
+
+    Returns the exit status: 0 when the call came to its end, 1 when the flow or the params cannot be used.
+    """
+    out = out or sys.stdout
+    try:
+        flow = load_flow(path)
+        simulation = Simulation(flow, flow.bind(_values(flow, path, params or {}, language)), language)
+    except (FlowError, ScenarioError) as error:
+        out.write(f"{error}\n")
+        return 1
+    except ParamError as error:
+        out.writelines(f"{name} {text}\n" for name, text in error.fields.items())
+        return 1
+    _write(out, simulation.begin())
+    for line in _typed() if lines is None else lines:
+        if simulation.over:
+            break
+        _write(out, simulation.feed(line))
+        if simulation.over:
+            break
+    if not simulation.over:
+        _write(out, simulation.feed("/hangup"))
+    return 0
+
+
+def _values(flow: Flow, path: Path, params: Mapping[str, str], language: str | None) -> dict[str, Any]:
+    scenarios = path.with_name(path.stem + SUFFIX)
+    values: dict[str, Any] = sample_values(scenarios) if scenarios.is_file() else {}
+    for name, text in params.items():
+        declared = flow.params.get(name)
+        whole = declared is not None and declared.kind in ("count", "minutes")
+        values[name] = int(text) if whole and text.lstrip("-").isdecimal() else text
+    spoken = next((name for name, type_ in flow.params.items() if type_.kind == "language"), None)
+    if spoken is not None and language is not None:
+        values[spoken] = language
+    return {name: value for name, value in values.items() if name in flow.params or name in params}
+
+
+def _typed() -> Iterable[str]:
+    while True:
+        try:
+            yield input(PROMPT)
+        except (EOFError, KeyboardInterrupt):
+            return
+
+
+def _write(out: TextIO, lines: Iterable[str]) -> None:
+    out.writelines(f"{line}\n" for line in lines)
+    out.flush()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
