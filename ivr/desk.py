@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 RETRY_FULL_S: Final = 10
 RETRY_LATE_S: Final = 3
+RECORDED_S: Final = 2.0
+"""How long the end of a call waits for its recording to be complete."""
+
 ANY_NUMBER: Final = "*"
 
 
@@ -212,11 +215,13 @@ class CallDesk:
         )  # fmt: skip
         began = time.monotonic()
         answered: list[float] = []
+        recordings: list[asyncio.Future[None]] = []
 
         def on_answered() -> None:
             answered.append(time.monotonic())
             self._metrics.observe_setup(info.direction, answered[0] - began)
-            self._record(leg, call_id, journal)
+            if self._config.media.record:
+                recordings.append(self._record(leg, call_id, journal))
 
         session = CallSession(leg, machine, journal, self._services, on_answered)
         self._sessions[call_id] = session
@@ -230,16 +235,27 @@ class CallDesk:
             talked = time.monotonic() - answered[0] if answered else None
             self._metrics.call_ended(info.direction, flow, ended.cause, answered_s=talked, quality=quality)
             await journal.language(machine.language)
+            if recordings:
+                # Who reads that the call has ended may fetch its recording: it is whole by then.
+                await asyncio.wait(recordings, timeout=RECORDED_S)
             await journal.finish(ended.result, ended.cause, ended.by, quality)
             log.info("call %s: ended, %s by %s, after %.1f s", call_id, ended.cause, ended.by, talked or 0.0)
 
-    def _record(self, leg: CallLeg, call_id: str, journal: CallJournal) -> None:
-        if not self._config.media.record:
-            return
+    def _record(self, leg: CallLeg, call_id: str, journal: CallJournal) -> asyncio.Future[None]:
+        """Starts the recording; what it gives is done when the file is complete."""
+        complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_end(end: RecordingEnd) -> None:
+            if end.fault:
+                log.error("call %s: the recording stopped: %s", call_id, end.fault)
+                journal.note("recording_stopped", {"reason": end.fault})
+            complete.set_result(None)
+
         day = time.strftime("%Y-%m-%d", time.gmtime())
         path = self._config.store.path / "recordings" / day / f"{call_id}.wav"
-        leg.record(self._recorder.open(path, leg.codec, lambda end: _recorded(call_id, journal, end)))
+        leg.record(self._recorder.open(path, leg.codec, on_end))
         journal.recording(str(path))
+        return complete
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
@@ -251,12 +267,6 @@ class CallDesk:
         with contextlib.suppress(asyncio.CancelledError):
             if (error := task.exception()) is not None:
                 log.error("a call failed", exc_info=error)
-
-
-def _recorded(call_id: str, journal: CallJournal, end: RecordingEnd) -> None:
-    if end.fault:
-        log.error("call %s: the recording stopped: %s", call_id, end.fault)
-        journal.note("recording_stopped", {"reason": end.fault})
 
 
 def _bind(flow: Flow, request: CallRequest) -> dict[str, Value]:

@@ -62,12 +62,16 @@ class Server:
         self._desk = desk
         self._stack = stack
         self._store = store
-        self._voices = voices
+        self.voices = voices
 
     @property
     def sip(self) -> list[str]:
         """Where SIP is really listened for, as `udp:127.0.0.1:5060`."""
         return self._stack.addresses()
+
+    @property
+    def live_calls(self) -> int:
+        return self._desk.live
 
     async def initiate(self, request: CallRequest) -> str:
         if self._desk.draining:
@@ -88,7 +92,7 @@ class Server:
             reasons.append("no capacity for another call")
         if self._store.failing is not None:
             reasons.append(f"store: {self._store.failing}")
-        if not any(voice.health.pid is not None for voice in self._voices):
+        if not any(voice.health.pid is not None for voice in self.voices):
             reasons.append("no voice is up")
         return Readiness(tuple(reasons))
 
