@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import yaml
 
@@ -96,6 +97,11 @@ class Collect(AskingStep):
         )
 
     @property
+    def digits(self) -> str:
+        """Keys that are part of the value; * is the decimal point of amounts."""
+        return "0123456789*" if self.type.kind in ("rupees", "percent") else "0123456789"
+
+    @property
     def certain(self) -> bool:
         """Whether `next` is only taken with a value: free text may be left to the recording."""
         return self.speech is None or self.speech.slot != "text"
@@ -152,8 +158,8 @@ class _CollectAsking(Asking):
             return
         if key == keys.end:
             self._evaluate_keys(keys, now)
-        elif not key.isdigit():
-            self._clear("no-match", now)
+        elif key not in self._collect.digits:
+            self.again("no-match", now)
         else:
             self._typed += key
             if len(self._typed) < keys.high:
@@ -173,52 +179,48 @@ class _CollectAsking(Asking):
         if text is None and speech.slot == "text":
             self.choose("next", self._collect.target, "not transcribed")
             return
-        if not text:
-            self._clear("no-match", now)
-            return
-        text = text[:MAX_TEXT]
-        value = parse_slot(speech.slot, text, self._run.language, self._collect.type.options)
-        if speech.slot == "text" or value is None:
-            found = self.intent_of(text)
-            asked = found is not None and found[0] == OPERATOR
-            if (
-                asked
-                and found is not None
-                and (value is None or found[1] >= _CERTAIN)
-                and self.call_operator(OPERATOR)
-            ):
-                return
-        self._offer(value, "speech", now)
+        said = (text or "")[:MAX_TEXT]
+        value = (
+            parse_slot(speech.slot, said, self._run.language, self._collect.type.options) if said else None
+        )
+        if not self._asked_for_operator(said, value):
+            self._offer(value, "speech", now)
+
+    def again(self, reason: Literal["no-input", "no-match"], now: float) -> None:
+        self._typed = ""
+        super().again(reason, now)
+
+    def _asked_for_operator(self, said: str, value: Value) -> bool:
+        """Free text may speak of an operator; only the phrase by itself asks for one."""
+        free = self._collect.speech is not None and self._collect.speech.slot == "text"
+        if not said or (value is not None and not free):
+            return False
+        found = self.intent_of(said)
+        if found is None or found[0] != OPERATOR or (free and found[1] < _CERTAIN):
+            return False
+        return self.call_operator(OPERATOR)
 
     def _evaluate_keys(self, keys: KeyInput, now: float) -> None:
         typed, self._typed = self._typed, ""
-        enough = keys.low <= len(typed)
-        self._offer(
-            parse_keys(self._collect.type.kind, typed, self._collect.type.options)
-            if enough and typed
-            else None,
-            "keys",
-            now,
-        )
+        declared = self._collect.type
+        enough = len(typed) >= keys.low
+        self._offer(parse_keys(declared.kind, typed, declared.options) if enough else None, "keys", now)
 
     def _offer(self, value: Value, via: str, now: float) -> None:
         """Takes the value if it fits its type and the step accepts it."""
         collect = self._collect
         try:
             fitting = collect.type.accept(value)
-            if collect.accept is not None and not collect.accept.holds(
+            accepted = collect.accept is None or collect.accept.holds(
                 {**self._run.values, collect.into: fitting}
-            ):
-                raise Mismatch("not accepted")
+            )
         except (Mismatch, EvaluationError):
-            self._clear("no-match", now)
+            accepted = False
+        if not accepted:
+            self.again("no-match", now)
             return
         self._run.assign(((collect.into, fitting),))
         self.choose("next", collect.target, via)
-
-    def _clear(self, reason: str, now: float) -> None:
-        self._typed = ""
-        self.again("no-match", now)
 
 
 def _read_into(step: StepReader, fields: Fields) -> tuple[str, ValueType | None]:

@@ -1,0 +1,119 @@
+"""Whatever happens in whatever order, a call stays within its bounds and ends once."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ivr.flow.loader import load_flow
+from ivr.flow.machine import FlowMachine
+from ivr.flow.protocol import (
+    Command,
+    Commit,
+    Enter,
+    Event,
+    Failure,
+    Finish,
+    HangUp,
+    Heard,
+    HungUpEvent,
+    Key,
+    Listen,
+    PromptDone,
+    Replied,
+    RequestFailed,
+    Say,
+    SendRequest,
+    SpeechBegan,
+    Tick,
+    Transfer,
+    Transferred,
+)
+from tests.flow import calls
+
+VENDOR_ORDER = load_flow(calls.VENDOR_ORDER)
+TWO_PARTS = load_flow(calls.TWO_PARTS)
+VALUES = VENDOR_ORDER.bind({"vendor": "X", "order": "7", "amount": 10, "language": "en"})
+
+TEXTS = ("yes", "no", "again", "operator", "twenty minutes", "", None, "½", "a" * 3000, "नहीं")
+events: st.SearchStrategy[Event] = st.one_of(
+    st.sampled_from("0123456789*#AZ½").map(Key),
+    st.just(SpeechBegan()),
+    st.sampled_from(TEXTS).map(Heard),
+    st.integers(1, 12).map(lambda n: PromptDone(f"say{n}")),
+    st.integers(1, 12).map(lambda n: Replied(f"request{n}", 200, {"order": {"state": "x"}})),
+    st.integers(1, 12).map(lambda n: RequestFailed(f"request{n}", "late")),
+    st.sampled_from(("done", "busy", "no_answer", "failed")).map(Transferred),  # type: ignore[arg-type]
+    st.just(Tick()),
+)
+rare: st.SearchStrategy[Event] = st.sampled_from((HungUpEvent(), Failure("x")))
+steps = st.lists(st.tuples(st.one_of(events, events, events, rare), st.floats(0.0, 8.0)), max_size=60)
+
+
+def run(machine: FlowMachine, script: list[tuple[Event, float]]) -> list[tuple[Event | None, list[Command]]]:
+    """Plays the script, with a tick whenever the machine is due before, and lets time run out after it."""
+    now = 0.0
+    log: list[tuple[Event | None, list[Command]]] = [(None, machine.start(now))]
+    for event, wait in script:
+        target = now + wait
+        while machine.due is not None and machine.due <= target:
+            now = max(now, machine.due)
+            log.append((Tick(), machine.handle(Tick(), now)))
+        now = target
+        log.append((event, machine.handle(event, now)))
+    for _ in range(400):
+        if machine.due is None:
+            break
+        now = max(now, machine.due)
+        log.append((Tick(), machine.handle(Tick(), now)))
+    return log
+
+
+def check(machine: FlowMachine, log: list[tuple[Event | None, list[Command]]]) -> None:
+    commands = [command for _, batch in log for command in batch]
+    flow = machine.flow
+    assert machine.finished
+    assert [c for c in commands if isinstance(c, Finish)] == [commands[-1]], "Finish comes once, last"
+    entered = [c for c in commands if isinstance(c, Enter)]
+    assert len(entered) <= flow.limits.visits * len(flow.steps)
+    for name in flow.steps:
+        visits = [c.visit for c in entered if c.step == name]
+        assert visits == list(range(1, len(visits) + 1))
+        assert len(visits) <= flow.limits.visits
+    last = commands[-1]
+    assert isinstance(last, Finish)
+    assert set(last.result) == set(flow.result), "the result is always complete"
+    committed = [c.result for c in commands if isinstance(c, Commit)]
+    assert not committed or committed[-1] == last.result
+    alone = False
+    for event, batch in log:
+        alone = alone or isinstance(event, HungUpEvent)
+        if alone:
+            assert not any(isinstance(c, Say | Listen | Transfer | HangUp) for c in batch), "nobody is there"
+
+
+@given(steps)
+def test_the_vendor_order_call_is_always_bounded(script: list[tuple[Event, float]]) -> None:
+    machine = FlowMachine(VENDOR_ORDER, VALUES)
+    log = run(machine, script)
+    check(machine, log)
+    hung_up = any(isinstance(event, HungUpEvent) for event, _ in log)
+    reports = [c for _, batch in log for c in batch if isinstance(c, SendRequest)]
+    assert len(reports) <= (1 if hung_up else 2)
+
+
+@given(steps)
+def test_a_call_with_requests_and_type_ahead_is_always_bounded(script: list[tuple[Event, float]]) -> None:
+    machine = FlowMachine(TWO_PARTS, {})
+    check(machine, run(machine, script))
+
+
+@given(steps)
+def test_looking_ahead_never_changes_the_call(script: list[tuple[Event, float]]) -> None:
+    plain, looking = FlowMachine(VENDOR_ORDER, VALUES), FlowMachine(VENDOR_ORDER, VALUES)
+    assert plain.start(0.0) == looking.start(0.0)
+    now = 0.0
+    for event, wait in script:
+        now += wait
+        looking.lookahead()
+        assert plain.handle(event, now) == looking.handle(event, now)
