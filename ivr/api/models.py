@@ -5,13 +5,62 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from ivr.api.gateway import LiveCall
 from ivr.store import CallRecord, CallState, StoredEvent
 from media.leg import Direction
+
+_ID: Final = "019aab1c-6d2e-7b1f-9c44-52a1f0a0c7de"
+_CALL: Final[dict[str, JsonValue]] = {
+    "id": _ID,
+    "direction": "outbound",
+    "state": "ended",
+    "flow": "vendor-order",
+    "language": "hi",
+    "trunk": "exotel",
+    "caller": "+912240001234",
+    "called": "+919876543210",
+    "cause": "normal",
+    "hung_up_by": "us",
+    "created_at": "2025-11-22T09:30:00.120000Z",
+    "ringing_at": "2025-11-22T09:30:01.480000Z",
+    "answered_at": "2025-11-22T09:30:06.040000Z",
+    "ended_at": "2025-11-22T09:30:31.700000Z",
+    "erased_at": None,
+    "href": f"/api/voice/calls/{_ID}",
+}
+_REPORT: Final[dict[str, JsonValue]] = {
+    **_CALL,
+    "flow_hash": "5f0c6ad1",
+    "params": {"vendor": "अन्नपूर्णा", "order_id": "4821", "amount": "850"},
+    "result": {"accepted": True, "minutes": 20},
+    "quality": {
+        "packets_sent": 1283,
+        "packets_received": 1281,
+        "packets_lost": 2,
+        "packets_late": 0,
+        "jitter_ms": 3.1,
+        "remote_lost": 0,
+        "remote_jitter_ms": 2.4,
+        "rtt_ms": 38.0,
+    },
+    "recording": f"/api/voice/calls/{_ID}/recording",
+}
+_EVENTS: Final[list[JsonValue]] = [
+    {"seq": 1, "at": "2025-11-22T09:30:06.050000Z", "kind": "enter", "data": {"step": "offer", "visit": 1}},
+    {"seq": 2, "at": "2025-11-22T09:30:12.300000Z", "kind": "key", "data": {"key": "1"}},
+]
+
+
+def _example(
+    value: dict[str, JsonValue], extra: Literal["ignore", "allow", "forbid"] = "ignore"
+) -> ConfigDict:
+    """A model's settings with the example that the documentation shows."""
+    return ConfigDict(extra=extra, allow_inf_nan=False, json_schema_extra={"examples": [value]})
+
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Key = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
@@ -20,20 +69,16 @@ Key = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+
 class InitiateRequest(BaseModel):
     """A call to be made."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
-        json_schema_extra={
-            "examples": [
-                {
-                    "to": "+919876543210",
-                    "flow": "vendor-order",
-                    "params": {"vendor": "अन्नपूर्णा", "order_id": "4821", "amount": "850", "language": "hi"},
-                    "trunk": "exotel",
-                    "idempotency_key": "order-4821-vendor-1",
-                }
-            ]
+    model_config = _example(
+        {
+            "to": "+919876543210",
+            "flow": "vendor-order",
+            "params": {"vendor": "अन्नपूर्णा", "order_id": "4821", "amount": "850"},
+            "trunk": "exotel",
+            "language": "hi",
+            "idempotency_key": "order-4821-vendor-1",
         },
+        extra="forbid",
     )
 
     to: Name = Field(description="A number as the trunk wants it, best with country code, or a SIP address")
@@ -63,17 +108,7 @@ class InitiateRequest(BaseModel):
 class Accepted(BaseModel):
     """The call is stored and will be dialled."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "019aab1c-6d2e-7b1f-9c44-52a1f0a0c7de",
-                    "state": "created",
-                    "href": "/api/voice/calls/019aab1c-6d2e-7b1f-9c44-52a1f0a0c7de",
-                }
-            ]
-        }
-    )
+    model_config = _example({"id": _ID, "state": "created", "href": f"/api/voice/calls/{_ID}"})
 
     id: str
     state: CallState
@@ -82,6 +117,8 @@ class Accepted(BaseModel):
 
 class Call(BaseModel):
     """A call, in short. Times are UTC."""
+
+    model_config = _example(_CALL)
 
     id: str
     direction: Direction
@@ -128,6 +165,8 @@ class QualityReport(BaseModel):
 class CallReport(Call):
     """A call with what went in and what came out."""
 
+    model_config = _example(_REPORT)
+
     flow_hash: str
     params: dict[str, Any]
     result: dict[str, Any] | None
@@ -138,6 +177,8 @@ class CallReport(Call):
 class CallDetail(CallReport):
     """A call, whole. `step` is where the flow stands, while the call is live on this server."""
 
+    model_config = _example({**_REPORT, "step": None, "events": _EVENTS})
+
     step: str | None
     events: list[Event]
 
@@ -145,12 +186,16 @@ class CallDetail(CallReport):
 class CallEnded(BaseModel):
     """What is posted to the webhook when a call has ended, also when it failed or was cut off by a crash."""
 
+    model_config = _example({"type": "call.ended", "call": _REPORT})
+
     type: Literal["call.ended"] = "call.ended"
     call: CallReport
 
 
 class CallList(BaseModel):
     """Calls, newest first. `next` is the `cursor` of the page behind; null at the end."""
+
+    model_config = _example({"calls": [_CALL], "next": None})
 
     calls: list[Call]
     next: str | None
@@ -164,22 +209,18 @@ class FieldProblem(BaseModel):
 class Problem(BaseModel):
     """An error (RFC 9457). `type` is the address of a page that explains it."""
 
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "/problems/invalid-request",
-                    "title": "The request is not valid",
-                    "status": 422,
-                    "detail": "the parameters do not fit the flow: amount, vendr",
-                    "fields": [
-                        {"field": "params.amount", "message": "is missing: an amount in rupees"},
-                        {"field": "params.vendr", "message": "is unknown; did you mean vendor?"},
-                    ],
-                }
-            ]
+    model_config = _example(
+        {
+            "type": "/problems/invalid-request",
+            "title": "The request is not valid",
+            "status": 422,
+            "detail": "the parameters do not fit the flow: amount, vendr",
+            "fields": [
+                {"field": "params.amount", "message": "is missing: an amount in rupees"},
+                {"field": "params.vendr", "message": "is unknown"},
+            ],
         },
+        extra="allow",
     )
 
     type: str

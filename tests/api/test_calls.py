@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
-from ivr.api import create_app
+from ivr.api import create_app, models
 from ivr.metrics import Metrics
 from ivr.store import CallEvent, CallState, Ending, NewCall, Store
 from media.leg import Quality
@@ -204,6 +205,18 @@ async def test_the_documentation_works_without_the_internet(api: httpx.AsyncClie
                     assert list(response["content"]) == ["application/problem+json"]
     assert "HTTPValidationError" not in str(schema)
     assert "X-Event-Id" in schema["webhooks"]["call-ended"]["post"]["description"]
+
+
+def test_the_examples_are_true() -> None:
+    shown = [each for each in vars(models).values() if isinstance(each, type) and issubclass(each, BaseModel)]
+    checked = 0
+    for model in shown:
+        extra = model.model_config.get("json_schema_extra")
+        for example in extra.get("examples", []) if isinstance(extra, dict) else []:  # type: ignore[union-attr]
+            told = model.model_validate(example).model_dump(mode="json", exclude_unset=True)
+            assert told == example
+            checked += 1
+    assert checked >= 8
 
 
 async def test_every_problem_has_its_page_and_nothing_else_is_there(api: httpx.AsyncClient) -> None:
