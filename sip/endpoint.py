@@ -63,6 +63,7 @@ class Endpoint:
         self._handlers: dict[ClientTransaction, OnResponse] = {}
         self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
         self._idle: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -296,11 +297,11 @@ class Endpoint:
 
     def _arm(self) -> None:
         due = self.timers.due
-        wake = self._wake
-        if self._loop is None or due is None or (wake is not None and wake.when() <= due):
+        if self._loop is None or due is None or (self._wake is not None and self._wake_at <= due):
             return
-        if wake is not None:
-            wake.cancel()
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake_at = due
         self._wake = self._loop.call_at(due, self._woken)
 
     def _woken(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+import uvloop
 
 from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
 from sip.digest import Credentials
@@ -14,6 +15,12 @@ from sip.trunks import Trunk
 from tests.sip.agents import Agent, Peer, agent, direction_of, event, eventually, over, peer, until
 
 LOCAL = ("127.0.0.0/8",)
+
+
+@pytest.fixture(scope="module")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """The server runs on uvloop, whose transports and handles differ a little from asyncio's."""
+    return uvloop.EventLoopPolicy()
 
 
 async def dial(p: Peer, b: Agent, **parts: str) -> tuple[Response, str]:
