@@ -28,10 +28,9 @@ import uvloop
 
 from media.clip import Clip
 from media.codecs import PCMA
-from media.plane import RtpPlane
+from media.plane import DATAGRAM_BYTES, RtpPlane
 from media.ports import PortPool
 from media.rtp import HEADER, HEADER_BYTES
-from media.stream import DATAGRAM_BYTES
 
 HOST = "127.0.0.1"
 SLOTS = 20

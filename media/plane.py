@@ -14,16 +14,20 @@ import asyncio
 import logging
 import secrets
 import select
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from media.codecs import FRAME_MS
+from media.link import Link
 from media.ports import PortPair, PortPool
 from media.source import Address
-from media.stream import DATAGRAM_BYTES, RtpStream, StreamEvents
+from media.stream import RtpStream, StreamEvents
 
 logger = logging.getLogger(__name__)
+
+DATAGRAM_BYTES: Final = 2048
 
 GROUPS: Final = 4
 FRAME_S: Final = FRAME_MS / 1000
@@ -35,6 +39,7 @@ _IDLE_S: Final = 0.1
 _TOLERANCE_S: Final = 0.001  # a loop with a clock of milliseconds may wake us so much too early
 _SWEEPS: Final = 8
 _WINDOW_S: Final = 2.0
+_BACKLOG: Final = 512
 
 
 @dataclass(slots=True)
@@ -53,12 +58,12 @@ _Handler = Callable[[bytearray, int, Address, float], None]
 
 
 class _Group:
-    __slots__ = ("due", "not_before", "streams")
+    __slots__ = ("due", "links", "not_before")
 
     def __init__(self) -> None:
         self.due = 0.0
         self.not_before = 0.0
-        self.streams: tuple[RtpStream, ...] = ()
+        self.links: tuple[Link, ...] = ()
 
 
 class RtpPlane:
@@ -102,9 +107,6 @@ class RtpPlane:
             self._timer.cancel()
             self._set_out(now)
         self._streams.add(stream)
-        for sock, handler in ((pair.rtp, stream.receive), (pair.rtcp, stream.receive_report)):
-            self._readers[sock.fileno()] = (sock.recvfrom_into, handler)
-            self._epoll.register(sock.fileno(), select.EPOLLIN)
         return stream
 
     @property
@@ -121,26 +123,32 @@ class RtpPlane:
         """Counts of all streams, closed ones included."""
         totals = replace(self._past)
         for stream in self._streams:
-            _add(totals, stream)
+            _add(totals, stream.link)
         return totals
 
     # What streams ask for
 
-    def turn(self, stream: RtpStream) -> None:
-        """Ticks the stream from now on, in the group that has the fewest."""
-        group = min(self._groups, key=lambda g: len(g.streams))
-        group.streams = (*group.streams, stream)
+    def turn(self, link: Link, pair: PortPair) -> None:
+        """Ticks the link and gives it its packets from now on; it joins the smallest group."""
+        for sock, handler in ((pair.rtp, link.receive), (pair.rtcp, link.receive_report)):
+            link.dropped += _empty(sock)
+            self._readers[sock.fileno()] = (sock.recvfrom_into, handler)
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        group = min(self._groups, key=lambda g: len(g.links))
+        group.links = (*group.links, link)
 
     def leave(self, stream: RtpStream, pair: PortPair) -> None:
         """Forgets the stream and gives its ports back."""
-        for group in self._groups:
-            if stream in group.streams:
-                group.streams = tuple(s for s in group.streams if s is not stream)
-        for sock in (pair.rtp, pair.rtcp):
-            self._epoll.unregister(sock.fileno())
-            del self._readers[sock.fileno()]
         self._streams.discard(stream)
-        _add(self._past, stream)
+        link = stream.link
+        if link is not None:
+            for group in self._groups:
+                if link in group.links:
+                    group.links = tuple(other for other in group.links if other is not link)
+            for sock in (pair.rtp, pair.rtcp):
+                self._epoll.unregister(sock.fileno())
+                del self._readers[sock.fileno()]
+        _add(self._past, link)
         self._ports.release(pair, self.time())
 
     # The wheel
@@ -165,9 +173,9 @@ class RtpPlane:
         self._timer = self._loop.call_at(self._due, self._wake)
 
     def _tick(self, group: _Group, now: float) -> None:
-        for stream in group.streams:
+        for link in group.links:
             try:
-                stream.tick(now)
+                link.tick(now)
             except Exception:
                 logger.exception("a stream failed in its tick")
         group.due += FRAME_S
@@ -176,9 +184,9 @@ class RtpPlane:
         if behind > GIVE_UP_S:
             ticks = int(behind / FRAME_S) + 1
             group.due += ticks * FRAME_S
-            self._past.skipped += ticks * len(group.streams)
-            for stream in group.streams:
-                stream.skip(ticks)
+            self._past.skipped += ticks * len(group.links)
+            for link in group.links:
+                link.skip(ticks)
 
     def _sweep(self, now: float) -> None:
         """Takes one datagram of every socket that has some, until none has or it was the last round."""
@@ -210,8 +218,19 @@ class RtpPlane:
         self._lateness = (before, max(current, late))
 
 
-def _add(totals: Totals, stream: RtpStream) -> None:
-    totals.packets_in += stream.packets_received
-    totals.packets_out += stream.packets_sent
-    totals.dropped += stream.dropped
-    totals.send_errors += stream.send_errors
+def _add(totals: Totals, link: Link | None) -> None:
+    if link is not None:
+        totals.packets_in += link.packets_received
+        totals.packets_out += link.packets_sent
+        totals.dropped += link.dropped
+        totals.send_errors += link.send_errors
+
+
+def _empty(sock: socket.socket) -> int:
+    """Throws away what came before anybody was expected."""
+    for count in range(_BACKLOG):
+        try:
+            sock.recv_into(bytearray(1))
+        except OSError:
+            return count
+    return _BACKLOG

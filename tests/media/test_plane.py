@@ -63,12 +63,12 @@ async def test_a_clip_that_still_grows_is_played_as_it_comes():
         stream = connect(plane, far, events)
         clip = Clip(PCMA, [b"\x01" * 160])
         stream.play(clip, "growing")
-        await until(lambda: stream.packets_sent > 3)
+        await until(lambda: stream.link.packets_sent > 3)
         assert events.all == []
         clip.frames.append(b"\x02" * 160)
         clip.finished = True
         await until(lambda: events.all == [("played", "growing")])
-        packets = await far.receive(stream.packets_sent)
+        packets = await far.receive(stream.link.packets_sent)
         far.close()
     spoken = [p.payload[0] for p in packets if p.payload != PCMA.silence]
     assert spoken == [1, 2]
@@ -80,9 +80,9 @@ async def test_stop_names_every_clip_with_the_samples_that_were_sent():
         stream = connect(plane, far, events)
         stream.play(numbered_clip(1000), "long")
         stream.play(numbered_clip(5), "never")
-        await until(lambda: stream.packets_sent > 8)
+        await until(lambda: stream.link.packets_sent > 8)
         stream.stop()
-        sent = stream.packets_sent
+        sent = stream.link.packets_sent
         packets = await far.receive(sent)
         after = await far.receive(3)
         far.close()
@@ -98,7 +98,7 @@ async def test_a_clip_of_the_other_law_is_converted():
         pcm = b"\x00\x10" * 160
         stream.play(Clip(PCMU, [PCMU.encode(pcm)], finished=True), "other")
         await until(lambda: events.all == [("played", "other")])
-        packets = await far.receive(stream.packets_sent)
+        packets = await far.receive(stream.link.packets_sent)
         far.close()
     assert PCMA.encode(PCMU.decode(PCMU.encode(pcm))) in {p.payload for p in packets}
 

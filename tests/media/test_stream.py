@@ -5,10 +5,11 @@ import socket
 
 import pytest
 
-from media import stream as stream_module
+from media import link as link_module
 from media.clip import Clip
 from media.codecs import PCMA, PCMU
 from media.leg import Quality
+from media.ports import PortPool
 from media.rtcp import Bye, ReceiverReport, ReportBlock, SenderReport, SourceDescription, parse_compound
 from media.rtp import RtpPacket
 from media.source import PROBATION
@@ -46,12 +47,12 @@ async def test_after_the_signalled_source_was_heard_nobody_else_is():
         stream = plane.open(events)
         stream.connect(far.address, PCMA, 8, 101)
         far.send(stream, audio(1))
-        await until(lambda: stream.packets_received == 1)
+        await until(lambda: stream.link.packets_received == 1)
         for i in range(10):
             stranger.send(stream, audio(i))
             stranger.send(stream, key(5, i))
-        await until(lambda: stream.dropped == 20)
-        assert (stream.packets_received, events.all) == (1, [])
+        await until(lambda: stream.link.dropped == 20)
+        assert (stream.link.packets_received, events.all) == (1, [])
         assert plane.totals().dropped == 20
 
 
@@ -64,7 +65,7 @@ async def test_a_far_end_behind_nat_is_sent_to_where_it_really_is():
         for i in range(PROBATION + 1):
             real.send(stream, audio(i))
         await real.receive(3)
-        assert (stream.packets_received, stream.dropped) == (2, PROBATION - 1)
+        assert (stream.link.packets_received, stream.link.dropped) == (2, PROBATION - 1)
 
 
 async def test_a_new_negotiation_allows_a_new_source_and_keeps_the_numbering():
@@ -74,14 +75,14 @@ async def test_a_new_negotiation_allows_a_new_source_and_keeps_the_numbering():
         stream.connect(first.address, PCMA, 8, 101)
         first.send(stream, audio(1))
         before = (await first.receive(5))[-1]
-        await until(lambda: stream.packets_received == 1)
+        await until(lambda: stream.link.packets_received == 1)
         stream.connect(first.address, PCMA, 8, 101)  # a refresh: nothing changes
         second.send(stream, audio(1))
-        await until(lambda: stream.dropped == 1)
+        await until(lambda: stream.link.dropped == 1)
         stream.connect(second.address, PCMU, 0, None)
         after = (await second.receive(1))[0]
         second.send(stream, RtpPacket(0, 9, 9, 8, b"\x01" * 160))
-        await until(lambda: stream.packets_received == 2)
+        await until(lambda: stream.link.packets_received == 2)
     assert (after.payload_type, after.payload, after.ssrc) == (0, PCMU.silence, before.ssrc)
     steps = (after.sequence - before.sequence) & 0xFFFF
     assert 0 < steps < 1000
@@ -96,13 +97,13 @@ async def test_on_hold_nothing_is_sent_clips_wait_and_the_media_clock_goes_on():
         stream.play(numbered_clip(10), "prompt")
         packets = await far.receive(4)
         stream.set_direction(False, True)
-        sent = stream.packets_sent
+        sent = stream.link.packets_sent
         packets += await far.receive(sent - 4)
         await asyncio.sleep(0.1)
-        assert stream.packets_sent == sent
+        assert stream.link.packets_sent == sent
         stream.set_direction(True, True)
         await until(lambda: events.all == [("played", "prompt")])
-        packets += await far.receive(stream.packets_sent - sent)
+        packets += await far.receive(stream.link.packets_sent - sent)
     spoken = [p.payload[0] for p in packets if p.payload != PCMA.silence]
     assert spoken == list(range(1, 11))
     last, again = packets[sent - 1], packets[sent]
@@ -123,7 +124,7 @@ async def test_a_caller_who_vanishes_is_reported_once_and_again_after_a_new_sile
 
         def heard_again() -> bool:
             far.send(stream, audio(next(sequence)))
-            return not stream._timed_out
+            return not stream.link._peer._given_up
 
         await until(heard_again)
         await until(lambda: events.all == [("timed_out",)] * 2)
@@ -135,7 +136,7 @@ async def test_who_is_not_expected_to_send_cannot_time_out():
         stream = plane.open(events)
         stream.connect(far.address, PCMA, 8, 101)
         stream.set_direction(True, False)
-        await until(lambda: stream.packets_sent > 60)
+        await until(lambda: stream.link.packets_sent > 60)
         assert events.all == []
 
 
@@ -149,7 +150,7 @@ async def test_keys_count_only_on_the_negotiated_payload_type():
         far.send(stream, key(2, 200, payload_type=96))
         far.send(stream, key(3, 300, payload_type=96))
         await until(lambda: events.keys == "23")
-        assert stream.dropped == 1
+        assert stream.link.dropped == 1
 
 
 async def test_without_telephone_event_keys_are_sent_as_tones():
@@ -172,7 +173,7 @@ async def test_keys_and_audio_share_one_numbering_and_the_prompt_waits():
         stream.play(numbered_clip(12), "prompt")
         stream.send_digits("7")
         await until(lambda: events.all == [("played", "prompt")])
-        packets = await far.receive(stream.packets_sent)
+        packets = await far.receive(stream.link.packets_sent)
     numbers = [(p.sequence - packets[0].sequence) & 0xFFFF for p in packets]
     assert numbers == list(range(len(packets)))
     assert [p.payload_type for p in packets].count(101) == 7
@@ -231,7 +232,7 @@ async def test_a_listener_that_fails_is_taken_off_and_the_call_goes_on(caplog):
         stream.listen(broken)
         stream.play(numbered_clip(5), "prompt")
         await until(lambda: events.all == [("played", "prompt")])
-        await until(lambda: other.packets_sent > 5)
+        await until(lambda: other.link.packets_sent > 5)
     assert caplog.text.count("RuntimeError: no more") == 1
 
 
@@ -247,9 +248,9 @@ async def test_rubbish_is_counted_and_harms_nothing():
             far.socket.sendto(data, (HOST, stream.local_port))
             far.socket.sendto(data, (HOST, stream.local_port + 1))
         far.send(stream, audio(2))
-        await until(lambda: stream.packets_received >= 2 and stream.dropped >= 8)
-        sent = stream.packets_sent
-        await until(lambda: stream.packets_sent > sent)
+        await until(lambda: stream.link.packets_received >= 2 and stream.link.dropped >= 8)
+        sent = stream.link.packets_sent
+        await until(lambda: stream.link.packets_sent > sent)
 
 
 async def test_before_connect_nothing_is_sent_and_nothing_taken():
@@ -260,9 +261,51 @@ async def test_before_connect_nothing_is_sent_and_nothing_taken():
         stream.stop()
         stream.send_digits("1")
         far.send(stream, audio(1))
-        await until(lambda: stream.dropped == 1)
-        assert stream.quality() == Quality()
+        assert (stream.link, stream.quality()) == (None, Quality())
+        await asyncio.sleep(0.05)
+        stream.connect(far.address, PCMA, 8, 101)
+        packets = await far.receive(2)
+        assert (stream.link.packets_received, stream.link.dropped) == (0, 1)
+        assert packets[0].marker
         assert events.all == []
+
+
+async def test_an_owner_may_close_in_the_middle_of_what_it_is_told():
+    class Closing(Events):
+        def played(self, mark: str, at: float) -> None:
+            super().played(mark, at)
+            stream.close()
+
+    async with running_plane() as plane:
+        far, events = FarEnd(), Closing()
+        stream = plane.open(events)
+        stream.connect(far.address, PCMA, 8, 101)
+        stream.play(Clip(PCMA, [], True), "empty")
+        stream.play(numbered_clip(1), "short")
+        stream.play(numbered_clip(1), "never")
+        await until(lambda: plane.streams == 0)
+        await asyncio.sleep(0.1)
+        assert events.all == [("played", "empty")]
+
+
+async def test_media_flows_over_ipv6_too():
+    try:
+        far = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        far.bind(("::1", 0))
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    far.setblocking(False)
+    async with running_plane(ports=PortPool(0, 0, 0.0, "::1")) as plane:
+        events = Events()
+        stream = plane.open(events)
+        stream.connect(("::1", far.getsockname()[1]), PCMA, 8, 101)
+        for i in range(5):
+            far.sendto(key(4, i).to_bytes(), ("::1", stream.local_port))
+        await until(lambda: events.keys == "44444")
+        async with asyncio.timeout(20):
+            data = await asyncio.get_running_loop().sock_recv(far, 2048)
+        assert RtpPacket.parse(data).payload == PCMA.silence
+    far.close()
 
 
 async def test_a_clip_at_another_rate_is_refused_by_name_of_the_rates():
@@ -299,7 +342,7 @@ class ReportingFarEnd:
 
 
 async def test_reports_go_out_and_come_in_and_a_bye_ends_them(monkeypatch):
-    monkeypatch.setattr(stream_module, "CHORE_TICKS", 1)
+    monkeypatch.setattr(link_module, "CHORE_TICKS", 1)
     async with running_plane() as plane:
         far = ReportingFarEnd()
         stream = plane.open(Events())
@@ -313,7 +356,7 @@ async def test_reports_go_out_and_come_in_and_a_bye_ends_them(monkeypatch):
         assert sender.octets == 160 * sender.packets
         assert (sender.blocks[0].ssrc, sender.blocks[0].lost, sender.blocks[0].highest) == (7, 2, 4)
         middle = (sender.ntp >> 16) & 0xFFFFFFFF
-        block = ReportBlock(stream.ssrc, 0, 4, 0, 80, middle, 0)
+        block = ReportBlock(stream.link.ssrc, 0, 4, 0, 80, middle, 0)
         far.send(stream, ReceiverReport(7, (block,)).to_bytes())
         await until(lambda: stream.quality().rtt_ms is not None)
         quality = stream.quality()

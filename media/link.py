@@ -1,0 +1,388 @@
+"""The running media of one connected stream: what it sends and hears, packet by packet.
+
+`tick` and `receive` are the hot path: fifty calls a second each, for every call. They touch no object that
+the packet does not need.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Final, Protocol
+
+from media.clip import Clip
+from media.codecs import FRAME_MS, Codec
+from media.dtmf import DigitReceiver, DigitSender
+from media.hearing import Hearing
+from media.leg import AudioTap, FrameSink, Quality
+from media.peer import Peer
+from media.playout import Playout
+from media.ports import PortPair
+from media.reports import Reports, ntp_time
+from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
+from media.source import Address
+from media.tones import key_tone
+
+logger = logging.getLogger(__name__)
+
+CHORE_TICKS: Final = 25
+"""Media timeout and RTCP are looked after every half second."""
+
+
+class StreamEvents(Protocol):
+    """What a stream tells its owner; called on the event loop, must return at once. `at` is `loop.time()`."""
+
+    def digit(self, key: str, at: float) -> None:
+        """A key was pressed."""
+
+    def played(self, mark: str, at: float) -> None:
+        """The last packet of the clip was sent."""
+
+    def stopped(self, mark: str, sample: int, at: float) -> None:
+        """The clip was dropped after `sample` samples of it had been sent."""
+
+    def timed_out(self, at: float) -> None:
+        """Nothing came for the plane's `timeout_s` though something should have; told once per silence."""
+
+
+class Link:
+    """Built when the far end's address and the codec are known; the plane ticks it every 20 ms."""
+
+    __slots__ = (
+        "_chores",
+        "_codec",
+        "_digits_in",
+        "_digits_out",
+        "_event_type",
+        "_events",
+        "_frame_samples",
+        "_hearing",
+        "_keying",
+        "_marker",
+        "_octets",
+        "_packet",
+        "_pair",
+        "_payload_type",
+        "_peer",
+        "_playout",
+        "_receives",
+        "_sample",
+        "_sends",
+        "_sendto",
+        "_sequence",
+        "_silence",
+        "_sink",
+        "_step",
+        "_talking",
+        "_tap",
+        "_timeout_s",
+        "_timestamp",
+        "_to",
+        "_tones",
+        "dropped",
+        "packets_received",
+        "packets_sent",
+        "send_errors",
+        "ssrc",
+    )
+
+    def __init__(
+        self,
+        pair: PortPair,
+        events: StreamEvents,
+        remote: Address,
+        codec: Codec,
+        payload_type: int,
+        telephone_event: int | None,
+        cname: str,
+        timeout_s: float,
+        now: float,
+    ) -> None:
+        """Takes the media in `codec` from and to `remote`; see `RtpStream.connect`."""
+        self._pair = pair
+        self._sendto: Callable[[bytearray | bytes, Address], int] = pair.rtp.sendto
+        self._events = events
+        self._timeout_s = timeout_s
+        self.ssrc = secrets.randbits(32)
+        self._sequence = secrets.randbits(15)  # in the lower half, as RFC 3711 section 3.3.1 advises
+        self._timestamp = secrets.randbits(32)
+        self._sample = self._octets = 0
+        self.packets_sent = self.packets_received = self.dropped = self.send_errors = 0
+        self._packet = bytearray(HEADER_BYTES)
+        self._sink: FrameSink | None = None
+        self._tap: AudioTap | None = None
+        self._hearing: Hearing | None = None
+        self._digits_in = DigitReceiver()
+        self._tones: deque[bytes] = deque()
+        self._keying = self._talking = False
+        self._sends = self._receives = True
+        self._chores = CHORE_TICKS
+        reports = Reports(self.ssrc, cname, codec.clock_rate, Random(self.ssrc))
+        self._peer = Peer(remote, reports, codec.clock_rate, now)
+        self._playout = Playout(codec)
+        self._digits_out = DigitSender(codec.clock_rate * FRAME_MS // 1000)
+        self._marker = MARKER
+        self._to: Address | None = None
+        self._use(codec, payload_type, telephone_event)
+
+    # What the owner asks for
+
+    def renegotiate(
+        self, remote: Address, codec: Codec, payload_type: int, telephone_event: int | None, now: float
+    ) -> None:
+        """Goes on as was newly agreed; another `remote` allows another source."""
+        if self._peer.moved(remote):
+            self._peer.move(remote)
+            self._digits_in = DigitReceiver()
+        self._peer.expect(now)
+        self._playout.use(codec)
+        self._use(codec, payload_type, telephone_event)
+
+    def set_direction(self, send: bool, receive: bool, now: float) -> None:
+        if receive and not self._receives:
+            self._peer.expect(now)
+        self._sends, self._receives = send, receive
+        self._direct()
+        self._hear()
+
+    def play(self, clip: Clip, mark: str) -> None:
+        self._playout.add(clip, mark)
+
+    def stop(self, now: float) -> None:
+        for mark, sample in self._playout.stop():
+            self._events.stopped(mark, sample, now)
+
+    def listen(self, sink: FrameSink | None) -> None:
+        self._sink = sink
+        self._hear()
+
+    def record(self, tap: AudioTap | None) -> None:
+        self._tap = tap
+        self._hear()
+
+    def send_digits(self, keys: str) -> None:
+        if self._event_type is not None:
+            self._digits_out.add(keys)
+            self._keying = self._digits_out.busy
+            return
+        codec, size = self._codec, len(self._silence)
+        payload = codec.encode(b"".join(key_tone(key, codec.sample_rate) for key in keys))
+        self._tones.extend(payload[i : i + size] for i in range(0, len(payload), size))
+
+    def quality(self) -> Quality:
+        peer = self._peer
+        remote, rtt_s = peer.reports.remote, peer.reports.rtt_s
+        return Quality(
+            packets_sent=self.packets_sent,
+            packets_received=self.packets_received,
+            packets_lost=peer.lost,
+            packets_late=self._hearing.late if self._hearing is not None else 0,
+            jitter_ms=peer.jitter_ms,
+            remote_lost=max(0, remote.lost) if remote is not None else 0,
+            remote_jitter_ms=peer.reports.remote_jitter_ms(),
+            rtt_ms=rtt_s * 1000 if rtt_s is not None else None,
+        )
+
+    def end(self, now: float) -> None:
+        """Says BYE, and tells the recorder that it is over. Nothing is told to the owner after."""
+        if self.packets_sent:
+            self._send_report(now, bye=True)
+        self._playout.stop()
+        self._playout.played.clear()
+        tap, self._tap, self._sink = self._tap, None, None
+        self.set_direction(False, False, now)
+        if tap is not None:
+            tap.close()
+
+    # What the plane drives
+
+    def tick(self, now: float) -> None:
+        """Sends the packet that is due, hears the frame that is due."""
+        timestamp = self._timestamp = (self._timestamp + self._step) & TIMESTAMP_MASK
+        sample = self._sample
+        self._sample = sample + self._frame_samples
+        to = self._to
+        if to is not None:
+            playout = self._playout
+            payload = None
+            if self._keying or self._tones:
+                payload = self._key(timestamp, to)
+            elif playout.playing:
+                payload = playout.next()
+                if payload is not None:
+                    if not self._talking:
+                        self._talking = True
+                        self._marker = MARKER
+                    if self._tap is not None:
+                        self._tap.sent(payload, sample)
+            if payload is None:
+                payload = self._silence
+                self._talking = False
+            if payload:
+                packet = self._packet
+                sequence = self._sequence = (self._sequence + 1) & SEQUENCE_MASK
+                packet[HEADER_BYTES:] = payload
+                second = self._payload_type | self._marker
+                HEADER.pack_into(packet, 0, PLAIN, second, sequence, timestamp, self.ssrc)
+                self._marker = 0
+                self.packets_sent += 1
+                self._octets += len(payload)
+                try:
+                    self._sendto(packet, to)
+                except OSError:
+                    self.send_errors += 1
+            if playout.played:
+                self._tell_played(now)
+        if self._hearing is not None:
+            self._deliver(self._hearing, now, sample)
+        self._chores -= 1
+        if not self._chores:
+            self._do_chores(now)
+
+    def skip(self, ticks: int) -> None:
+        """So many ticks were lost to a late event loop: the media clock goes on, what plays does not."""
+        self._timestamp = (self._timestamp + ticks * self._step) & TIMESTAMP_MASK
+        self._sample += ticks * self._frame_samples
+        self._marker = MARKER
+
+    def receive(self, data: bytearray, size: int, address: Address, now: float) -> None:
+        """Takes the datagram in `data[:size]`, which came to the RTP port."""
+        if size < HEADER_BYTES:
+            self.dropped += 1
+            return
+        first, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
+        peer = self._peer
+        payload_type = second & 0x7F
+        is_audio = payload_type == self._payload_type
+        if (
+            first >> 6 != 2
+            or not (is_audio or payload_type == self._event_type)
+            or (address != peer.source and not self._admit(address, sequence))
+        ):
+            self.dropped += 1
+            return
+        reception = peer.reception
+        if reception is None or reception.ssrc != ssrc:
+            reception = peer.begin(ssrc, sequence)
+        reception.update(sequence)
+        self.packets_received += 1
+        peer.heard_at = now
+        if is_audio:
+            reception.measure(timestamp, now * self._codec.clock_rate)
+            if self._hearing is None:
+                return
+        bounds = (HEADER_BYTES, size) if first == PLAIN else payload_bounds(data, size)
+        if bounds is None:
+            self.dropped += 1
+            return
+        payload = bytes(data[bounds[0] : bounds[1]])
+        if not is_audio:
+            key = self._digits_in.handle(payload, timestamp, now)
+            if key is not None:
+                self._events.digit(key, now)
+        elif self._hearing is not None:
+            self._hearing.push(ssrc, sequence, timestamp, payload, now)
+
+    def receive_report(self, data: bytearray, size: int, address: Address, now: float) -> None:
+        """Takes a datagram that came to the RTCP port."""
+        if not self._peer.take_report(bytes(data[:size]), address, now, ntp_time(time.time())):
+            self.dropped += 1
+
+    # Within
+
+    def _use(self, codec: Codec, payload_type: int, telephone_event: int | None) -> None:
+        self._codec = codec
+        self._payload_type = payload_type
+        self._event_type = telephone_event
+        self._silence = codec.silence
+        self._frame_samples = codec.frame_samples
+        self._step = codec.clock_rate * FRAME_MS // 1000
+        self._hearing = None
+        self._hear()
+        self._direct()
+
+    def _direct(self) -> None:
+        to = self._peer.destination if self._sends else None
+        if to is not None and self._to is None:
+            self._marker = MARKER
+        self._to = to
+
+    def _hear(self) -> None:
+        """Buffers and decodes only while somebody wants it."""
+        if not self._receives or (self._sink is None and self._tap is None):
+            self._hearing = None
+        elif self._hearing is None:
+            self._hearing = Hearing(self._codec)
+
+    def _admit(self, address: Address, sequence: int) -> bool:
+        address = address[:2]  # an IPv6 address comes with flow and scope
+        if not self._peer.admit(address, sequence):
+            return False
+        self._direct()
+        return True
+
+    def _key(self, timestamp: int, to: Address) -> bytes | None:
+        """Sends the key packet that is due (then gives b""), or gives a tone or None to send as audio."""
+        if not self._keying:
+            return self._tones.popleft()
+        event = self._digits_out.next(timestamp)
+        self._keying = self._digits_out.busy
+        if event is None or self._event_type is None:
+            return None
+        self._sequence = (self._sequence + 1) & SEQUENCE_MASK
+        second = self._event_type | (MARKER if event.marker else 0)
+        packet = HEADER.pack(PLAIN, second, self._sequence, event.timestamp, self.ssrc) + event.payload
+        self.packets_sent += 1
+        self._octets += len(event.payload)
+        try:
+            self._sendto(packet, to)
+        except OSError:
+            self.send_errors += 1
+        return b""
+
+    def _tell_played(self, now: float) -> None:
+        played = self._playout.played
+        while played:  # what is told may end the stream, which empties the list
+            self._events.played(played.pop(0), now)
+
+    def _deliver(self, hearing: Hearing, now: float, sample: int) -> None:
+        payload = hearing.next_payload(now)
+        if self._tap is not None and payload is not None:
+            self._tap.received(payload, sample)
+        if self._sink is not None:
+            frame = hearing.frame(payload)
+            try:
+                self._sink(frame)
+            except Exception:
+                logger.exception("a listener failed and is taken off")
+                self.listen(None)
+
+    def _do_chores(self, now: float) -> None:
+        self._chores = CHORE_TICKS
+        if self._peer.report_due(now):
+            self._send_report(now, bye=False)
+        if self._receives and self._peer.vanished(now, self._timeout_s):
+            self._events.timed_out(now)
+
+    def _send_report(self, now: float, *, bye: bool) -> None:
+        peer = self._peer
+        if peer.destination is None:
+            return
+        host, port = peer.destination
+        report = peer.reports.build(
+            now,
+            ntp_time(time.time()),
+            self._timestamp,
+            self.packets_sent,
+            self._octets,
+            peer.reception,
+            bye=bye,
+        )
+        try:
+            self._pair.rtcp.sendto(report, (host, port + 1))
+        except (OSError, OverflowError):
+            self.send_errors += 1
