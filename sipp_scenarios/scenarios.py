@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from sipp_scenarios.rtp import RtpPeer
+from sipp_scenarios.server import PASSWORD, USERNAME
 from sipp_scenarios.stage import NOTICE, Failed, Stage, expect, free_port, unread_port
 
 PARALLEL_CALLS: Final = 200
@@ -153,10 +154,11 @@ def busy(stage: Stage) -> None:
 
 
 def challenge(stage: Stage) -> None:
-    """We call and are asked for credentials (407): the second INVITE has them."""
+    """We call and are asked for credentials (401): the second INVITE has them."""
     stage.need_api()
     port = free_port()
-    with RtpPeer() as peer, stage.sipp("called_challenge", peer=peer, port=port):
+    known = ("-key", "username", USERNAME, "-key", "password", PASSWORD)
+    with RtpPeer() as peer, stage.sipp("called_challenge", *known, peer=peer, port=port):
         stage.dial("notice", port)
     stage.check_record("normal", "us")
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -88,6 +89,8 @@ class Stage:
                 command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         try:
+            if port is not None:
+                _wait_until_bound(port)
             yield
             code = process.wait(limit_s + 10)
         finally:
@@ -136,6 +139,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _wait_until_bound(port: int, wait_s: float = 5.0) -> None:
+    """Returns when some process has bound the UDP port; trying to bind would get in the way."""
+    sign, deadline = f":{port:04X} ", time.monotonic() + wait_s
+    while sign not in Path("/proc/net/udp").read_text(encoding="ascii"):
+        if time.monotonic() > deadline:
+            raise Failed(f"SIPp did not open port {port} within {wait_s:g} s")
+        time.sleep(0.02)
 
 
 @contextmanager
