@@ -24,7 +24,7 @@ class BargeIn(Enum):
     ANY = "any"
 
 
-# --- in -----------------------------------------------------------------------------------------------------------------
+# --- in
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,19 @@ class Tick:
 
 
 Event = (
-    Key | SpeechBegan | Heard | PromptDone | Replied | RequestFailed | Transferred | HungUpEvent | Failure | Tick
+    Key
+    | SpeechBegan
+    | Heard
+    | PromptDone
+    | Replied
+    | RequestFailed
+    | Transferred
+    | HungUpEvent
+    | Failure
+    | Tick
 )
 
-# --- out ----------------------------------------------------------------------------------------------------------------
+# --- out
 
 
 @dataclass(frozen=True, slots=True)
