@@ -48,7 +48,6 @@ _UNKNOWN_URI: Final = Uri("sip", None, "invalid.invalid")
 _VERSION: Final = "SIP/2.0"
 _REQUIRED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 _SINGLE: Final = frozenset({"from", "to", "call-id", "cseq", "max-forwards"})
-_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
 _ENCODING: Final = ("utf-8", "surrogateescape")
@@ -214,9 +213,16 @@ def parse(data: bytes) -> Message:
     if len(data) > MAX_MESSAGE:
         raise ParseError(f"the message is longer than {MAX_MESSAGE} bytes", 513)
     data = data.lstrip(b"\r\n")
-    end = _END_OF_HEAD.search(data)
-    head, body = (data[: end.start()], data[end.end() :]) if end else (data, b"")
-    return parse_head(head, body)
+    end = _end_of_head(data, 0)
+    return parse_head(data, b"") if end is None else parse_head(data[: end[0]], data[end[1] :])
+
+
+def _end_of_head(data: bytes | bytearray, start: int) -> tuple[int, int] | None:
+    """Where the line before the empty line ends (its CR may follow) and where the body begins."""
+    crlf, lf = data.find(b"\n\r\n", start), data.find(b"\n\n", start)
+    if lf >= 0 and (crlf < 0 or lf < crlf):
+        return lf, lf + 2
+    return (crlf, crlf + 3) if crlf >= 0 else None
 
 
 def parse_head(head: bytes, body: bytes) -> Message:
@@ -437,20 +443,20 @@ class Framer:
         return True
 
     def _next(self) -> Message | ParseError | None:
-        end = _END_OF_HEAD.search(self._buffer, self._scanned)
+        end = _end_of_head(self._buffer, self._scanned)
         if end is None:
             if len(self._buffer) > MAX_MESSAGE:
                 raise ParseError(f"the header section is longer than {MAX_MESSAGE} bytes", 513)
-            self._scanned = max(0, len(self._buffer) - 3)
+            self._scanned = max(0, len(self._buffer) - 2)
             return None
-        length = _announced(bytes(self._buffer[: end.start()]))
-        total = end.end() + length
+        head_end, body_start = end
+        total = body_start + _announced(bytes(self._buffer[:head_end]))
         if total > MAX_MESSAGE:
             raise ParseError(f"the message is longer than {MAX_MESSAGE} bytes", 513)
         if len(self._buffer) < total:
-            self._scanned = end.start()
+            self._scanned = head_end
             return None
-        head, body = bytes(self._buffer[: end.start()]), bytes(self._buffer[end.end() : total])
+        head, body = bytes(self._buffer[:head_end]), bytes(self._buffer[body_start:total])
         del self._buffer[:total]
         self._scanned = 0
         try:
