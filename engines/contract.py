@@ -1,7 +1,7 @@
 """The contract of the speech engines: two small protocols, one vocabulary of requests, answers and failures.
 
-Audio is mono 16-bit little-endian PCM with its rate beside it. An engine is used from the event loop; the work is done
-in a worker process. `deadline_s` is how long the caller is ready to wait, counted from the call.
+Audio is mono 16-bit little-endian PCM with its rate beside it. An engine is used from the event loop; the
+work is done in a worker process. `deadline_s` is how long the caller is ready to wait, counted from the call.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Synthesizer(Protocol):
     def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
         """Yields PCM chunks as they are made; closing the generator cancels the work.
 
-        The first chunk comes before `deadline_s` or `EngineTimeout` is raised; `EngineUnavailable` when there is no
-        worker.
+        The first chunk comes before `deadline_s` or `EngineTimeout` is raised; `EngineUnavailable` when there
+        is no worker.
         """
 
 

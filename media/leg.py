@@ -1,8 +1,8 @@
 """The contract between a transport and everything above it.
 
-A *leg* is one party of a call, however it is connected: SIP, WebRTC, a WebSocket, or a simulator. The call session,
-the flows and the engines see only what stands here. One vocabulary serves all legs: ring, answer, play, stop, listen,
-record, transfer, hold, hang up.
+A *leg* is one party of a call, however it is connected: SIP, WebRTC, a WebSocket, or a simulator. The call
+session, the flows and the engines see only what stands here. One vocabulary serves all legs: ring, answer,
+play, stop, listen, record, transfer, hold, hang up.
 
 Times (`at`) are seconds of the event loop's monotonic clock (`loop.time()`).
 """
@@ -74,7 +74,8 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The clip queued under `mark` was cut off after `sample` samples of it had been sent (0: it never began)."""
+    """The clip queued under `mark` was cut off after `sample` samples of it had been sent (0: it never
+    began)."""
 
     at: float
     mark: str
@@ -111,7 +112,8 @@ class TransferOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What the network did to the media of one leg so far; `rtt_ms` is None until an RTCP round trip was seen."""
+    """What the network did to the media of one leg so far; `rtt_ms` is None until an RTCP round trip was
+    seen."""
 
     packets_sent: int = 0
     packets_received: int = 0
@@ -125,7 +127,8 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class LegInfo:
-    """Who is on the leg. Numbers are as normalised by the trunk; `headers` are the transport's own (X-..., PAI)."""
+    """Who is on the leg. Numbers are as normalised by the trunk; `headers` are the transport's own (X-...,
+    PAI)."""
 
     id: str
     direction: Direction
@@ -151,8 +154,8 @@ class AudioTap(Protocol):
 class CallLeg(Protocol):
     """One party of a call.
 
-    Every method may be called in every state; what makes no sense any more (play on an ended leg) does nothing, so
-    that a hang-up can come at any moment. `next_event` gives `HungUp` exactly once, last.
+    Every method may be called in every state; what makes no sense any more (play on an ended leg) does
+    nothing, so that a hang-up can come at any moment. `next_event` gives `HungUp` exactly once, last.
     """
 
     @property
@@ -179,16 +182,19 @@ class CallLeg(Protocol):
         """Inbound, before `answer`: refuses the call."""
 
     async def hang_up(self, cause: Cause = Cause.NORMAL) -> None:
-        """Ends the call in whatever state it is (CANCEL, BYE or a refusal); returns without waiting for the far end."""
+        """Ends the call in whatever state it is (CANCEL, BYE or a refusal); returns without waiting for the
+        far end."""
 
     def play(self, clip: Clip, mark: str) -> None:
-        """Queues a clip behind those already queued; it may still be growing. `Played` or `Stopped` names the mark."""
+        """Queues a clip behind those already queued; it may still be growing. `Played` or `Stopped` names the
+        mark."""
 
     def stop(self) -> None:
         """Drops what is playing and queued, at the next packet; each dropped mark gives a `Stopped`."""
 
     def listen(self, sink: FrameSink | None) -> None:
-        """Sends each received frame, de-jittered and concealed, to `sink`; None stops it (and the decoding)."""
+        """Sends each received frame, de-jittered and concealed, to `sink`; None stops it (and the
+        decoding)."""
 
     def record(self, tap: AudioTap | None) -> None:
         """Sends both directions to a recorder."""

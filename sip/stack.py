@@ -1,8 +1,8 @@
 """The narrow interface between a SIP stack and the server above it.
 
-Two things happen: somebody calls us (the stack hands a leg that is not answered yet to `on_incoming`), or we call
-somebody (`call` gives a leg at once; ringing, answer and refusal come as its events). A second stack (PJSIP) fits behind
-the same interface.
+Two things happen: somebody calls us (the stack hands a leg that is not answered yet to `on_incoming`), or we
+call somebody (`call` gives a leg at once; ringing, answer and refusal come as its events). A second stack
+(PJSIP) fits behind the same interface.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ happened. Call `poll` when `due` has come.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sip.client_transactions import ClientTransaction, InviteClient, NonInviteClient, cancel_of
 from sip.hop import Hop
 from sip.message import Request, Response
@@ -69,9 +71,14 @@ class TransactionLayer:
         client = self._clients[key] = kind(self, key, request, hop, now)
         return client, self._taken()
 
-    def cancel(self, invite: ClientTransaction, now: float) -> tuple[ClientTransaction, list[Output]]:
-        """Sends the CANCEL of an INVITE that has had a provisional response."""
-        return self.send(cancel_of(invite.request), invite.hop, now)
+    def cancel(
+        self, invite: ClientTransaction, now: float, extra: Iterable[tuple[str, str]] = ()
+    ) -> tuple[ClientTransaction, list[Output]]:
+        """Sends the CANCEL of an INVITE that has had a provisional response, with `extra` header fields."""
+        cancel = cancel_of(invite.request)
+        for name, value in extra:
+            cancel.headers.add(name, value)
+        return self.send(cancel, invite.hop, now)
 
     def respond(self, server: ServerTransaction, response: Response, now: float) -> list[Output]:
         """Sends a response; one that comes too late for the state of the transaction is dropped."""
