@@ -13,6 +13,7 @@ from sip.client_transactions import ClientTransaction
 from sip.hop import Address, Hop, Transport
 from sip.message import Message, ParseError, Request, Response, Via, response_to
 from sip.outputs import Acked, Ended, Output, Requested, Responded, TimedOut, Transmit, Unacked, Unreachable
+from sip.privacy import masked
 from sip.resolver import Resolver
 from sip.server_transactions import ServerTransaction
 from sip.timers import Action, Timer, TimerHeap, Timing
@@ -123,9 +124,9 @@ class Endpoint:
         self._perform(outputs)
         return client
 
-    def cancel(self, invite: ClientTransaction) -> None:
+    def cancel(self, invite: ClientTransaction, reason: str) -> None:
         """Sends the CANCEL of an INVITE; what becomes of the CANCEL itself does not matter."""
-        _, outputs = self.layer.cancel(invite, self.now())
+        _, outputs = self.layer.cancel(invite, self.now(), (("Reason", reason),))
         self._perform(outputs)
 
     def abandon(self, transaction: ClientTransaction | ServerTransaction) -> None:
@@ -174,9 +175,12 @@ class Endpoint:
     def route(self, uri: Uri, near: Hop | None, then: Callable[[Hop], None]) -> None:
         """Calls `then` with the hop to a URI: at once when its host is known, else after the look-up.
 
-        `near` is where the dialog's last request came from; it serves when the host has no address, and its
-        connection is used again when it leads to the same address.
+        `near` is where the dialog's last request came from. While its connection is open it is the way back
+        (a peer behind a NAT has no other); else `near` serves where the host has no address.
         """
+        if near is not None and self.transports.connected(near):
+            then(near)
+            return
         address = self._resolver.known(uri.host)
         if address is not None:
             hop = self._hop(uri, address, near) or near
@@ -231,7 +235,7 @@ class Endpoint:
         """Malformed, but complete enough for an answer: without a transaction, so that nothing is kept."""
         if error.request is None or not self.known(hop.remote.host):
             return
-        log.info("a malformed SIP request was answered with %d: %s", error.status, error)
+        log.info("a malformed SIP request was answered with %d: %s", error.status, masked(error))
         try:
             hop = _reply_hop(error.request, hop)
             response = response_to(error.request, error.status, to_tag=new_tag())
@@ -273,18 +277,18 @@ class Endpoint:
         try:
             self._core.requested(server)
         except ParseError as error:
-            log.info("a malformed SIP request was answered with %d: %s", error.status, error)
-            self.respond(server, error.status)
+            log.info("a malformed SIP request was answered with %d: %s", error.status, masked(error))
+            self._guard(self.respond, server, error.status)
         except Exception:
-            log.exception("a %s could not be handled", server.request.method)
-            self.respond(server, 500)
+            log.exception("a SIP request could not be handled")
+            self._guard(self.respond, server, 500)
 
     def _guard(self, function: Callable[..., None], *arguments: object) -> None:
         """What one peer's message breaks must not touch the other calls."""
         try:
             function(*arguments)
         except ParseError as error:
-            log.info("a malformed SIP message was dropped: %s", error)
+            log.info("a malformed SIP message was dropped: %s", masked(error))
         except Exception:
             log.exception("a SIP message could not be handled")
 
@@ -326,8 +330,6 @@ class Endpoint:
     def _hop(self, uri: Uri, address: str, near: Hop | None) -> Hop | None:
         asked = (uri.param("transport") or "").upper()
         transport: Transport | None = "UDP" if asked == "UDP" else "TCP" if asked == "TCP" else None
-        if near is not None and near.connection is not None and near.remote.host == address:
-            return near
         if transport is None and near is not None:
             transport = near.transport
         return self.transports.hop_to(Address(address, uri.port or DEFAULT_PORT), transport)

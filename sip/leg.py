@@ -28,7 +28,7 @@ from media.leg import (
     TransferOutcome,
 )
 from sip.authenticator import Authenticator
-from sip.call_media import CallMedia
+from sip.call_media import CallMedia, codecs_named
 from sip.endpoint import Endpoint
 from sip.message import Response
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
@@ -90,7 +90,7 @@ class SipLeg:
     @property
     def codec(self) -> Codec:
         if self._media is None:
-            raise RuntimeError("the call never had media")
+            return codecs_named(self._ties.trunk.codecs)[0]
         return self._media.codec
 
     @property

@@ -11,7 +11,7 @@ from media.plane import RtpPlane
 from sip.acks import Acks
 from sip.authenticator import carried
 from sip.call_media import CallMedia, codecs_named
-from sip.causes import cause_of
+from sip.causes import cause_of, reason
 from sip.client_transactions import ClientTransaction
 from sip.dialog import MAX_FORWARDS, Dialog, DialogError
 from sip.endpoint import Extra, new_tag
@@ -48,6 +48,7 @@ class OutboundLeg(SipLeg):
         self._trusted: str | None = None
         self._timer: Timer | None = None
         self._early: bool | None = None
+        self._left_for = Cause.NORMAL
 
     def place(self, target: Target, hop: Hop, plane: RtpPlane, ring_s: float) -> None:
         """Sends the INVITE; raises `NoPorts`, or ValueError when it cannot be written."""
@@ -85,7 +86,7 @@ class OutboundLeg(SipLeg):
             super().end(cause)
             return
         proceeding = self._stage is _Stage.PROCEEDING
-        self._stage = _Stage.LEAVING
+        self._stage, self._left_for = _Stage.LEAVING, cause
         self._finish(Cause.CANCELLED if cause is Cause.NORMAL else cause, "us")
         if proceeding:
             self._cancel()
@@ -144,7 +145,7 @@ class OutboundLeg(SipLeg):
             if response.body or not self._early:
                 media.answered(response.body)
         except (SdpError, IncompatibleMedia, NoOffer):
-            self._stage = _Stage.OVER
+            self._stage, self._left_for = _Stage.OVER, Cause.INCOMPATIBLE_MEDIA
             self._dismiss(client, response, dialog)
             self._finish(Cause.INCOMPATIBLE_MEDIA, "us")
             return
@@ -164,8 +165,9 @@ class OutboundLeg(SipLeg):
         self._begin()
 
     def _dismiss(self, client: ClientTransaction, response: Response, dialog: Dialog) -> None:
+        self._endpoint.timers.cancel(self._timer)
         self._acks.send(client, response, dialog)
-        bye = dialog.request("BYE")
+        bye = dialog.request("BYE", headers=(("Reason", reason(self._left_for)),))
 
         def found(hop: Hop) -> None:
             self._endpoint.request(bye, hop, lambda client, status, response: None)
@@ -200,7 +202,7 @@ class OutboundLeg(SipLeg):
         client = self._client
         if client is None or self._timer is not None:  # the timer runs: the CANCEL is on its way
             return
-        self._endpoint.cancel(client)
+        self._endpoint.cancel(client, reason(self._left_for))
         self._timer = self._endpoint.later(self._endpoint.timing.timeout, lambda now: self._give_up(client))
 
     def _give_up(self, client: ClientTransaction) -> None:

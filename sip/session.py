@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, Literal, Protocol
@@ -15,7 +16,7 @@ from sip.dialog import Dialog, OutOfOrder
 from sip.endpoint import Endpoint, Extra
 from sip.hop import Hop
 from sip.info import PLAIN, RELAY, key_of
-from sip.message import Request, Response
+from sip.message import ParseError, Request, Response
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
@@ -141,14 +142,14 @@ class Session:
             if response is not None and status < 300:
                 if acks.repeat(response):
                     return
-                self.dialog.refresh(response)
+                with contextlib.suppress(ParseError):  # a Contact that nobody can read moves nothing
+                    self.dialog.refresh(response)
                 acks.send(client, response, self.dialog)
             asker, self._reinviting = self._reinviting, None
-            if self.state is not SessionState.LIVE:
-                return
             if asker is not None:
                 asker(status, response)
-            if status in (408, 481):  # RFC 3261 12.2.1.2: the far end has no such dialog, or is gone
+            if self.state is SessionState.LIVE and status in (408, 481):
+                # RFC 3261 12.2.1.2: the far end has no such dialog, or is gone.
                 self._fail(Cause.FAILED, status)
 
         extra = (("Contact", self.contact()), ("Allow", ALLOW), ("Content-Type", "application/sdp"))
@@ -313,6 +314,7 @@ class Session:
     def _reinvited(self, server: ServerTransaction) -> None:
         """A new offer from the far end, or a session refresh (RFC 3261 14.2)."""
         request = server.request
+        _ = request.contact  # malformed, it is refused before anything is changed
         if self._reinviting is not None:
             self._endpoint.respond(server, 491)
             return

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final, cast
 
+from sip.framer import Framer, Keepalive
 from sip.hop import Address, Hop
-from sip.message import Framer, Keepalive, ParseError
+from sip.message import ParseError
+from sip.privacy import masked
 from sip.wire import Receiver, plain_address
 
 log = logging.getLogger(__name__)
@@ -19,8 +21,8 @@ CONNECT_S: Final = 5.0
 MAX_CONNECTIONS: Final = 1000
 MAX_BUFFERED: Final = 256 * 1024
 """Bytes that may wait to be sent on one connection; a peer that reads no more is given up."""
-IDLE_S: Final = 900.0
-"""Seconds without a message after which a connection is closed."""
+IDLE_S: Final = 3600.0
+"""Seconds without a message after which a connection is closed; longer than a call says nothing."""
 
 
 class TcpTransport:
@@ -68,6 +70,10 @@ class TcpTransport:
             dial.task = asyncio.get_running_loop().create_task(self._dial(dial))
         if not dial.hold(data):
             self._receiver.unreachable(hop)
+
+    def connected(self, hop: Hop) -> bool:
+        """Whether the hop's own connection is open."""
+        return hop.connection is not None and hop.connection in self._by_id
 
     async def close(self) -> None:
         """Closes listener and connections; what was written is still flushed for a moment."""
@@ -193,7 +199,7 @@ class _Connection(asyncio.Protocol):
         try:
             items = self._framer.feed(data)
         except ParseError as error:
-            log.info("a SIP connection was closed: %s", error)
+            log.info("a SIP connection was closed: %s", masked(error))
             self.close()
             return
         if items:

@@ -69,6 +69,11 @@ class Transports:
         if one is not None:
             one.send(data, hop)
 
+    def connected(self, hop: Hop) -> bool:
+        """Whether the connection that the hop names is open."""
+        one = self._sockets.get((hop.transport, hop.local))
+        return isinstance(one, TcpTransport) and one.connected(hop)
+
     def hop_to(self, remote: Address, transport: Transport | None) -> Hop | None:
         """The hop to an IP address, by UDP where no transport is asked for. None: no socket of ours fits."""
         source = self._source(remote.host)

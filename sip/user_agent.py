@@ -22,6 +22,7 @@ from sip.leg import SipLeg, Ties
 from sip.message import Request
 from sip.offer import IncompatibleMedia
 from sip.outbound import OutboundLeg
+from sip.privacy import masked
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
 from sip.session import ALLOW, Session
@@ -123,8 +124,8 @@ class UserAgent:
             if proxied:
                 hosts.add(hop.remote.host)
             leg.place(target, hop, self._plane, request.ring_s)
-        except (OSError, RuntimeError) as error:
-            log.warning("a call over trunk %s cannot be placed: %s", request.trunk, error)
+        except OSError as error:
+            log.warning("a call over trunk %s cannot be placed: %s", request.trunk, masked(error))
             leg.fail(Cause.UNAVAILABLE)
         except NoPorts as error:
             log.warning("a call over trunk %s cannot be placed: %s", request.trunk, error)

@@ -13,7 +13,7 @@ from media.plane import RtpPlane
 from media.ports import PortPool
 from sip.hop import Address
 from sip.leg import SipLeg
-from sip.message import Message, Request, Response, parse, response_to
+from sip.message import Message, ParseError, Request, Response, parse, response_to
 from sip.stack import OutboundCall
 from sip.timers import Timing
 from sip.trunks import Trunk
@@ -141,7 +141,10 @@ class Peer(asyncio.DatagramProtocol):
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        message = parse(data)
+        try:
+            message = parse(data)
+        except ParseError:
+            return
         self.seen.append(message.method if isinstance(message, Request) else str(message.status))
         self.inbox.put_nowait(message)
         if isinstance(message, Request) and message.method == "BYE" and self.answers_bye:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import uvloop
 
 from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
 from sip.stack import BadNumber, OutboundCall, TrunkBusy, UnknownTrunk
@@ -45,6 +46,24 @@ async def test_the_callee_hangs_up(transport: str) -> None:
         assert await over(theirs) == (Cause.NORMAL, "us")
         found = await event(ours, HungUp)
         assert (found.cause, found.by) == (Cause.NORMAL, "callee")
+
+
+def test_calls_on_uvloop() -> None:
+    """The server's own event loop, whose transports and handles differ a little from asyncio's."""
+
+    async def calls() -> None:
+        async with agent() as a, agent() as b:
+            for transport in ("udp", "tcp"):
+                ours, theirs = await connected(a, b, transport)
+                await ours.hold(True)
+                assert (await event(theirs, Held)).on
+                await theirs.hang_up()
+                await over(ours)
+            unheard = await a.call("sip:100@127.0.0.1:1", ring_s=0.3)
+            assert (await until(unheard, HungUp)).cause is Cause.NO_ANSWER
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(calls())
 
 
 async def test_a_call_over_ipv6() -> None:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 
 import pytest
-import uvloop
 
 from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
 from sip.digest import Credentials
-from sip.message import Request, Response, response_to
+from sip.hop import Hop
+from sip.message import Message, ParseError, Request, Response, parse, response_to
 from sip.trunks import Trunk
 from tests.sip.agents import Agent, Peer, agent, direction_of, event, eventually, over, peer, until
 
 LOCAL = ("127.0.0.0/8",)
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """The server runs on uvloop, whose transports and handles differ a little from asyncio's."""
-    return uvloop.EventLoopPolicy()
 
 
 async def dial(p: Peer, b: Agent, **parts: str) -> tuple[Response, str]:
@@ -497,3 +492,41 @@ async def test_a_call_past_the_trunk_gets_no_credentials() -> None:
         leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
         reply(p, a, await p.request("INVITE"), 401, "t1", WWW_Authenticate=CHALLENGE)
         assert (await event(leg, HungUp)).code == 401
+
+
+async def test_what_a_broken_peer_sends_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Messages with bytes changed, cut or repeated: answered or dropped, no error, no leak."""
+    dice = random.Random(7)
+    async with agent() as b, peer() as p:
+        hop = Hop("UDP", p.address, b.address())
+        whole = [
+            p.message(method, b.address(), body=p.sdp(), to_tag=tag, extra=extra).encode()
+            for method in ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "NOTIFY", "UPDATE")
+            for tag in (None, "x")
+            for extra in ("", "Record-Route: <sip:192.0.2.1;lr>\r\nRequire: x\r\n", "Event: refer\r\n")
+        ]
+        for number in range(3000):
+            data = bytearray(dice.choice(whole).replace(b"call-p", b"call-%d" % dice.randrange(400)))
+            for _ in range(dice.randrange(4)):
+                at = dice.randrange(len(data))
+                match dice.randrange(3):
+                    case 0:
+                        data[at] = dice.choice(b'<>;,:"= \r\n\t\x00\xff@0A')
+                    case 1:
+                        del data[at : at + dice.randrange(40)]
+                    case _:
+                        data[at:at] = data[at : at + dice.randrange(40)]
+            try:
+                message: Message | ParseError = parse(bytes(data))
+            except ParseError as error:
+                message = error
+            b.ua._endpoint.received(message, hop)
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        assert b.ua.load().legs > 0
+        while not b.incoming.empty():
+            leg = b.incoming.get_nowait()
+            await (leg.answer() if leg._sdp and dice.randrange(2) else leg.hang_up())  # type: ignore[attr-defined]
+            await leg.hang_up()
+        assert b.ua.load().legs == b.plane.streams == 0
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
