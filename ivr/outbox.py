@@ -39,7 +39,8 @@ PER_TARGET: Final = 4
 """Tries to one target at the same time: a slow receiver is not run over, and holds up no other."""
 
 _LOOK_S: Final = 5.0
-_PACE_S: Final = 0.05
+_PACE_S: Final = 0.1
+_ROWS: Final = 32
 _CLOSE_S: Final = 2.0
 _ANSWER_BYTES: Final = 64 * 1024
 
@@ -66,6 +67,7 @@ class Outbox:
         self._metrics = metrics
         self._flying: dict[str, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
+        self._counted_at = 0.0
         self._wake = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
 
@@ -95,7 +97,11 @@ class Outbox:
             try:
                 while True:
                     self._wake.clear()
-                    wait_s = await self._look(store, client)
+                    try:
+                        wait_s = await self._look(store, client)
+                    except StoreError as error:
+                        log.error("the outbox waits: %s", error)
+                        wait_s = _LOOK_S
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), wait_s)
                     # Ends and new deliveries come in swarms; one look serves all that come within this time.
@@ -120,18 +126,18 @@ class Outbox:
         # over.
         flying = set(self._flying)
         full = [target for target, tries in self._busy.items() if tries >= PER_TARGET]
-        try:
-            waiting, next_at = await store.waiting_deliveries(now)
-            due = await store.due_deliveries(now, 32 + len(flying), except_for=full) if waiting else []
-        except StoreError as error:
-            log.error("the outbox waits: %s", error)
-            return _LOOK_S
-        self._metrics.outbox_waiting(waiting)
-        for each in due:
+        started = 0
+        for each in await store.due_deliveries(now, _ROWS + len(flying), except_for=full):
             target = each.delivery.target
             if each.delivery.id not in flying and self._busy[target] < PER_TARGET:
                 self._busy[target] += 1
                 self._flying[each.delivery.id] = asyncio.create_task(self._try(store, client, each))
+                started += 1
+        if started and now < self._counted_at + _LOOK_S:
+            return _LOOK_S  # the end of each is a reason to look again
+        self._counted_at = now
+        waiting, next_at = await store.waiting_deliveries(now)
+        self._metrics.outbox_waiting(waiting)
         return _LOOK_S if next_at is None else min(max(next_at - now, 0.0), _LOOK_S)
 
     async def _try(self, store: Store, client: httpx.AsyncClient, due: DueDelivery) -> None:

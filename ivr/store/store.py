@@ -328,8 +328,8 @@ class Store:
         return count, next_at
 
     async def settle_delivery(self, settle: Settle) -> None:
-        """Stores what became of a try, durable."""
-        await self._writer.commit(settle, DEADLINE_S)
+        """Stores what became of a try, durable but in no hurry."""
+        await self._writer.commit(settle, DEADLINE_S, at_once=False)
 
     # --- inside
     # ---------------------------------------------------------------------------------------------

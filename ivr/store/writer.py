@@ -81,11 +81,11 @@ class GroupWriter:
         """Queues a write; returns at once unless the queue is full."""
         await self._wait_for_room()
         self._queue.append((write, None))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self._wake.set)
+        self._wake_soon()
 
-    async def commit(self, write: Write, deadline_s: float) -> Any:
-        """Queues a write and returns its outcome once it is durable.
+    async def commit(self, write: Write, deadline_s: float, *, at_once: bool = True) -> Any:
+        """Queues a write and returns its outcome once it is durable; without `at_once` it rides along with
+        others.
 
         Raises what the write was refused with, or `StoreUnavailable` after `deadline_s`; the write is then
         still queued, and is tried until it succeeds or the writer is closed.
@@ -95,11 +95,14 @@ class GroupWriter:
             async with asyncio.timeout(deadline_s):
                 await self._wait_for_room()
                 self._queue.append((write, done))
-                self._wake.set()
+                if at_once:
+                    self._wake.set()
+                else:
+                    self._wake_soon()
                 return await done
         except TimeoutError as error:
-            reason = self._failing or "slow"
-            raise StoreUnavailable(f"not stored within {deadline_s:g} s: {reason}") from error
+            cause = self._failing or "slow"
+            raise StoreUnavailable(f"not stored within {deadline_s:g} s: {cause}") from error
 
     async def close(self, deadline_s: float = 10.0) -> None:
         """Writes what is queued and stops; raises `StoreUnavailable` when that does not succeed in time."""
@@ -119,6 +122,10 @@ class GroupWriter:
             self._task.result()
             return
         raise StoreUnavailable(f"{len(self._queue)} writes could not be stored: {self._failing or 'slow'}")
+
+    def _wake_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self._wake.set)
 
     async def _wait_for_room(self) -> None:
         if self._closing:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from ivr.api import BadNumber, NoCapacity
+from ivr.api.limits import BodyLimit
 from ivr.store import StoreUnavailable
 from tests.api.conftest import bearer
 from tests.api.fake_gateway import FakeGateway
@@ -155,9 +157,26 @@ async def test_a_body_has_a_bound(api: httpx.AsyncClient, gateway: FakeGateway) 
     large = {**ORDER, "params": {"amount": "8" * 70_000}}
     assert_problem(await api.post(URL, json=large), 413, "too-large")
 
-    async def unannounced() -> Any:
+    async def unannounced() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 1024
 
     assert_problem(await api.post(URL, content=unannounced()), 413, "too-large")
     assert gateway.dialled == []
+
+
+async def test_a_body_has_a_time() -> None:
+    reached: list[str] = []
+
+    async def app(*_: object) -> None:
+        reached.append("app")
+
+    limited = httpx.ASGITransport(BodyLimit(app, max_s=0.05))
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with httpx.AsyncClient(transport=limited, base_url="http://ivr") as client:
+        assert_problem(await client.post(URL, content=endless()), 408, "too-slow")
+    assert reached == []
