@@ -85,7 +85,7 @@ def parse_keys(
         case "date":
             return _typed_date(keys, today)
         case "time":
-            return read_time([f"{keys[:2]}:{keys[2:]}"], vocabulary("en")) if len(keys) == 4 else None
+            return _typed_time(keys)
         case _:
             return None
 
@@ -159,7 +159,7 @@ def _digits(words: Sequence[str], known: Vocabulary) -> str | None:
     times = 1
     run: list[str] = []
     for word in [*words, ""]:
-        if word in known.numbers and not word[:1].isdigit():
+        if word in known.numbers and not word[:1].isdecimal():
             run.append(word)
             continue
         spoken = _run_of_digits(run, known)
@@ -168,7 +168,7 @@ def _digits(words: Sequence[str], known: Vocabulary) -> str | None:
         digits += spoken[:1] * (times - 1) + spoken
         times = times if not run else 1
         run = []
-        if word[:1].isdigit():
+        if word[:1].isdecimal():
             figures = re.sub(r"\D", "", word)
             digits += figures[:1] * (times - 1) + figures
             times = 1
@@ -181,6 +181,12 @@ def _run_of_digits(run: Sequence[str], known: Vocabulary) -> str | None:
     if any(value.denominator != 1 for value in values):
         return None
     return "".join(str(value) for value in values)
+
+
+def _typed_time(keys: str) -> dt.time | None:
+    if len(keys) != 4 or int(keys[:2]) > 23 or int(keys[2:]) > 59:
+        return None
+    return dt.time(int(keys[:2]), int(keys[2:]))
 
 
 def _typed_date(keys: str, today: dt.date | None) -> dt.date | None:

@@ -50,7 +50,7 @@ def _is_part_of(part: Span, whole: Span, pieces: Sequence[Piece | None]) -> bool
 
 
 def _piece(word: str, meanings: Mapping[str, Piece]) -> Piece | None:
-    if word[0].isdigit():
+    if word[0].isdecimal():
         figures = word if ":" not in word and word.count(".") <= 1 and len(word) <= _MAX_FIGURES else None
         return Piece(Role.NUMBER, Fraction(figures)) if figures else None
     return meanings.get(word)

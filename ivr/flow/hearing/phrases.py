@@ -127,6 +127,6 @@ BUILT_IN = {"affirm": AFFIRM, "deny": DENY, "repeat": REPEAT, "operator": OPERAT
 FILLERS = (
     "जी भैया भाई साहब सर मैडम मैम प्लीज़ प्लीज कृपया तो अरे वो उम्म हम्म अच्छा मैं मैंने मुझे "
     "मेरे हैलो दादा ताई अहो मला मी बाबा हॅलो ji bhaiya bhai sir madam maam please uh um hmm er "
-    "well so just i the a it to for me my hello hi hey"
+    "well so just i the a it to for me my hello hi hey order ऑर्डर आर्डर"
 )
 """Words that carry nothing; they do not count against a phrase."""

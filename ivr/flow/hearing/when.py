@@ -29,11 +29,20 @@ def read_time(words: Sequence[str], vocabulary: Vocabulary) -> dt.time | None:
     clock = next((word for word in words if ":" in word), None)
     spans = read_numbers(words, vocabulary.numbers)
     if clock is not None:
-        hour, _, minute = clock.partition(":")
-        return None if spans or ":" in minute else _time(int(hour), int(minute), part)
+        return None if spans else _of_figures(clock, part)
     if not spans:
         return next((_FIXED[word] for word in words if word in _FIXED), None)
     return _of_spans(words, spans, part, vocabulary)
+
+
+def _of_figures(clock: str, part: DayPart | None) -> dt.time | None:
+    """ "9:30" may be morning or evening, "09:30" and "00:05" are of the 24-hour clock."""
+    hour, _, minute = clock.partition(":")
+    if not minute.isdecimal():
+        return None
+    if part is None and hour.startswith("0"):
+        return dt.time(int(hour), int(minute)) if int(hour) < 24 and int(minute) < 60 else None
+    return _time(int(hour), int(minute), part)
 
 
 def _of_spans(
@@ -185,43 +194,34 @@ def _valid(year: int, month: int, day: int) -> dt.date | None:
 
 
 def read_minutes(words: Sequence[str], vocabulary: Vocabulary) -> Fraction | None:
-    """ "डेढ़ घंटा" is 90, "दो घंटे दस मिनट" 130, "दस पंद्रह मिनट" 15 (the later of an estimate), "an hour" 60."""
-    spans = read_numbers(words, vocabulary.numbers)
-    units = [_unit_after(words, spans, index, vocabulary) for index in range(len(spans))]
-    hours = [span.value for span, unit in zip(spans, units, strict=True) if unit is Unit.HOUR]
-    others = [span.value for span, unit in zip(spans, units, strict=True) if unit is not Unit.HOUR]
-    if not hours and any(vocabulary.units.get(word) is Unit.HOUR for word in words):
-        if others and others != [Fraction(1, 2)] and others != [Fraction(1, 4)]:
-            return None
-        hours = [1 + (others.pop() if others else Fraction(0))]  # an hour, an hour and a half
-    if len(hours) == 2 and not others:
-        latest = _estimate(hours)
-        return None if latest is None else latest * 60
-    if len(hours) > 1 or len(others) > 2:
-        return None
-    total = hours[0] * 60 if hours else Fraction(0)
-    match others:
-        case []:
-            return total if hours else None
-        case [minutes]:
-            # "दो घंटे आधा", "one hour and a half": a part beside hours is a part of an hour.
-            return total + (minutes * 60 if hours and minutes < 1 else minutes)
+    """ "डेढ़ घंटा" is 90, "दो घंटे दस मिनट" 130, "an hour and a half" 90, "दस पंद्रह मिनट" 15: of an estimate the
+    later is safe. A number without a unit is minutes."""
+    match _lengths(words, vocabulary):
+        case [(minutes, Unit.MINUTE | None)]:
+            return minutes
+        case [(hours, Unit.HOUR)]:
+            return hours * 60
+        case [(hours, Unit.HOUR), (rest, Unit.MINUTE | None)]:
+            return hours * 60 + (rest * 60 if rest < 1 else rest)
         case _:
-            latest = _estimate(others)
-            return total + latest if latest else None
+            return None
 
 
-def _estimate(values: Sequence[Fraction]) -> Fraction | None:
-    """Two numbers that rise are an estimate, of which the later is safe; any others are unclear."""
-    return values[1] if values[0] < values[1] else None
+def _lengths(words: Sequence[str], vocabulary: Vocabulary) -> list[tuple[Fraction, Unit | None]]:
+    """The numbers with the unit that follows each, estimates reduced to their later number."""
+    spans = read_numbers(words, vocabulary.numbers)
+    starts = [*(span.start for span in spans), len(words)]
+    lengths: list[tuple[Fraction, Unit | None]] = []
+    if _unit(words[: starts[0]], vocabulary) is Unit.HOUR:
+        lengths.append((Fraction(1), Unit.HOUR))  # "an hour"
+    for span, end in zip(spans, starts[1:], strict=True):
+        if lengths and lengths[-1][1] is None and lengths[-1][0] < span.value:
+            lengths.pop()
+        lengths.append((span.value, _unit(words[span.end : end], vocabulary)))
+    return lengths
 
 
-def _unit_after(
-    words: Sequence[str], spans: Sequence[Span], index: int, vocabulary: Vocabulary
-) -> Unit | None:
-    """The first unit between this number and the next."""
-    end = spans[index + 1].start if index + 1 < len(spans) else len(words)
-    for word in words[spans[index].end : end]:
-        if (unit := vocabulary.units.get(word)) in (Unit.HOUR, Unit.MINUTE):
-            return unit
-    return None
+def _unit(words: Sequence[str], vocabulary: Vocabulary) -> Unit | None:
+    """The first unit of time among words."""
+    units = (vocabulary.units.get(word) for word in words)
+    return next((unit for unit in units if unit in (Unit.MINUTE, Unit.HOUR)), None)

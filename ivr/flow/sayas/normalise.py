@@ -49,7 +49,8 @@ def _pattern(language: Language) -> re.Pattern[str]:
         (?=[\d₹RrIiर\-−–/:{signs}])(?:
           (?<!\d)(?P<iso>\d{{4}}-\d{{2}}-\d{{2}})(?!\d)
         | (?<!\d)(?P<dmy>\d{{1,2}}(?P<sep>[/.-])\d{{1,2}}(?P=sep)\d{{4}})(?!\d)
-        | (?<!\d)(?P<clock>\d{{1,2}}:\d{{2}})(?![\d:])(?:\s*(?P<half>[ap]\.?m\b\.?))?(?:\s*(?:{at_clock}))?
+        | (?<!\d)(?P<clock>\d{{1,2}}:\d{{2}})(?![\d:])
+            (?:\s*(?P<half>[ap]\.m\.|[ap]m\b))?(?:\s*(?:{at_clock}))?
         | (?:₹|\bRs\.?|\bINR\b|रु\.?)\s*(?P<money>{_NUMBER})(?:/-)?(?:\s*(?P<scale>{scales}))?
         | (?P<money_before>{_NUMBER})\s*₹
         | (?P<percent>{_NUMBER})\s*%
@@ -104,7 +105,7 @@ def _read_day(year_month_day: list[str], language: Language) -> str:
     try:
         return language.date(date(int(year), int(month), int(day)))
     except ValueError:
-        return " ".join(_read_figures(figures, language) for figures in (day, month, year))
+        return " ".join(language.cardinal(int(figures)) for figures in (day, month, year))
 
 
 def _read_clock(match: re.Match[str], language: Language) -> str:
