@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from sip.message import (
     CSeq,
-    Framer,
     Headers,
-    Keepalive,
     ParseError,
     Request,
     Response,
@@ -303,45 +301,6 @@ def test_what_is_written_is_read_back(display: str, subject: str, body: bytes) -
     assert again.from_ == address
     assert again.headers.get("Subject") == subject.strip()
     assert again.body == body
-
-
-def test_a_stream_is_cut_into_messages_however_it_arrives() -> None:
-    stream = INVITE + b"\r\n\r\n" + INVITE + response_to(invite(), 200).to_bytes() + b"\r\n"
-    for step in (1, 7, 100, len(stream)):
-        framer = Framer()
-        found = [item for at in range(0, len(stream), step) for item in framer.feed(stream[at : at + step])]
-        assert [type(item) for item in found] == [Request, Keepalive, Request, Response]
-
-
-def test_a_bad_message_in_a_stream_does_not_hide_the_next() -> None:
-    bad, good = Framer().feed(edited(b"CSeq: 314159 INVITE", b"CSeq: x") + INVITE)
-    assert isinstance(bad, ParseError)
-    assert bad.request is not None
-    assert isinstance(good, Request)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        edited(b"Content-Length: 5", b"Content-Length: five"),
-        edited(b"Content-Length: 5", b"Content-Length: 5\r\nContent-Length: 6"),
-        edited(b"Content-Length: 5", b"Content-Length: 70000"),
-        b"x" * 70000,
-    ],
-)
-def test_a_stream_that_cannot_be_cut_is_given_up(data: bytes) -> None:
-    with pytest.raises(ParseError):
-        Framer().feed(data)
-
-
-@given(st.binary(max_size=300), st.integers(1, 40))
-def test_the_framer_survives_any_stream(data: bytes, step: int) -> None:
-    framer = Framer()
-    try:
-        for at in range(0, len(data), step):
-            framer.feed(data[at : at + step])
-    except ParseError:
-        pass
 
 
 def test_via_and_cseq_are_written_as_read() -> None:

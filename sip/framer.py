@@ -1,0 +1,90 @@
+"""SIP over a stream: bytes in, messages out (RFC 3261 18.3, keep-alives of RFC 5626 4.4.1)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from sip.message import MAX_MESSAGE, Message, ParseError, end_of_head, parse_head
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """A double CRLF between messages (RFC 5626 4.4.1); the answer is a single CRLF."""
+
+
+class Framer:
+    """Cuts a byte stream into messages by Content-Length (RFC 3261 18.3)."""
+
+    __slots__ = ("_buffer", "_scanned")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0
+
+    def feed(self, data: bytes) -> list[Message | Keepalive | ParseError]:
+        """Takes the next bytes and gives the messages that are complete.
+
+        A message that is bad, but whose end is known, stands in the list as its `ParseError`. Raises
+        `ParseError` when the end of a message cannot be known or it is too long: then close the connection.
+        """
+        self._buffer += data
+        found: list[Message | Keepalive | ParseError] = []
+        while self._buffer:
+            if self._buffer[0] in b"\r\n":
+                if not self._skip_line_ends(found):
+                    break
+                continue
+            item = self._next()
+            if item is None:
+                break
+            found.append(item)
+        return found
+
+    def _skip_line_ends(self, found: list[Message | Keepalive | ParseError]) -> bool:
+        """Drops line ends before a message; False when a second CRLF may still follow the first."""
+        if self._buffer.startswith(b"\r\n\r\n"):
+            found.append(Keepalive())
+            del self._buffer[:4]
+        elif b"\r\n\r\n".startswith(self._buffer):
+            return False
+        else:
+            del self._buffer[: 2 if self._buffer.startswith(b"\r\n") else 1]
+        return True
+
+    def _next(self) -> Message | ParseError | None:
+        end = end_of_head(self._buffer, self._scanned)
+        if end is None:
+            if len(self._buffer) > MAX_MESSAGE:
+                raise ParseError(f"the header section is longer than {MAX_MESSAGE} bytes", 513)
+            self._scanned = max(0, len(self._buffer) - 2)
+            return None
+        head_end, body_start = end
+        total = body_start + _announced(bytes(self._buffer[:head_end]))
+        if total > MAX_MESSAGE:
+            raise ParseError(f"the message is longer than {MAX_MESSAGE} bytes", 513)
+        if len(self._buffer) < total:
+            self._scanned = head_end
+            return None
+        head, body = bytes(self._buffer[:head_end]), bytes(self._buffer[body_start:total])
+        del self._buffer[:total]
+        self._scanned = 0
+        try:
+            return parse_head(head, body)
+        except ParseError as error:
+            return error
+
+
+_LENGTH: Final = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*([^\r\n]*)", re.IGNORECASE)
+
+
+def _announced(head: bytes) -> int:
+    """The body's length as the stream announces it, 0 when it does not; raises ParseError for nonsense."""
+    values = {value.strip() for value in _LENGTH.findall(head)}
+    if not values:
+        return 0
+    value = values.pop()
+    if values or not re.fullmatch(rb"[0-9]{1,10}", value):
+        raise ParseError("the Content-Length makes no sense")
+    return int(value)

@@ -1,0 +1,71 @@
+"""SIP over a stream: messages, keep-alives and garbage, in pieces of any size."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip.framer import Framer, Keepalive
+from sip.message import ParseError, Request, Response, parse, response_to
+
+INVITE = b"""INVITE sip:1001@192.0.2.5 SIP/2.0\r
+Via: SIP/2.0/TCP 192.0.2.4;branch=z9hG4bK776\r
+From: <sip:a@192.0.2.4>;tag=19283\r
+To: <sip:1001@192.0.2.5>\r
+Call-ID: a84b4c76e66710@192.0.2.4\r
+CSeq: 314159 INVITE\r
+Content-Length: 5\r
+\r
+v=0\r
+"""
+
+
+def invite() -> Request:
+    message = parse(INVITE)
+    assert isinstance(message, Request)
+    return message
+
+
+def edited(old: bytes, new: bytes) -> bytes:
+    assert old in INVITE
+    return INVITE.replace(old, new)
+
+
+def test_a_stream_is_cut_into_messages_however_it_arrives() -> None:
+    stream = INVITE + b"\r\n\r\n" + INVITE + response_to(invite(), 200).to_bytes() + b"\r\n"
+    for step in (1, 7, 100, len(stream)):
+        framer = Framer()
+        found = [item for at in range(0, len(stream), step) for item in framer.feed(stream[at : at + step])]
+        assert [type(item) for item in found] == [Request, Keepalive, Request, Response]
+
+
+def test_a_bad_message_in_a_stream_does_not_hide_the_next() -> None:
+    bad, good = Framer().feed(edited(b"CSeq: 314159 INVITE", b"CSeq: x") + INVITE)
+    assert isinstance(bad, ParseError)
+    assert bad.request is not None
+    assert isinstance(good, Request)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        edited(b"Content-Length: 5", b"Content-Length: five"),
+        edited(b"Content-Length: 5", b"Content-Length: 5\r\nContent-Length: 6"),
+        edited(b"Content-Length: 5", b"Content-Length: 70000"),
+        b"x" * 70000,
+    ],
+)
+def test_a_stream_that_cannot_be_cut_is_given_up(data: bytes) -> None:
+    with pytest.raises(ParseError):
+        Framer().feed(data)
+
+
+@given(st.binary(max_size=300), st.integers(1, 40))
+def test_the_framer_survives_any_stream(data: bytes, step: int) -> None:
+    framer = Framer()
+    with contextlib.suppress(ParseError):
+        for at in range(0, len(data), step):
+            framer.feed(data[at : at + step])
