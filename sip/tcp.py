@@ -101,10 +101,10 @@ class TcpTransport:
     def opened(self, connection: _Connection) -> bool:
         """Takes a connection in; False when it is not wanted."""
         peer = connection.peer
-        if self._closed or len(self._by_id) >= self._max:
-            log.warning("a SIP connection was refused: %d are open", len(self._by_id))
+        if self._closed or (connection.inbound and not self._receiver.known(peer.host)):
             return False
-        if connection.inbound and not self._receiver.known(peer.host):
+        if len(self._by_id) >= self._max:
+            log.warning("a SIP connection was refused: %d are open", len(self._by_id))
             return False
         connection.hop = Hop("TCP", peer, self.local, next(self._ids))
         assert connection.hop.connection is not None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import Final, cast
 
 from sip.hop import Address, Hop
 from sip.message import Message, ParseError, parse
 from sip.wire import Receiver, plain_address
+
+log = logging.getLogger(__name__)
 
 _KEEPALIVE: Final = 4
 """Datagrams up to this size (CRLF, zero bytes) keep a NAT open, and say nothing."""
@@ -44,8 +47,12 @@ class UdpTransport(asyncio.DatagramProtocol):
         self._receiver.received(message, Hop("UDP", remote, self.local))
 
     def send(self, data: bytes, hop: Hop) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
+            return
+        try:
             self._transport.sendto(data, hop.remote)
+        except (OSError, ValueError) as error:  # what the peer named as its address cannot be sent to
+            log.info("a SIP datagram could not be sent: %s", error)
 
     async def close(self) -> None:
         if self._transport is not None:

@@ -124,7 +124,7 @@ async def over(leg: SipLeg) -> tuple[Cause, str]:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

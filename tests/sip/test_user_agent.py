@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 import uvloop
 
 from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
+from sip.hop import Hop
+from sip.leg import SipLeg
 from sip.stack import BadNumber, OutboundCall, TrunkBusy, UnknownTrunk
+from sip.timers import Timing
 from sip.trunks import Trunk
+from sip.udp import UdpTransport
 from sip.user_agent import Load
 from tests.sip.agents import agent, connected, event, eventually, over, until
 
@@ -337,6 +342,58 @@ async def test_an_address_that_is_taken_is_named() -> None:
         with pytest.raises(OSError, match=f"cannot listen on udp:{host}:{port}"):
             async with agent(listen=[f"udp:{host}:{port}"]):
                 pass
+
+
+async def test_calls_over_a_bad_network_end_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of all datagrams is lost, a tenth doubled, and the order is shaken."""
+    dice = random.Random(11)
+    send = UdpTransport.send
+
+    def bad(self: UdpTransport, data: bytes, hop: Hop) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(0 if dice.random() < 0.2 else 2 if dice.random() < 0.1 else 1):
+            loop.call_later(dice.random() * 0.03, send, self, data, hop)
+
+    monkeypatch.setattr(UdpTransport, "send", bad)
+    timing = Timing(t1=0.1, t2=0.4, t4=0.5)
+    async with agent(timing=timing) as a, agent(timing=timing) as b:
+        ended: list[Cause] = []
+
+        async def caller(number: int) -> None:
+            leg = await a.call(b.uri(str(number)))
+            if number % 5 == 0:
+                await asyncio.sleep(dice.random() * 0.3)
+                await leg.hang_up()
+            else:
+                await until(leg, Answered)
+                if number % 3 == 0:
+                    await leg.hold(True)
+                if number % 2:
+                    await leg.hang_up()
+            ended.append((await until(leg, HungUp)).cause)
+
+        async def callee(leg: SipLeg) -> None:
+            await leg.answer()
+            if int(leg.info.called) % 2 == 0:
+                await asyncio.sleep(0.5)
+                await leg.hang_up()
+            ended.append((await until(leg, HungUp)).cause)
+
+        async def answer(group: asyncio.TaskGroup) -> None:
+            while True:
+                group.create_task(callee(await b.incoming.get()))
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            answering = group.create_task(answer(group))
+            callers = [group.create_task(caller(number)) for number in range(20)]
+            await asyncio.wait(callers)
+            await eventually(lambda: b.ua.load().legs == 0)
+            answering.cancel()
+        assert len(ended) >= 20
+        assert set(ended) <= {Cause.NORMAL, Cause.CANCELLED}
+        for one in (a, b):
+            assert one.plane.streams == 0
+            await eventually(lambda one=one: one.ua.load() == Load(0, 0, 0, 0, 0))
 
 
 async def test_many_calls_at_once_keep_apart() -> None:
