@@ -1,4 +1,4 @@
-"""`ivr check PATH...`: what is wrong with flow files, for people and for tools."""
+"""`ivr check PATH...`: what is wrong with flows and their scenarios, for people and for tools."""
 
 from __future__ import annotations
 
@@ -11,22 +11,31 @@ from typing import Literal, TextIO
 
 from ivr.flow.loader import Environment, check_file
 from ivr.flow.problems import Problem
+from ivr.flow.scenarios import SUFFIX as SCENARIOS
+from ivr.flow.scenarios import ScenarioError, load_scenarios
 
 Format = Literal["text", "json"]
 
-SCENARIO_SUFFIXES = (".test.yaml", ".test.yml", ".scenarios.yaml", ".scenarios.yml")
-"""Files of tests that may lie beside flows."""
 
-
-def flow_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The flow files among paths: files as given, folders with every .yaml and .yml in them, in order."""
+def yaml_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files as given, and folders with every .yaml and .yml in them, in order."""
     for path in paths:
-        if not path.is_dir():
+        if path.is_dir():
+            yield from sorted((*path.rglob("*.yaml"), *path.rglob("*.yml")))
+        else:
             yield path
-            continue
-        for found in sorted((*path.rglob("*.yaml"), *path.rglob("*.yml"))):
-            if not found.name.endswith(SCENARIO_SUFFIXES):
-                yield found
+
+
+def problems_of(path: Path, environment: Environment | None = None) -> list[Problem]:
+    """What is wrong with a flow or a file of scenarios."""
+    if not path.name.endswith(SCENARIOS):
+        return check_file(path, environment)
+    try:
+        load_scenarios(path)
+    except ScenarioError as error:
+        # What is wrong with the flow they belong to is said where the flow is checked.
+        return [problem for problem in error.problems if problem.file == str(path)]
+    return []
 
 
 def run(
@@ -38,8 +47,8 @@ def run(
     """Checks files and folders, prints what was found, and returns the exit status: 0 when all can be used,
     1 when one cannot, 2 when there was nothing to check."""
     out = out or sys.stdout
-    files = list(flow_files(paths))
-    found = {path: check_file(path, environment) for path in files}
+    files = list(dict.fromkeys(yaml_files(paths)))
+    found = {path: problems_of(path, environment) for path in files}
     if format == "json":
         listed = [asdict(problem) for problems in found.values() for problem in problems]
         out.write(json.dumps({"files": len(files), "problems": listed}, ensure_ascii=False, indent=2) + "\n")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import yaml
 
-from ivr.flow.expressions import Expression, ExpressionError, compile_condition, compile_text
+from ivr.flow.compiling import compile_condition, compile_text
+from ivr.flow.expressions import Expression, ExpressionError
 from ivr.flow.model import Assignment, Phrases, Prompt, Target, Wording
 from ivr.flow.nodes import Fields, Reader, has_braces, place_of
 from ivr.flow.problems import Place, Rule, did_you_mean

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ivr.flow.check_command import run
+from ivr.flow.check_command import problems_of, run
 from ivr.flow.loader import Environment, check_file, load_flow
 from ivr.flow.problems import FlowError, Rule
 
 BAD = Path(__file__).parent.parent / "flows" / "bad"
 SHIPPED = Path(__file__).parent.parent.parent / "flows"
 FIXTURES = sorted(BAD.glob("*.yaml"))
+GOODBYE = "flow: bye\nlanguages: [en]\nstart: bye\nsteps: {bye: {end: normal}}\n"
 ENVIRONMENT = Environment(endpoints=frozenset({"order-webhook"}), queues=frozenset({"vendor-desk"}))
 
 
@@ -43,8 +44,8 @@ def test_twenty_mistakes_are_reported_together_in_the_order_of_the_file() -> Non
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_flows_are_right(path: Path) -> None:
-    assert check_file(path) == []
+def test_shipped_flows_and_scenarios_are_right(path: Path) -> None:
+    assert problems_of(path) == []
 
 
 def test_names_of_the_configuration_are_not_checked_without_one() -> None:
@@ -60,12 +61,18 @@ def test_the_command_prints_places_and_fails() -> None:
 
 def test_the_command_is_content_with_good_files(tmp_path: Path) -> None:
     out = io.StringIO()
-    (tmp_path / "bye.yaml").write_text(
-        "flow: bye\nlanguages: [en]\nstart: bye\nsteps: {bye: {end: normal}}\n"
-    )
-    (tmp_path / "bye.test.yaml").write_text("flow: bye\n")
+    (tmp_path / "bye.yaml").write_text(GOODBYE, encoding="utf-8")
     assert run([tmp_path], out=out) == 0
     assert out.getvalue() == f"{tmp_path / 'bye.yaml'}: ok\n"
+
+
+def test_the_command_checks_scenarios_too(tmp_path: Path) -> None:
+    out = io.StringIO()
+    (tmp_path / "bye.yaml").write_text(GOODBYE, encoding="utf-8")
+    (tmp_path / "bye.scenarios.yaml").write_text("flow: bye\n", encoding="utf-8")
+    assert run([tmp_path], out=out) == 1
+    assert "bye.scenarios.yaml:1:1: rule 9:" in out.getvalue()
+    assert out.getvalue().endswith("2 files, 1 problem\n")
 
 
 def test_the_command_says_when_there_is_nothing_to_check(tmp_path: Path) -> None:

@@ -1,0 +1,175 @@
+"""Conditions and prompt texts compiled once, when a flow is loaded.
+
+The grammar is Jinja2's, what may be done with it is the short list of `ivr.flow.operators`. A value keeps
+its type up to the place where it is spoken: `{{ amount }}` is said as rupees, `{{ order }}` digit by digit.
+A name that is not declared is an error (strict undefined).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ivr.flow.expressions import Expression, ExpressionError, Piece, Scope, Speak, Spoken, Template, Values
+from ivr.flow.operators import ExpressionCompiler, Part, narrowing, refused
+from ivr.flow.types import Family
+
+MAX_SOURCE = 4000
+"""Longest prompt text, in characters."""
+
+MAX_CONDITION = 500
+"""Longest expression, in characters (this also bounds how deep it can nest)."""
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(autoescape=False)
+
+Plain = Callable[[str], str]
+"""Puts the fixed part of a text into words."""
+
+
+def compile_condition(source: str, scope: Scope) -> Expression:
+    """Compiles a condition or value expression; raises `ExpressionError`."""
+    if len(source) > MAX_CONDITION:
+        raise ExpressionError(f"longer than {MAX_CONDITION} characters")
+    try:
+        parser = Parser(_ENVIRONMENT, source, state="variable")
+        tree = parser.parse_expression()
+        if not parser.stream.eos:
+            raise ExpressionError(f"not understood from {parser.stream.current.value!r} on")
+    except TemplateSyntaxError as error:
+        raise ExpressionError(f"not understood: {error.message}") from None
+    except RecursionError:
+        raise ExpressionError("nested too deeply") from None
+    part = ExpressionCompiler(scope).expression(tree)
+    present, absent = narrowing(tree)
+    return Expression(source, part.shape, part.names, part.needs, present, absent, part.run)
+
+
+_SIMPLE = re.compile(r"\{\{-?\s*([A-Za-z_][A-Za-z0-9_]*)\s*-?\}\}")
+_RESERVED = frozenset(
+    ("true", "false", "none", "True", "False", "None", "not", "and", "or", "if", "else", "in", "is")
+)
+
+
+def compile_text(source: str, scope: Scope, plain: Plain) -> Template:
+    """Compiles a prompt text; raises `ExpressionError`."""
+    if len(source) > MAX_SOURCE:
+        raise ExpressionError(f"longer than {MAX_SOURCE} characters")
+    compiler = _TextCompiler(scope, plain)
+    body = compiler.simple(source) or compiler.body(_parse_text(source).body)
+    return Template(source, body.names, body.needs, body.pieces)
+
+
+def _parse_text(source: str) -> nodes.Template:
+    try:
+        return _ENVIRONMENT.parse(source)
+    except TemplateSyntaxError as error:
+        raise ExpressionError(f"not understood: {error.message}") from None
+    except RecursionError:
+        raise ExpressionError("nested too deeply") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A part of a text: what it is made of, the names it may speak of, and those that must hold a value."""
+
+    pieces: tuple[Piece, ...]
+    names: frozenset[str]
+    needs: frozenset[str]
+
+
+class _TextCompiler:
+    """Turns a text, or the tree of one, into pieces."""
+
+    def __init__(self, scope: Scope, plain: Plain) -> None:
+        self._expressions = ExpressionCompiler(scope)
+        self._plain = plain
+
+    def simple(self, source: str) -> _Body | None:
+        """A text of names alone, as most are, needs no tree; None when there is more in it."""
+        parts = _SIMPLE.split(source)
+        fixed, found = parts[0::2], parts[1::2]
+        bare = not any(sign in part for part in fixed for sign in ("{%", "{{", "{#"))
+        if not bare or _RESERVED.intersection(found):
+            return None
+        pieces: list[Piece] = []
+        for number, part in enumerate(parts):
+            if number % 2:
+                pieces.append(_spoken(self._expressions.name(part)))
+            elif part:
+                pieces.append(self._fixed(part))
+        names = frozenset(found)
+        return _Body(tuple(pieces), names, names)
+
+    def body(self, body: list[nodes.Node]) -> _Body:
+        pieces: list[Piece] = []
+        names: set[str] = set()
+        needs: set[str] = set()
+        for node in body:
+            if isinstance(node, nodes.Output):
+                for child in node.nodes:
+                    if isinstance(child, nodes.TemplateData):
+                        pieces.append(self._fixed(child.data))
+                        continue
+                    part = self._value(child)
+                    pieces.append(_spoken(part))
+                    names |= part.names
+                    needs |= part.needs
+            elif isinstance(node, nodes.If):
+                chosen, inner = self._if(node)
+                pieces.append(chosen)
+                names |= inner.names
+                needs |= inner.needs
+            else:
+                raise refused(node)
+        return _Body(tuple(pieces), frozenset(names), frozenset(needs))
+
+    def _value(self, node: nodes.Node) -> Part:
+        part = self._expressions.expression(node)
+        if part.shape.family is Family.TRUTH:
+            raise ExpressionError("yes or no cannot be spoken", "write {% if ... %}...{% endif %}")
+        return part
+
+    def _if(self, node: nodes.If) -> tuple[Spoken, _Body]:
+        cases: list[tuple[Part, _Body]] = []
+        known: frozenset[str] = frozenset()
+        names: frozenset[str] = frozenset()
+        needs: frozenset[str] = frozenset()
+        for branch in (node, *node.elif_):
+            test = self._expressions.expression(branch.test)
+            present, absent = narrowing(branch.test)
+            body = self.body(branch.body)
+            cases.append((test, body))
+            names |= test.names | body.names
+            needs |= (test.needs | (body.needs - present)) - known
+            known |= absent
+        last = self.body(node.else_)
+        names |= last.names
+        needs |= last.needs - known
+
+        def chosen(values: Values, speak: Speak) -> str:
+            body = next((body for test, body in cases if test.run(values)), last)
+            return "".join(p if isinstance(p, str) else p(values, speak) for p in body.pieces)
+
+        return chosen, _Body((), names, needs)
+
+    def _fixed(self, text: str) -> str:
+        """The fixed part of a text in words, with the white space at its ends kept."""
+        core = text.strip()
+        if not core:
+            return " "
+        return text[: len(text) - len(text.lstrip())] + self._plain(core) + text[len(text.rstrip()) :]
+
+
+def _spoken(part: Part) -> Spoken:
+    run, kind = part.run, part.shape.kind
+
+    def piece(values: Values, speak: Speak) -> str:
+        value = run(values)
+        return "" if value is None else speak(value, kind)
+
+    return piece
