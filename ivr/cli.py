@@ -61,6 +61,47 @@ def check(paths: Flows, config: NamesFrom = None) -> None:
 
 
 @app.command()
+def simulate(
+    flow: Annotated[Path, typer.Argument(help="The flow's file.")],
+    param: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--param", "-p", help="A value of the flow, as name=value; the rest are samples."),
+    ] = None,
+    language: Annotated[OptionalText, typer.Option(help="The language of the call.")] = None,
+) -> None:
+    """A call as text: type keys, or what the caller says."""
+    from ivr.flow.simulator import run
+
+    raise SystemExit(run(flow, _pairs(param or []), language))
+
+
+@app.command()
+def test(
+    paths: Flows,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every scenario.")] = False,
+) -> None:
+    """Plays the scenarios that lie beside flows."""
+    from ivr.flow.test_command import run
+
+    raise SystemExit(run(paths, verbose=verbose))
+
+
+@bench.command()
+def calls(
+    calls: Annotated[int, typer.Option(help="Calls at once.", min=1)] = 200,
+    seconds: Annotated[float, typer.Option(help="How long all of them are up.", min=1)] = 30.0,
+    rate: Annotated[float, typer.Option(help="Calls set up a second.", min=0.1)] = 20.0,
+    server: Annotated[
+        OptionalText, typer.Option(help="HOST:PORT of a server that is up; without it one is started.")
+    ] = None,
+) -> None:
+    """Many calls at once, each hearing prompts and pressing keys; prints one JSON object."""
+    from ivr.bench.command import Options, run
+
+    raise SystemExit(run(Options(calls, seconds, rate, server)))
+
+
+@app.command()
 def phone(
     uri: Annotated[OptionalText, typer.Argument(help="Whom to call, as sip:1001@127.0.0.1:5060.")] = None,
     answer: Annotated[bool, typer.Option("--answer", help="Wait for a call instead of placing one.")] = False,
@@ -78,6 +119,16 @@ def phone(
         raise typer.BadParameter("give an address to call, or --answer")
     listen = f"udp:127.0.0.1:{port}" if answer or port else None
     raise SystemExit(run(Options(uri, language, say, wav, script, record, listen)))
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"write {text!r} as name=value")
+        pairs[name.strip()] = value
+    return pairs
 
 
 def _environment(config: Path | None) -> Environment | None:
