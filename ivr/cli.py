@@ -75,8 +75,8 @@ def simulate(
     raise SystemExit(run(flow, _pairs(param or []), language))
 
 
-@app.command()
-def test(
+@app.command("test")
+def play_scenarios(
     paths: Flows,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every scenario.")] = False,
 ) -> None:
