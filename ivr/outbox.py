@@ -103,7 +103,8 @@ class Outbox:
                         log.error("the outbox waits: %s", error)
                         wait_s = _LOOK_S
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), wait_s)
+                        async with asyncio.timeout(wait_s):
+                            await self._wake.wait()
                     # Ends and new deliveries come in swarms; one look serves all that come within this time.
                     await asyncio.sleep(_PACE_S)
             finally:
