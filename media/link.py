@@ -62,6 +62,7 @@ class Link:
         "_frame_samples",
         "_hearing",
         "_keying",
+        "_late_before",
         "_marker",
         "_octets",
         "_packet",
@@ -110,7 +111,7 @@ class Link:
         self.ssrc = secrets.randbits(32)
         self._sequence = secrets.randbits(15)  # in the lower half, as RFC 3711 section 3.3.1 advises
         self._timestamp = secrets.randbits(32)
-        self._sample = self._octets = 0
+        self._sample = self._octets = self._late_before = 0
         self.packets_sent = self.packets_received = self.dropped = self.send_errors = 0
         self._packet = bytearray(HEADER_BYTES)
         self._sink: FrameSink | None = None
@@ -180,7 +181,7 @@ class Link:
             packets_sent=self.packets_sent,
             packets_received=self.packets_received,
             packets_lost=peer.lost,
-            packets_late=self._hearing.late if self._hearing is not None else 0,
+            packets_late=self._late_before + (self._hearing.late if self._hearing is not None else 0),
             jitter_ms=peer.jitter_ms,
             remote_lost=max(0, remote.lost) if remote is not None else 0,
             remote_jitter_ms=peer.reports.remote_jitter_ms(),
@@ -264,6 +265,8 @@ class Link:
             or (address != peer.source and not self._admit(address, sequence))
         ):
             self.dropped += 1
+            if address[:2] == peer.source:
+                peer.heard_at = now  # comfort noise, say: nothing to hear, but somebody is there
             return
         reception = peer.reception
         if reception is None or reception.ssrc != ssrc:
@@ -301,7 +304,7 @@ class Link:
         self._silence = codec.silence
         self._frame_samples = codec.frame_samples
         self._step = codec.clock_rate * FRAME_MS // 1000
-        self._hearing = None
+        self._stop_hearing()
         self._hear()
         self._direct()
 
@@ -314,9 +317,14 @@ class Link:
     def _hear(self) -> None:
         """Buffers and decodes only while somebody wants it."""
         if not self._receives or (self._sink is None and self._tap is None):
-            self._hearing = None
+            self._stop_hearing()
         elif self._hearing is None:
             self._hearing = Hearing(self._codec)
+
+    def _stop_hearing(self) -> None:
+        if self._hearing is not None:
+            self._late_before += self._hearing.late
+            self._hearing = None
 
     def _admit(self, address: Address, sequence: int) -> bool:
         address = address[:2]  # an IPv6 address comes with flow and scope

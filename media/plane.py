@@ -2,10 +2,8 @@
 
 Every 5 ms one of four groups of streams is due, and each of its streams sends one packet; then whatever came
 to any socket is taken in one sweep over an epoll set of the plane's own. So a wake of the event loop serves
-many packets, however many calls there are, and a packet waits 5 ms at most.
-
-When the loop was late, a group catches up at twice the pace; beyond `GIVE_UP_S` the missed packets are not
-sent at all, and the media clock jumps. There are never two packets of a stream within 10 ms.
+many packets, however many calls there are, and a packet waits 5 ms at most. A wake for each packet
+(`add_reader`), when they come one by one as from many callers, measured twice the processor time.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from media.codecs import FRAME_MS
 from media.link import Link
+from media.pace import FRAME_S, Lateness, Pace
 from media.ports import PortPair, PortPool
 from media.source import Address
 from media.stream import RtpStream, StreamEvents
@@ -30,16 +28,14 @@ logger = logging.getLogger(__name__)
 DATAGRAM_BYTES: Final = 2048
 
 GROUPS: Final = 4
-FRAME_S: Final = FRAME_MS / 1000
 SLOT_S: Final = FRAME_S / GROUPS
-GIVE_UP_S: Final = 0.1
 
-_CATCH_UP_S: Final = FRAME_S / 2
 _IDLE_S: Final = 0.1
-_TOLERANCE_S: Final = 0.001  # a loop with a clock of milliseconds may wake us so much too early
 _SWEEPS: Final = 8
-_WINDOW_S: Final = 2.0
 _BACKLOG: Final = 512
+
+_Receive = Callable[[bytearray], tuple[int, Address]]
+_Handler = Callable[[bytearray, int, Address, float], None]
 
 
 @dataclass(slots=True)
@@ -53,16 +49,15 @@ class Totals:
     skipped: int = 0
 
 
-_Receive = Callable[[bytearray], tuple[int, Address]]
-_Handler = Callable[[bytearray, int, Address, float], None]
-
-
 class _Group:
-    __slots__ = ("due", "links", "not_before")
+    """Streams that send at the same time; the tuple is replaced, never changed, so that a tick may end
+    streams.
+    """
+
+    __slots__ = ("links", "pace")
 
     def __init__(self) -> None:
-        self.due = 0.0
-        self.not_before = 0.0
+        self.pace = Pace(0.0)
         self.links: tuple[Link, ...] = ()
 
 
@@ -74,21 +69,19 @@ class RtpPlane:
         self.timeout_s = timeout_s
         self.cname = f"{secrets.token_hex(6)}@{address}"
         self._ports = ports
-        self._groups = [_Group() for _ in range(GROUPS)]
+        self._groups = tuple(_Group() for _ in range(GROUPS))
         self._streams: set[RtpStream] = set()
-        self._past = Totals()
-        self._buffer = bytearray(DATAGRAM_BYTES)
-        self._due = 0.0
-        self._lateness = (0.0, 0.0)
-        self._window_end = 0.0
         self._readers: dict[int, tuple[_Receive, _Handler]] = {}
+        self._buffer = bytearray(DATAGRAM_BYTES)
+        self._past = Totals()
+        self._lateness = Lateness()
+        self._due = 0.0
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self.time = loop.time
         self._epoll = select.epoll()
-        self._poll = self._epoll.poll
         self._set_out(loop.time())
 
     async def close(self) -> None:
@@ -117,7 +110,7 @@ class RtpPlane:
     @property
     def lateness_ms(self) -> float:
         """How late the event loop woke the plane, at worst within the last seconds; shows saturation."""
-        return max(self._lateness) * 1000
+        return self._lateness.worst_s * 1000
 
     def totals(self) -> Totals:
         """Counts of all streams, closed ones included."""
@@ -155,21 +148,20 @@ class RtpPlane:
 
     def _set_out(self, now: float) -> None:
         for index, group in enumerate(self._groups):
-            group.due = now + (index + 1) * SLOT_S
+            group.pace = Pace(now + (index + 1) * SLOT_S)
         self._due = now + SLOT_S
         self._timer = self._loop.call_at(self._due, self._wake)
 
     def _wake(self) -> None:
         now = self.time()
-        self._note_lateness(now)
-        limit = now + _TOLERANCE_S
+        self._lateness.note(now - self._due, now)
         for group in self._groups:
-            if group.due <= limit and group.not_before <= limit:
+            if group.pace.ready(now):
                 self._tick(group, now)
         self._sweep(now)
         self._due += SLOT_S if self._streams else _IDLE_S
-        if self._due <= limit:
-            self._due += (int((limit - self._due) / SLOT_S) + 1) * SLOT_S
+        if self._due <= now:
+            self._due += (int((now - self._due) / SLOT_S) + 1) * SLOT_S
         self._timer = self._loop.call_at(self._due, self._wake)
 
     def _tick(self, group: _Group, now: float) -> None:
@@ -178,44 +170,31 @@ class RtpPlane:
                 link.tick(now)
             except Exception:
                 logger.exception("a stream failed in its tick")
-        group.due += FRAME_S
-        group.not_before = now + _CATCH_UP_S
-        behind = now - group.due
-        if behind > GIVE_UP_S:
-            ticks = int(behind / FRAME_S) + 1
-            group.due += ticks * FRAME_S
-            self._past.skipped += ticks * len(group.links)
+        skipped = group.pace.sent(now)
+        if skipped:
+            self._past.skipped += skipped * len(group.links)
             for link in group.links:
-                link.skip(ticks)
+                link.skip(skipped)
 
     def _sweep(self, now: float) -> None:
         """Takes one datagram of every socket that has some, until none has or it was the last round."""
-        buffer = self._buffer
-        readers = self._readers
+        buffer, readers, poll = self._buffer, self._readers, self._epoll.poll
         for _ in range(_SWEEPS):
-            ready = self._poll(0)
+            ready = poll(0)
             if not ready:
                 return
             for fd, _mask in ready:
                 reader = readers.get(fd)
                 if reader is None:
                     continue  # closed by what came before it in this round
+                receive, handle = reader
                 try:
-                    size, address = reader[0](buffer)
+                    size, address = receive(buffer)
+                    handle(buffer, size, address, now)
                 except OSError:
                     continue
-                try:
-                    reader[1](buffer, size, address, now)
                 except Exception:
                     logger.exception("a stream failed on a packet")
-
-    def _note_lateness(self, now: float) -> None:
-        late = max(0.0, now - self._due)
-        before, current = self._lateness
-        if now >= self._window_end:
-            self._window_end = now + _WINDOW_S
-            before, current = current, 0.0
-        self._lateness = (before, max(current, late))
 
 
 def _add(totals: Totals, link: Link | None) -> None:

@@ -130,6 +130,19 @@ async def test_a_caller_who_vanishes_is_reported_once_and_again_after_a_new_sile
         await until(lambda: events.all == [("timed_out",)] * 2)
 
 
+async def test_a_far_end_that_sends_only_comfort_noise_is_still_there():
+    async with running_plane() as plane:
+        far, events = FarEnd(), Events()
+        stream = plane.open(events)
+        stream.connect(far.address, PCMA, 8, 101)
+        far.send(stream, audio(1))
+        await until(lambda: stream.link.packets_received == 1)
+        heard_at = stream.link._peer.heard_at
+        far.send(stream, RtpPacket(13, 2, 320, 7, b"\x40"))
+        await until(lambda: stream.link._peer.heard_at > heard_at)
+        assert (stream.link.packets_received, events.all) == (1, [])
+
+
 async def test_who_is_not_expected_to_send_cannot_time_out():
     async with running_plane(timeout_s=0.1) as plane:
         far, events = FarEnd(), Events()
