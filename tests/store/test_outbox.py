@@ -247,6 +247,20 @@ async def test_closing_waits_for_a_try_under_way(tmp_path: Path, receiver: Recei
     assert len(receiver.received) == 1
 
 
+async def test_closing_ends_whenever_it_comes(tmp_path: Path, receiver: Receiver) -> None:
+    async with Bench(tmp_path, {}, Webhook(url=receiver.url, secret=SECRET)) as bench:
+        for turn in range(12):
+            await bench.store.enqueue([delivery(RESULT)])
+            await receiver.wait_for(turn + 1)
+            for _ in range(turn):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(30):
+                await bench.outbox.close()
+            await bench.outbox.start(bench.store)
+        await bench.wait_until_delivered()
+    assert len(receiver.received) == 12
+
+
 def test_pauses_grow_to_an_hour_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module, "FIRST_PAUSE_S", 2.0)
     for attempts in range(1, 40):
