@@ -88,7 +88,7 @@ class TcpTransport:
         await asyncio.gather(*dials, return_exceptions=True)
         for connection in list(self._by_id.values()):
             connection.close()
-        for _ in range(50):
+        for _ in range(30):
             if not self._by_id:
                 return
             await asyncio.sleep(0.01)

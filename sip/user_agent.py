@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 BUSY_RETRY_S: Final = 5
 """Retry-After where a trunk has all the calls it may have, or no media port is free."""
 DRAIN_RETRY_S: Final = 30
-CLOSE_S: Final = 1.5
+CLOSE_S: Final = 1.2
 """How long `close` waits for the answers to its BYEs."""
 
 _KNOWN: Final = frozenset(
@@ -174,19 +174,20 @@ class UserAgent:
 
     def requested(self, server: ServerTransaction) -> None:
         request = server.request
-        if not self.known(server.hop.remote.host):
+        trunk = self._trunks.match(server.hop.remote.host)
+        if trunk is None and (request.to.tag is None or not self.known(server.hop.remote.host)):
+            # A stranger, or the far end of a call past its trunk, which may do no more than go on with it.
             self._endpoint.abandon(server)
-            return
-        if request.method == "CANCEL":
+        elif request.method == "CANCEL":
             self._cancel(server)
         elif not self._extensions(server):
             pass
-        elif request.to.tag is not None:
+        elif trunk is None or request.to.tag is not None:
             self._in_dialog(server)
         elif self._endpoint.layer.merged(server):
             self._endpoint.respond(server, 482)
         else:
-            self._out_of_dialog(server)
+            self._out_of_dialog(server, trunk)
 
     def acked(self, ack: Request) -> None:
         session = self._dialogs.get(_dialog_id(ack))
@@ -241,7 +242,7 @@ class UserAgent:
         else:
             dialog.requested(server)
 
-    def _out_of_dialog(self, server: ServerTransaction) -> None:
+    def _out_of_dialog(self, server: ServerTransaction, trunk: str) -> None:
         request = server.request
         method = request.method
         hops = request.max_forwards
@@ -250,7 +251,7 @@ class UserAgent:
         elif request.uri.scheme != "sip":
             self._endpoint.respond(server, 416)
         elif method == "INVITE":
-            self._invited(server)
+            self._invited(server, trunk)
         elif method == "OPTIONS":
             self._asked(server)
         elif method in ("BYE", "NOTIFY"):
@@ -269,14 +270,10 @@ class UserAgent:
         extra = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Accept-Encoding", "identity"))
         self._endpoint.respond(server, 200, extra=extra)
 
-    def _invited(self, server: ServerTransaction) -> None:
+    def _invited(self, server: ServerTransaction, name: str) -> None:
         endpoint = self._endpoint
         request = server.request
         endpoint.respond(server, 100)
-        name = self._trunks.match(server.hop.remote.host)
-        if name is None:  # known only as the far end of a call
-            endpoint.respond(server, 403)
-            return
         trunk = self._trunks[name]
         wait_s = DRAIN_RETRY_S if self._draining else self._admit()
         if wait_s is None and self._calls[name] >= trunk.max_calls:

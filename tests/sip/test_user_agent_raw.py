@@ -312,9 +312,10 @@ async def test_a_cancel_that_finds_nothing() -> None:
         await p.response(481)
 
 
-async def test_record_routes_are_followed_and_not_the_contact() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_record_routes_are_followed_and_not_the_contact(host: str) -> None:
     async with agent() as b, peer() as p, peer() as proxy:
-        via_proxy = f"Record-Route: sip:127.0.0.1:{proxy.address.port};lr\r\n"
+        via_proxy = f"Record-Route: sip:{host}:{proxy.address.port};lr\r\n"
         _, tag = await dial(p, b, extra=via_proxy)
         ack(p, b, tag)
         await b.leg.hang_up()  # type: ignore[attr-defined]
@@ -322,6 +323,48 @@ async def test_record_routes_are_followed_and_not_the_contact() -> None:
         assert bye.uri.port == p.address.port
         assert bye.routes[0].uri.port == proxy.address.port
         assert "BYE" not in p.seen
+
+
+@pytest.mark.parametrize("open_still", [True, False])
+async def test_a_dialog_over_tcp_keeps_to_its_connection_while_that_is_open(open_still: bool) -> None:
+    async with agent() as b, peer() as p:
+        dialled: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dialled.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+            writer.close()
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        contact = server.sockets[0].getsockname()[1]
+        to = b.address("tcp")
+        reader, writer = await asyncio.open_connection(*to)
+
+        def written(text: str) -> bytes:
+            ours = f"Contact: <sip:peer@127.0.0.1:{p.address.port}>"
+            theirs = f"Contact: <sip:peer@127.0.0.1:{contact};transport=tcp>"
+            return text.replace("SIP/2.0/UDP", "SIP/2.0/TCP").replace(ours, theirs).encode()
+
+        writer.write(written(p.message("INVITE", to, body=p.sdp())))
+        leg = await b.called()
+        await leg.answer()
+        tag = (await reader.readuntil(b"tag=peer\r\nTo: ")) and await reader.readuntil(b"\r\n")
+        while b"tag=" not in tag:
+            await reader.readuntil(b"To: ")
+            tag = await reader.readuntil(b"\r\n")
+        to_tag = tag.partition(b"tag=")[2].strip().decode()
+        writer.write(written(p.message("ACK", to, branch="z9hG4bK-2", to_tag=to_tag)))
+        await eventually(lambda: leg._session is not None and leg._session.accepted is None)
+        if not open_still:
+            writer.close()
+            await eventually(lambda: b.ua.load().connections == 0)
+        await leg.hang_up()
+        if open_still:
+            assert await asyncio.wait_for(reader.readuntil(b"BYE sip:peer@"), 5)
+            assert dialled.empty()
+        else:
+            assert (await asyncio.wait_for(dialled.get(), 5)).startswith(b"BYE sip:peer@")
+        writer.close()
+        server.close()
 
 
 # Calls of ours
@@ -482,6 +525,29 @@ async def test_a_wrong_password_is_tried_once() -> None:
             await p.request("ACK")
             reply(p, a, await p.request("INVITE"), 401, "t1", WWW_Authenticate=CHALLENGE)
             assert (await event(leg, HungUp)).code == 401
+
+
+async def test_the_far_end_of_a_call_past_the_trunks_may_go_on_with_it_and_no_more() -> None:
+    async with agent(trunk=Trunk(allow=("192.0.2.0/24",))) as a, peer() as p:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        await answered_by(p, a, invite)
+        await p.request("ACK")
+        await event(leg, Answered)
+        p.send(p.message("OPTIONS", a.address()), a.address())
+        p.send(p.message("INVITE", a.address(), branch="z9hG4bK-2", body=p.sdp()), a.address())
+        p.send(
+            f"BYE {invite.contact.uri if invite.contact else ''} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{p.address.port};branch=z9hG4bK-bye;rport\r\n"
+            f"Max-Forwards: 70\r\nFrom: <sip:9@127.0.0.1>;tag=t1\r\nTo: {invite.headers.get('From')}\r\n"
+            f"Call-ID: {invite.call_id}\r\nCSeq: 9 BYE\r\n\r\n",
+            a.address(),
+        )
+        assert (await p.response(200)).cseq.method == "BYE"
+        assert (await event(leg, HungUp)).by == "callee"
+        p.send(p.message("OPTIONS", a.address(), branch="z9hG4bK-3"), a.address())
+        await asyncio.sleep(0.1)
+        assert p.seen == ["INVITE", "ACK", "200"]
 
 
 async def test_a_call_past_the_trunk_gets_no_credentials() -> None:
