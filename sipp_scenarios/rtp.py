@@ -75,16 +75,7 @@ class RtpPeer:
 
     def wait_for_sound(self, wait_s: float) -> bool:
         """Whether a packet that is not silence came within `wait_s`."""
-        return self.wait_for(lambda: any(packet.sound for packet in list(self.heard)), wait_s)
-
-    def wait_for(self, condition: Callable[[], bool], wait_s: float) -> bool:
-        """Whether the condition came true within `wait_s`."""
-        deadline = time.monotonic() + wait_s
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(TICK_S)
-        return True
+        return wait_for(lambda: any(packet.sound for packet in list(self.heard)), wait_s)
 
     def greet(self, port: int) -> None:
         """Sends to a port of the loopback without having heard from it first."""
@@ -168,6 +159,16 @@ class RtpPeer:
         event = payload[0] if kind == TELEPHONE_EVENT and payload else -1
         self.heard.append(Heard(time.monotonic(), kind, sequence, sound and event < 0, event))
         self._arrived.set()
+
+
+def wait_for(condition: Callable[[], bool], wait_s: float) -> bool:
+    """Whether the condition came true within `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(TICK_S)
+    return True
 
 
 def _event(code: int, end: bool, duration: int) -> bytes:

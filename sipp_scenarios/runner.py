@@ -46,7 +46,12 @@ def own_server(folder: Path) -> Iterator[MakeStage]:
     """A server of our own and the stages around it; it is gone when the block is left."""
     with Server(folder) as server:
         yield lambda scenario: Stage(
-            server.udp, server.tcp, server.api, _subfolder(folder, scenario), _caller(scenario)
+            server.udp,
+            server.tcp,
+            server.api,
+            _subfolder(folder, scenario),
+            _caller(scenario),
+            server=server,
         )
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from sipp_scenarios.rtp import RtpPeer
+from sipp_scenarios.rtp import RtpPeer, wait_for
 from sipp_scenarios.server import PASSWORD, USERNAME
 from sipp_scenarios.stage import NOTICE, Failed, Stage, expect, free_port, unread_port
 
 PARALLEL_CALLS: Final = 200
 CANCEL_ATTEMPTS: Final = 5
+SPARE_FILES: Final = 20
+"""Files that the server may have opened meanwhile for other reasons (database, API connections)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +113,60 @@ def called_cancelled(stage: Stage) -> None:
     api, port = stage.need_api(), free_port()
     with stage.sipp("called_cancelled", port=port):
         call = stage.dial("notice", port)
-        deadline = time.monotonic() + 5
-        while not any(event["kind"] == "ringing" for event in api.get(f"/api/voice/calls/{call}")["events"]):
-            if time.monotonic() > deadline:
-                raise Failed("the record does not say that it rings")
-            time.sleep(0.05)
-        api.post(f"/api/voice/calls/{call}/hangup")
+        _hang_up_while_ringing(stage, call)
     record = api.ended(call)
     expect(record["answered_at"] is None, "a call taken back counts as answered")
     expect(record["hung_up_by"] == "us", f"the record says that {record['hung_up_by']} hung up")
+
+
+def called_crossing(stage: Stage) -> None:
+    """The API takes a ringing call back, but the answer crosses our CANCEL: ACK, then BYE at once."""
+    port = free_port()
+    with stage.sipp("called_crossing", port=port):
+        _hang_up_while_ringing(stage, stage.dial("notice", port))
+
+
+def called_resends(stage: Stage) -> None:
+    """We call, and our ACK seems lost: the 200 comes again and is acknowledged again."""
+    stage.need_api()
+    port = free_port()
+    with RtpPeer() as peer, stage.sipp("called_resends", "-nr", peer=peer, port=port):
+        stage.dial("notice", port)
+    stage.check_record("normal", "us")
+
+
+def called_tcp(stage: Stage) -> None:
+    """We call over TCP."""
+    stage.need_api()
+    port = free_port()
+    with RtpPeer() as peer, stage.sipp("called_early_media", peer=peer, port=port, transport="t1"):
+        stage.dial("notice", port, ";transport=tcp")
+    stage.check_record("normal", "us")
+
+
+def vanished(stage: Stage) -> None:
+    """The caller sends neither media nor BYE: the server ends the call, and the record says why."""
+    stage.need_api()
+    stage.call("vanished", limit_s=40)
+    stage.check_record("media_timeout", "us")
+
+
+def refused_reinvite(stage: Stage) -> None:
+    """A re-INVITE with nothing in common gets 488, and the call goes on as it was."""
+    with RtpPeer() as peer:
+        stage.call("refused_reinvite", peer=peer)
+        _check_flowing(peer, 1.8)
+    stage.check_record("normal", "caller")
+
+
+def unknown_extension(stage: Stage) -> None:
+    """A call that requires an extension unknown here gets 420 that names it."""
+    stage.call("unknown_extension")
+
+
+def unknown_dialog(stage: Stage) -> None:
+    """A BYE of no call gets 481."""
+    stage.call("unknown_dialog")
 
 
 def lost_ack(stage: Stage) -> None:
@@ -220,7 +267,7 @@ def options(stage: Stage) -> None:
 
 def parallel(stage: Stage) -> None:
     """200 calls at the same time, 40 new ones a second; all are answered and end well."""
-    count = str(PARALLEL_CALLS)
+    count, files = str(PARALLEL_CALLS), stage.open_files()
     # All calls of SIPp name one media port; nobody reads it, what arrives is dropped by the kernel.
     with unread_port() as port:
         load = ("-m", count, "-l", count, "-r", "40")
@@ -231,6 +278,19 @@ def parallel(stage: Stage) -> None:
         ended = [stage.api.ended(record["id"]) for record in records]
         causes = {record["cause"] for record in ended}
         expect(causes == {"normal"}, f"the causes are {sorted(causes)}")
+        expect(
+            wait_for(lambda: stage.open_files() <= files + SPARE_FILES, 10),
+            f"{stage.open_files()} files and sockets are open after the calls, {files} before",
+        )
+
+
+def _hang_up_while_ringing(stage: Stage, call: str) -> None:
+    api, deadline = stage.need_api(), time.monotonic() + 5
+    while not any(event["kind"] == "ringing" for event in api.get(f"/api/voice/calls/{call}")["events"]):
+        if time.monotonic() > deadline:
+            raise Failed("the record does not say that it rings")
+        time.sleep(0.05)
+    api.post(f"/api/voice/calls/{call}/hangup")
 
 
 def _check_flowing(peer: RtpPeer, at_least_s: float) -> None:
@@ -255,6 +315,13 @@ ALL: Final = (
     Scenario("hold", hold),
     Scenario("cancel", cancel),
     Scenario("called-cancelled", called_cancelled),
+    Scenario("vanished", vanished),
+    Scenario("called-crossing", called_crossing),
+    Scenario("called-resends", called_resends),
+    Scenario("called-tcp", called_tcp),
+    Scenario("refused-reinvite", refused_reinvite),
+    Scenario("unknown-extension", unknown_extension),
+    Scenario("unknown-dialog", unknown_dialog),
     Scenario("lost-ack", lost_ack),
     Scenario("no-ack", no_ack, slow=True),
     Scenario("retransmissions", retransmissions),

@@ -151,7 +151,7 @@ class Server:
         first = random.randrange(20000, 28000, 2)
         return {
             "sip": {"listen": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
-            "media": {"ports": [first, first + 2000]},
+            "media": {"ports": [first, first + 2000], "timeout_s": 12},
             "api": {
                 "port": 0,
                 "keys": {"scenarios": {"key": self._key, "scopes": ["calls:read", "calls:write"]}},

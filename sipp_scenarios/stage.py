@@ -9,12 +9,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from sipp_scenarios.rtp import RtpPeer
-from sipp_scenarios.server import Api
+from sipp_scenarios.server import Api, Server
 
 XML: Final = Path(__file__).resolve().parent / "xml"
 CODE: Final = "1001"
@@ -47,7 +47,7 @@ class Stage:
     folder: Path
     caller: str
     number: str = CODE
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    server: Server | None = None
 
     @contextmanager
     def sipp(
@@ -105,11 +105,23 @@ class Stage:
         with self.sipp(scenario, *options, **settings):
             pass
 
-    def dial(self, flow: str, port: int) -> str:
-        """Has the server call `port` on the loopback from our caller number; gives the call's id."""
+    def open_files(self) -> int:
+        """Files and sockets that the server has open; 0 for a foreign one."""
+        return 0 if self.server is None else len(list(Path(f"/proc/{self.server.pid}/fd").iterdir()))
+
+    def dial(self, flow: str, port: int, params: str = "") -> str:
+        """Has the server call `port` on the loopback from our caller number; gives the call's id.
+
+        `params` are those of the URI, as `;transport=tcp`.
+        """
         placed = self.need_api().post(
             "/api/voice/call/initiate",
-            {"to": f"sip:sipp@127.0.0.1:{port}", "flow": flow, "trunk": "local", "caller_id": self.caller},
+            {
+                "to": f"sip:sipp@127.0.0.1:{port}{params}",
+                "flow": flow,
+                "trunk": "local",
+                "caller_id": self.caller,
+            },
         )
         return str(placed["id"])
 
@@ -142,9 +154,9 @@ def free_port() -> int:
 
 
 def _wait_until_bound(port: int, wait_s: float = 5.0) -> None:
-    """Returns when some process has bound the UDP port; trying to bind would get in the way."""
+    """Returns when some process has bound the port; trying to bind would get in the way."""
     sign, deadline = f":{port:04X} ", time.monotonic() + wait_s
-    while sign not in Path("/proc/net/udp").read_text(encoding="ascii"):
+    while not any(sign in Path(f"/proc/net/{kind}").read_text(encoding="ascii") for kind in ("udp", "tcp")):
         if time.monotonic() > deadline:
             raise Failed(f"SIPp did not open port {port} within {wait_s:g} s")
         time.sleep(0.02)

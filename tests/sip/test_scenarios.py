@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sipp_scenarios.rtp import TELEPHONE_EVENT, RtpPeer
+from sipp_scenarios.rtp import TELEPHONE_EVENT, RtpPeer, wait_for
 from sipp_scenarios.runner import Outcome, choose, main, own_server, play, play_all
 from sipp_scenarios.scenarios import ALL, Scenario
 from sipp_scenarios.stage import XML, Skipped, Stage, expect
@@ -83,7 +83,7 @@ def test_two_peers_hear_each_others_silence_and_keys() -> None:
         assert other.wait_for_media(5)
         assert one.wait_for_media(5)
         other.press("4#")
-        assert one.wait_for(lambda: len(_events(one)) == 16, 5)
+        assert wait_for(lambda: len(_events(one)) == 16, 5)
     assert _events(one)[:8] == [4] * 8
     assert _events(one)[8:] == [11] * 8
     assert one.heard[0].payload_type == 8
