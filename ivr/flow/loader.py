@@ -10,9 +10,10 @@ from pathlib import Path
 import yaml
 
 from ivr.flow.checker import check_flow
+from ivr.flow.composing import MAX_BYTES, children, compose, place_of
 from ivr.flow.graph import edges_of, reached_from
 from ivr.flow.model import Events, Flow, Limits, ResultField, Step, Target
-from ivr.flow.nodes import MAX_BYTES, Entry, Fields, Reader, children, compose, place_of
+from ivr.flow.nodes import Entry, Fields, Reader
 from ivr.flow.phrases import read_phrases
 from ivr.flow.problems import START, FlowError, Place, Problem, Report, Rule, did_you_mean
 from ivr.flow.reading import FlowScope, StepReader

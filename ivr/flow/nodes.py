@@ -1,164 +1,26 @@
-"""A flow file as YAML nodes: every key and value with its place, within limits, and YAML 1.1's traps told
-apart.
+"""Reading YAML nodes: every key and value with its place, and YAML 1.1's traps told apart.
 
-Nothing is constructed from the YAML by the library: the readers below take scalars as the author wrote them.
+The readers take scalars as the author wrote them; what does not fit is reported, and reading goes on.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeVar
 
 import yaml
 
+from ivr.flow.composing import MAX_BYTES, compose, kind_of, place_of, swallows
 from ivr.flow.problems import Place, Report, Rule, did_you_mean
 
-MAX_BYTES = 512 * 1024
-"""Largest flow file."""
-
-MAX_NODES = 50_000
-"""Most nodes of a flow, with every alias counted as often as it is used (a YAML bomb is many aliases)."""
-
-MAX_DEPTH = 24
+__all__ = ["MAX_BYTES", "Entry", "Fields", "Reader", "compose", "has_braces", "place_of"]
 
 T = TypeVar("T")
-# The base loader resolves nothing by itself: an unquoted scalar is looked at when it is read.
-_LOADER: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-_TAG = "tag:yaml.org,2002:"
-_TAGS = frozenset(_TAG + name for name in ("str", "map", "seq"))
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_SWALLOWED = re.compile(r"(?:[:,\[{]|^\s*-)\s+#")
-_JINJA_BARE = re.compile(r"[:\[,{]\s+\{\{")
-_ALIAS_BARE = re.compile(r"[:\[,{]\s*\*")
-
-
-@lru_cache(maxsize=4096)
-def _kind(written: str) -> str:
-    """What YAML 1.1 takes an unquoted scalar for: str, bool, null, int, float, timestamp, merge, value."""
-    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
-    for tag, pattern in (*resolvers.get(written[:1], ()), *resolvers.get(None, ())):
-        if pattern.match(written):
-            return str(tag).removeprefix(_TAG)
-    return "str"
-
-
-def kind_of(node: yaml.ScalarNode) -> str:
-    """As `_kind`; whatever is in quotes is a str."""
-    return "str" if node.style else _kind(node.value)
-
-
-def place_of(node: yaml.Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def compose(text: str, report: Report) -> yaml.MappingNode | None:
-    """The root mapping of a YAML text, or None when it cannot be used (the report says why)."""
-    try:
-        root = yaml.compose(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        _report_syntax(text, error, report)
-        return None
-    except yaml.YAMLError as error:
-        report.add(Place(1, 1), Rule.YAML, f"the file cannot be read as YAML: {error}")
-        return None
-    except RecursionError:
-        report.add(Place(1, 1), Rule.YAML, "the file is nested too deeply")
-        return None
-    if root is None:
-        report.add(Place(1, 1), Rule.YAML, "the file is empty", "a flow begins with: flow: NAME")
-        return None
-    if not _within_limits(root, report):
-        return None
-    if not isinstance(root, yaml.MappingNode):
-        report.add(place_of(root), Rule.YAML, "a flow file is a mapping", "a flow begins with: flow: NAME")
-        return None
-    return root
-
-
-def _report_syntax(text: str, error: yaml.MarkedYAMLError, report: Report) -> None:
-    """The library tells where it gave up; the cause is often an unquoted `#`, `*`, `{{` some lines before."""
-    mark = error.problem_mark or error.context_mark
-    last = mark.line if mark else 0
-    first = error.context_mark.line if error.context_mark else last
-    lines = text.splitlines()
-    for number in range(min(first, last), min(last + 1, len(lines))):
-        line = lines[number]
-        for pattern, message, hint in (
-            (_SWALLOWED, "# begins a comment here, and the rest of the line is lost", 'quote it: "#"'),
-            (_JINJA_BARE, "{{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'),
-            (_ALIAS_BARE, "* begins a YAML alias here", 'quote it: "*"'),
-        ):
-            found = pattern.search(line)
-            if found:
-                report.add(
-                    Place(number + 1, found.end() - (2 if "{{" in message else 1) + 1),
-                    Rule.YAML,
-                    message,
-                    hint,
-                )
-                return
-    place = Place(last + 1, (mark.column if mark else 0) + 1)
-    problem = error.problem or "not understood"
-    if lines[last : last + 1] and lines[last][place.column - 1 : place.column] == "\t":
-        report.add(place, Rule.YAML, "a tab cannot indent YAML", "use spaces")
-    elif "another document" in problem:
-        report.add(place, Rule.YAML, "--- begins a second document", "a file holds one flow")
-    else:
-        context = f" ({error.context})" if error.context else ""
-        report.add(place, Rule.YAML, f"not valid YAML: {problem}{context}")
-
-
-def _within_limits(root: yaml.Node, report: Report) -> bool:
-    """Counts nodes with aliases expanded, without expanding them; refuses cycles, depth and foreign tags."""
-    sizes: dict[int, int] = {}
-    open_nodes: set[int] = set()
-
-    def size(node: yaml.Node, depth: int) -> int | None:
-        key = id(node)
-        if key in sizes:
-            return sizes[key]
-        if key in open_nodes:
-            report.add(place_of(node), Rule.YAML, "an anchor contains itself")
-            return None
-        if depth > MAX_DEPTH:
-            report.add(place_of(node), Rule.YAML, f"nested more than {MAX_DEPTH} deep")
-            return None
-        if node.tag not in _TAGS:
-            report.add(place_of(node), Rule.YAML, f"the tag {node.tag} is not allowed", "leave it out")
-            return None
-        total = 1
-        if not isinstance(node, yaml.ScalarNode):
-            open_nodes.add(key)
-            for child in children(node):
-                part = size(child, depth + 1)
-                if part is None:
-                    return None
-                total += part
-            open_nodes.discard(key)
-        sizes[key] = total
-        if total > MAX_NODES:
-            report.add(
-                place_of(node), Rule.YAML, f"more than {MAX_NODES} values when its aliases are written out"
-            )
-            return None
-        return total
-
-    return size(root, 0) is not None
-
-
-def children(node: yaml.Node) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield key
-            yield value
-    else:
-        yield from node.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +188,7 @@ class Reader:
     def _empty(self, node: yaml.Node, what: str) -> None:
         number = node.start_mark.line
         nearby = self._lines[max(0, number - 1) : number + 1]
-        if any(_SWALLOWED.search(line) for line in nearby):
+        if any(map(swallows, nearby)):
             self.problem(node, Rule.YAML, f"{what} is empty: # begins a comment", 'quote it: "#"')
         else:
             self.problem(node, Rule.YAML, f"{what} is empty")

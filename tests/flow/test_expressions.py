@@ -114,7 +114,7 @@ def test_conditions(source: str, wanted: bool) -> None:
     ],
 )
 def test_refused_conditions(source: str, message: str) -> None:
-    with pytest.raises(ExpressionError, match=".*") as caught:
+    with pytest.raises(ExpressionError) as caught:
         compile_condition(source, SCOPE)
     assert message in str(caught.value) or "nested too deeply" in str(caught.value)
 

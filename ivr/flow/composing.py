@@ -1,0 +1,217 @@
+"""The nodes of a YAML text, within limits: no alias, depth or tag can cost more than the file is worth.
+
+Nothing is constructed or resolved by the library. The nodes are built from the parser's events, so that a
+text which goes beyond a limit is given up where it does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from ivr.flow.problems import START, Place, Report, Rule
+
+MAX_BYTES = 512 * 1024
+"""Largest flow file."""
+
+MAX_NODES = 50_000
+"""Most nodes of a flow, with every alias counted as often as it is used (a YAML bomb is many aliases)."""
+
+MAX_DEPTH = 24
+
+_LOADER: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_TAG = "tag:yaml.org,2002:"
+_TAGS = frozenset((None, "!", *(_TAG + name for name in ("str", "map", "seq"))))
+_BEGINS = "a flow begins with: flow: NAME"
+_SWALLOWED = re.compile(r"(?:[:,\[{]|^\s*-)\s+#")
+_JINJA_BARE = re.compile(r"[:\[,{]\s+\{\{")
+_ALIAS_BARE = re.compile(r"[:\[,{]\s*\*")
+
+
+@lru_cache(maxsize=4096)
+def _kind(written: str) -> str:
+    """What YAML 1.1 takes an unquoted scalar for: str, bool, null, int, float, timestamp, merge, value."""
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
+    for tag, pattern in (*resolvers.get(written[:1], ()), *resolvers.get(None, ())):
+        if pattern.match(written):
+            return str(tag).removeprefix(_TAG)
+    return "str"
+
+
+def kind_of(node: yaml.ScalarNode) -> str:
+    """As `_kind`; whatever is in quotes is a str."""
+    return "str" if node.style else _kind(node.value)
+
+
+def place_of(node: yaml.Node) -> Place:
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def swallows(line: str) -> bool:
+    """Whether a comment begins in a line where a value was to be expected."""
+    return _SWALLOWED.search(line) is not None
+
+
+def children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+    else:
+        yield from node.value
+
+
+def compose(text: str, report: Report) -> yaml.MappingNode | None:
+    """The root mapping of a YAML text, or None when it cannot be used (the report says why)."""
+    try:
+        root = _Composer().root(text)
+    except _Refused as refused:
+        report.add(refused.place, Rule.YAML, refused.message, refused.hint)
+        return None
+    except yaml.MarkedYAMLError as error:
+        _report_syntax(text, error, report)
+        return None
+    except yaml.YAMLError as error:
+        report.add(START, Rule.YAML, f"the file cannot be read as YAML: {str(error).splitlines()[0]}")
+        return None
+    if root is None:
+        report.add(START, Rule.YAML, "the file is empty", _BEGINS)
+    elif not isinstance(root, yaml.MappingNode):
+        report.add(place_of(root), Rule.YAML, "a flow file is a mapping", _BEGINS)
+    else:
+        return root
+    return None
+
+
+class _Refused(Exception):
+    """The text goes beyond a limit."""
+
+    def __init__(self, mark: Any, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.place = Place(mark.line + 1, mark.column + 1)
+        self.message = message
+        self.hint = hint
+
+
+def _marks(event: Any) -> tuple[Any, Any]:
+    return event.start_mark, event.end_mark
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet, and how many nodes it holds so far."""
+
+    node: yaml.CollectionNode
+    size: int = 1
+    key: yaml.Node | None = None
+
+    def add(self, node: yaml.Node) -> None:
+        if isinstance(self.node, yaml.SequenceNode):
+            self.node.value.append(node)
+        elif self.key is None:
+            self.key = node
+        else:
+            self.node.value.append((self.key, node))
+            self.key = None
+
+
+class _Composer:
+    """Builds nodes from events, and counts them with every alias written out."""
+
+    def __init__(self) -> None:
+        self._anchors: dict[str, yaml.Node] = {}
+        self._sizes: dict[int, int] = {}
+        self._open: list[_Open] = []
+        self._root: yaml.Node | None = None
+
+    def root(self, text: str) -> yaml.Node | None:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.ScalarEvent):
+                node = yaml.ScalarNode(_TAG + "str", event.value, *_marks(event), style=event.style)
+                self._begin(event, node)
+                self._close(node, 1)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._open_collection(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                ended = self._open.pop()
+                self._close(ended.node, ended.size)
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(event)
+            elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
+                raise _Refused(event.start_mark, "--- begins a second document", "a file holds one flow")
+        return self._root
+
+    def _open_collection(self, event: yaml.CollectionStartEvent) -> None:
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        kind = yaml.MappingNode if mapping else yaml.SequenceNode
+        node = kind(_TAG + ("map" if mapping else "seq"), [], *_marks(event))
+        self._begin(event, node)
+        if len(self._open) >= MAX_DEPTH:
+            raise _Refused(event.start_mark, f"nested more than {MAX_DEPTH} deep")
+        self._open.append(_Open(node))
+
+    def _begin(self, event: Any, node: yaml.Node) -> None:
+        if event.tag not in _TAGS:
+            raise _Refused(event.start_mark, f"the tag {event.tag} is not allowed", "leave it out")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+
+    def _alias(self, event: Any) -> None:
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            raise _Refused(
+                event.start_mark, f"there is no anchor &{event.anchor}", f'quote it: "*{event.anchor}"'
+            )
+        size = self._sizes.get(id(node))
+        if size is None:
+            raise _Refused(event.start_mark, f"the anchor &{event.anchor} contains itself")
+        self._close(node, size)
+
+    def _close(self, node: yaml.Node, size: int) -> None:
+        """A node is complete: it goes into the one around it."""
+        self._sizes[id(node)] = size
+        if not self._open:
+            self._root = node
+            return
+        around = self._open[-1]
+        around.size += size
+        if around.size > MAX_NODES:
+            message = f"more than {MAX_NODES} values when its aliases are written out"
+            raise _Refused(around.node.start_mark, message)
+        around.add(node)
+
+
+def _report_syntax(text: str, error: yaml.MarkedYAMLError, report: Report) -> None:
+    """The library tells where it gave up; the cause is often an unquoted `#`, `*`, `{{` some lines before."""
+    mark = error.problem_mark or error.context_mark
+    last = mark.line if mark else 0
+    first = error.context_mark.line if error.context_mark else last
+    lines = text.splitlines()
+    for number in range(min(first, last), min(last + 1, len(lines))):
+        line = lines[number]
+        for pattern, message, hint in (
+            (_SWALLOWED, "# begins a comment here, and the rest of the line is lost", 'quote it: "#"'),
+            (_JINJA_BARE, "{{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'),
+            (_ALIAS_BARE, "* begins a YAML alias here", 'quote it: "*"'),
+        ):
+            found = pattern.search(line)
+            if found:
+                report.add(
+                    Place(number + 1, found.end() - (2 if "{{" in message else 1) + 1),
+                    Rule.YAML,
+                    message,
+                    hint,
+                )
+                return
+    place = Place(last + 1, (mark.column if mark else 0) + 1)
+    problem = error.problem or "not understood"
+    if lines[last : last + 1] and lines[last][place.column - 1 : place.column] == "\t":
+        report.add(place, Rule.YAML, "a tab cannot indent YAML", "use spaces")
+    else:
+        context = f" ({error.context})" if error.context else ""
+        report.add(place, Rule.YAML, f"not valid YAML: {problem}{context}")
