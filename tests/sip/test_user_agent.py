@@ -355,7 +355,7 @@ async def test_calls_over_a_bad_network_end_on_both_sides(monkeypatch: pytest.Mo
             loop.call_later(dice.random() * 0.03, send, self, data, hop)
 
     monkeypatch.setattr(UdpTransport, "send", bad)
-    timing = Timing(t1=0.1, t2=0.4, t4=0.5)
+    timing = Timing(t1=0.05, t2=0.2, t4=0.3)
     async with agent(timing=timing) as a, agent(timing=timing) as b:
         ended: list[Cause] = []
 
