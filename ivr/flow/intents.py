@@ -200,7 +200,8 @@ def _index(language: str, candidates: tuple[tuple[str, tuple[str, ...]], ...]) -
     for absent, opposite in _OPPOSITES.items():
         if opposite in names and absent not in names:
             sure, other = _understood(absent, language)
-            phrases += [_Phrase(None, phrase, True) for phrase in (*sure, *other)]
+            phrases += [_Phrase(None, phrase, True) for phrase in sure]
+            phrases += [_Phrase(None, phrase, False) for phrase in other]
     for phrase in (*_split(UNCLEAR.get(language, "")), *_split(UNCLEAR["en"])):
         phrases.append(_Phrase(None, phrase, True))
     return _Index(phrases)

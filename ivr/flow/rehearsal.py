@@ -24,9 +24,9 @@ from ivr.flow.scenarios import Scenario
 from ivr.flow.virtual_call import VirtualCall
 
 
-def rehearse(flow: Flow, scenario: Scenario) -> Failed | None:
+def rehearse(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCall) -> Failed | None:
     """Plays a scenario to the end of its call, in virtual time; None when all of it came true."""
-    call = VirtualCall(flow, scenario.values)
+    call = make(flow, scenario.values)
     player = Player(scenario, call.machine.language)
     player.begin(call.now)
     _tell(player, call, call.start(), [])

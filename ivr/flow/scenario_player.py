@@ -125,6 +125,8 @@ class Player:
         self._path: list[str] = []
         self._outcomes: list[LeftBy] = []
         self._over: Over | None = None
+        self._gone = False
+        """The caller has hung up."""
         self.failure: Failed | None = None
 
     @property
@@ -227,6 +229,8 @@ class Player:
 
     def _try(self, act: Act, now: float) -> tuple[bool, list[Action]]:
         """Whether the step is done now, and what it does."""
+        if self._gone and isinstance(act, Presses | Says | HangsUp):
+            return False, []
         if self._over is not None and not isinstance(act, Hears | Sends | Silence):
             return False, []
         match act:
@@ -245,6 +249,7 @@ class Player:
             case Silence(seconds):
                 return now >= self._began + seconds or self._over is not None, []
             case HangsUp():
+                self._gone = True
                 return True, [HangUpNow()]
             case Sends():
                 return self._sent(act), []

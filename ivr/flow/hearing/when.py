@@ -189,7 +189,7 @@ def _next(today: dt.date | None, month: int | None, day: int) -> dt.date | None:
 def _valid(year: int, month: int, day: int) -> dt.date | None:
     try:
         return dt.date(year, month, day)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

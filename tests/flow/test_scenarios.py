@@ -1,0 +1,285 @@
+"""Scenario files: what is read, what comes true, and what is told when it does not."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from ivr.flow.rehearsal import rehearse
+from ivr.flow.scenarios import ScenarioError, load_scenarios, sample_values, scenario_files
+from ivr.flow.test_command import run
+
+FLOW = """
+flow: kitchen
+languages: [en]
+params: {name: text}
+variables: {state: {one_of: [unknown, ready, late], default: unknown}}
+result:
+  answer: {one_of: [good, bad, unknown], default: unknown}
+  minutes: optional minutes
+limits: {call: 3m, visits: 4}
+events: {hangup: report}
+start: ask
+steps:
+  ask:
+    menu:
+      prompt: ask
+      choices:
+        good: {key: "1", intent: affirm, set: {answer: good}, next: when}
+        bad: {key: "2", intent: deny, set: {answer: bad}, next: lookup}
+        person: {key: "5", next: desk}
+      retry: {wait: 5s, prompts: [again]}
+      otherwise: report
+  when:
+    collect:
+      prompt: when
+      into: minutes
+      keys: {length: 1..3, end: "#", gap: 3s}
+      speech: {slot: minutes}
+      retry: {wait: 5s, prompts: [when]}
+      next: thanks
+      otherwise: report
+  lookup:
+    request: {get: status, body: {name: "{{ name }}"}, answer: {state: order.state}, timeout: 2s}
+    next: told
+    otherwise: sorry
+  told: {say: told, next: report}
+  sorry: {say: sorry, next: report}
+  thanks: {say: thanks, next: report}
+  desk: {transfer: {to: "+911234567890"}, next: report, otherwise: sorry}
+  report:
+    request: {post: report, body: result, background: true}
+    next: bye
+    otherwise: bye
+  bye: {end: normal}
+prompts:
+  ask: {en: "Hello {{ name }}, 1 for good, 2 for bad."}
+  again: {en: "Sorry, good or bad?"}
+  when: {en: "In how many minutes?"}
+  told: {en: "It is {{ state }}."}
+  sorry: {en: "We cannot say."}
+  thanks: {en: "Thank you, {{ minutes }}."}
+"""
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Plays the steps of one scenario in the kitchen flow; gives its failure as text, or None."""
+
+    def play(steps: str, rest: str = "") -> str | None:
+        file = write(tmp_path, f"- {{name: it, steps: [{steps}]{', ' + rest if rest else ''}}}")
+        failure = rehearse(file.flow, file.scenarios[0])
+        if failure is None:
+            return None
+        return "\n".join([f"{failure.step}: {failure.message}", *failure.details])
+
+    return play
+
+
+def write(folder: Path, scenarios: str):
+    (folder / "kitchen.yaml").write_text(FLOW, encoding="utf-8")
+    path = folder / "kitchen.scenarios.yaml"
+    listed = "\n  ".join(scenarios.splitlines())
+    path.write_text(f"flow: kitchen\nwith: {{name: Asha}}\nscenarios:\n  {listed}\n", encoding="utf-8")
+    return load_scenarios(path)
+
+
+TRUE = [
+    '{hears: "Hello Asha"}, {presses: "1"}, {hears: "how many"}, {presses: "20#"}, {hears: "twenty minutes"}',
+    '{hears: "hello  ASHA"}, {hears: "2 for bad"}',
+    '{hears: "two for bad", to_end: true}, {says: "yes"}, {hears: "how many"}, {says: "half an hour"}',
+    '{presses: "120#"}, {hears: "Thank you"}',
+    '{hears: "Hello"}, {presses: "1"}, {hears: "how many"}, {presses: "20"}, {silence: 4s}, {hears: "Thank"}',
+    '{hears: "Hello"}, {silence: 12s}, {hears: "Sorry"}, {silence: 0s}',
+    '{hears: "Hello"}, {says: ""}, {hears: "Sorry"}',
+    '{hears: "Hello"}, {says: "no"}, {replies: {body: {order: {state: ready}}}}, {hears: "It is ready"}',
+    '{presses: "2"}, {sends: {to: status, body: {name: Asha}}}, {replies: {status: 204}}, {hears: "cannot"}',
+    '{presses: "2"}, {fails: "refused"}, {hears: "cannot say"}',
+    '{presses: "2"}, {silence: 5s}, {hears: "cannot say"}',
+    '{presses: "5"}, {transfer: busy}, {hears: "cannot say"}',
+    '{presses: "5"}, {transfer: {to: "+911234567890", outcome: done}}, {sends: report}',
+    "{hangs_up: true}, {sends: {to: report, body: {answer: unknown}}}",
+    "",
+]
+
+
+@pytest.mark.parametrize("steps", TRUE)
+def test_comes_true(play, steps):
+    assert play(steps) is None
+
+
+FALSE = [
+    # what is heard
+    ('{hears: "Namaste"}', '1: hears "Namaste": heard instead: "hello asha, one for good, two for bad."'),
+    ('{hears: "Hello"}, {hears: "Hello"}', '2: hears "Hello": nothing was said'),
+    (
+        '{hears: "Hello"}, {presses: "1"}, {hears: "Sorry"}',
+        '3: hears "Sorry": heard instead: "in how many minutes?"\nthe call went: ask (1) -> when',
+    ),
+    ('{hears: "Hello"}, {presses: "1"}, {hears: "one for good"}', "3: hears"),
+    (
+        '{hears: "Hello"}, {presses: "1"}, {hears: "how many"}, {presses: "20#"}, {hears: "Goodbye"}',
+        '5: hears "Goodbye": heard instead: "thank you, twenty minutes."; the call was over (normal)',
+    ),
+    # what cannot be done
+    (
+        '{presses: "5"}, {says: "hello"}',
+        '2: says "hello": nobody listens for speech\nthe call went: ask (5) -> desk',
+    ),
+    ('{presses: "1"}, {replies: {}}', "2: replies 200: no request is awaited"),
+    ('{presses: "1"}, {fails: late}', "2: fails late: no request is awaited"),
+    ('{presses: "1"}, {transfer: busy}', "2: transfer busy: no transfer is under way"),
+    (
+        '{presses: "5"}, {transfer: {to: "12", outcome: busy}}',
+        "2: transfer to 12 busy: the transfer is to +911234567890",
+    ),
+    (
+        '{hangs_up: true}, {presses: "1"}',
+        '2: presses "1": the call was over (hangup)\nthe call went: ask (hangup) -> report',
+    ),
+    # what is sent
+    (
+        '{presses: "2"}, {sends: {to: status, body: {name: Ravi}}}',
+        "2: sends status {'name': 'Ravi'}: sent were: status {'name': 'Asha'}",
+    ),
+    ('{hears: "Hello"}, {sends: report}', "2: sends report: nothing was sent"),
+    ("{hangs_up: true}, {sends: report}, {sends: report}", "3: sends report: sent were: report"),
+]
+
+
+@pytest.mark.parametrize(("steps", "message"), FALSE)
+def test_a_step_that_does_not_come_true_is_told(play, steps, message):
+    assert play(steps).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        ("result: {answer: bad, minutes: 20}", 'None: result answer: "good", expected "bad"'),
+        ("result: {answer: good}", "None: result minutes: 20, expected nothing"),
+        ("result: {answer: good, minutes: 25}", "None: result minutes: 20, expected 25"),
+        ("cause: hangup", "None: cause: normal, expected hangup"),
+        ("path: [ask, bye]", "None: path: expected ask -> bye\nthe call went: ask (1) -> when (keys) -> "),
+    ],
+)
+def test_an_end_that_does_not_come_true_is_told(play, rest, message):
+    assert play('{presses: "120#"}', rest).startswith(message)
+
+
+def test_all_that_is_wrong_with_the_end_is_told_at_once(play):
+    told = play('{presses: "120#"}', "result: {answer: bad}, cause: failed, path: [ask]")
+    assert [line.partition(":")[0] for line in told.splitlines()] == [
+        "None", "result minutes", "cause", "path", "the call went",
+    ]  # fmt: skip
+
+
+def test_a_right_end(play):
+    rest = "result: {answer: good, minutes: 20}, cause: normal, path: [ask, when, thanks, report, bye]"
+    assert play('{presses: "120#"}', rest) is None
+
+
+UNUSABLE = [
+    ("- {name: a, steps: [{heers: x}]}",
+     '4:23: rule 9: a step of a scenario does one thing\n    hint: did you mean "hears"?'),
+    ("- {name: a, steps: [{hears: x, says: y}]}", "a step of a scenario does one thing"),
+    ("- {name: a, steps: [{hears: 1}]}",
+     'hears must be a text, and YAML reads 1 as a number\n    hint: quote it: "1"'),
+    ('- {name: a, steps: [{hears: ""}]}', "hears needs a text"),
+    ("- {name: a, steps: [{presses: 1}]}", 'hint: quote it: "1"'),
+    ('- {name: a, steps: [{presses: "1x"}]}', '"1x" are no keys'),
+    ("- {name: a, steps: [{silence: 5}]}", "write a unit: 800ms, 5s, 4m"),
+    ("- {name: a, steps: [{hangs_up: false}]}", "hangs_up: false does nothing"),
+    ("- {name: a, steps: [{transfer: gone}]}", 'transfer "gone" is not known'),
+    ("- {name: a, steps: [{replies: {status: 500}}]}", "must be a whole number from 200 to 299"),
+    ("- {name: a, steps: [{sends: {body: {}}}]}", "hint: name the endpoint: to: ENDPOINT"),
+    ("- {name: a}", "a scenario has no steps"),
+    ("- {steps: []}", "say what happens"),
+    ("- {name: a, steps: [], result: {anser: good}}",
+     'the flow has no result anser\n    hint: did you mean "answer"?'),
+    ("- {name: a, steps: [], result: {answer: fine}}", "result answer must be one of good, bad, unknown"),
+    ("- {name: a, steps: [], path: [aks]}", 'the flow has no step "aks"\n    hint: did you mean "ask"?'),
+    ("- {name: a, steps: [], with: {nam: Ravi}}", 'scenario "a": with: nam is not a parameter of kitchen'),
+    ("- {name: a, steps: [], expect: {}}", 'a scenario has no key "expect"'),
+    ("- {name: a, steps: [], name: b}", '"name" stands twice'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scenarios", "message"), UNUSABLE)
+def test_a_mistake_in_the_file_is_told_with_its_place(tmp_path, scenarios, message):
+    with pytest.raises(ScenarioError) as error:
+        write(tmp_path, scenarios)
+    assert message in str(error.value)
+    assert all(problem.line >= 4 for problem in error.value.problems)
+
+
+def test_a_wrong_flow_name_is_told(tmp_path):
+    write(tmp_path, "- {name: a, steps: []}")
+    path = tmp_path / "kitchen.scenarios.yaml"
+    path.write_text(path.read_text().replace("flow: kitchen", "flow: cook"))
+    with pytest.raises(ScenarioError, match="yaml is not the flow cook"):
+        load_scenarios(path)
+
+
+def test_the_problems_of_the_flow_are_told(tmp_path):
+    write(tmp_path, "- {name: a, steps: []}")
+    (tmp_path / "kitchen.yaml").write_text(FLOW.replace("start: ask", "start: aks"))
+    with pytest.raises(ScenarioError) as error:
+        load_scenarios(tmp_path / "kitchen.scenarios.yaml")
+    assert error.value.problems[0].file.endswith("kitchen.yaml")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- 1", b"flow: [", b"flow: kitchen"])
+def test_a_file_that_holds_no_scenarios_is_refused(tmp_path, content):
+    write(tmp_path, "- {name: a, steps: []}")
+    path = tmp_path / "kitchen.scenarios.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ScenarioError):
+        load_scenarios(path)
+
+
+def test_values_of_a_scenario_go_over_those_of_the_file(tmp_path):
+    file = write(tmp_path, "- {name: a, steps: []}\n- {name: b, with: {name: Ravi}, steps: []}")
+    assert [scenario.values["name"] for scenario in file.scenarios] == ["Asha", "Ravi"]
+    assert sample_values(file.path) == {"name": "Asha"}
+
+
+def test_finds_scenario_files_by_folder_by_flow_and_by_name(tmp_path):
+    path = write(tmp_path, "- {name: a, steps: []}").path
+    assert scenario_files([tmp_path]) == [path]
+    assert scenario_files([tmp_path / "kitchen.yaml"]) == [path]
+    assert scenario_files([path, tmp_path]) == [path]
+
+
+def test_the_command_tells_failures_and_counts(tmp_path):
+    path = write(
+        tmp_path, "- {name: good, steps: [{hears: Hello}]}\n- {name: bad, steps: [{hears: Bye}]}"
+    ).path
+    out = StringIO()
+    assert run([tmp_path], out=out) == 1
+    assert out.getvalue().splitlines() == [
+        f'{path}:5: bad: step 1: hears "Bye": heard instead: "hello asha, one for good, two for bad."',
+        "    the call went: ask",
+        "2 scenarios, 1 failed",
+    ]
+
+
+def test_the_command_names_every_scenario_when_asked(tmp_path):
+    write(tmp_path, "- {name: good, steps: []}")
+    out = StringIO()
+    assert run([tmp_path], out=out, verbose=True) == 0
+    assert out.getvalue() == f"{tmp_path}/kitchen.scenarios.yaml:4: good: ok\n1 scenario, all came true\n"
+
+
+def test_the_command_goes_on_after_a_file_that_cannot_be_used(tmp_path):
+    write(tmp_path, "- {name: good, steps: []}")
+    (tmp_path / "a.scenarios.yaml").write_text("flow: a")
+    out = StringIO()
+    assert run([tmp_path], out=out) == 1
+    assert "a.yaml:1:1: rule 9: the file cannot be read" in out.getvalue()
+    assert out.getvalue().endswith("1 scenario, all came true, 1 file cannot be used\n")
+
+
+def test_the_command_has_nothing_to_play(tmp_path):
+    out = StringIO()
+    assert run([tmp_path], out=out) == 2
+    assert out.getvalue() == "no scenarios found\n"

@@ -1,0 +1,162 @@
+"""A call as text: lines in, lines out."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ivr.flow.loader import load_flow
+from ivr.flow.simulator import HELP, Simulation, run
+from tests.flow.test_scenarios import FLOW
+
+SHIPPED = Path(__file__).parents[2] / "flows"
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory):
+    path = tmp_path_factory.mktemp("flows") / "kitchen.yaml"
+    path.write_text(FLOW, encoding="utf-8")
+    return load_flow(path)
+
+
+@pytest.fixture
+def call(kitchen):
+    return Simulation(kitchen, kitchen.bind({"name": "Asha"}))
+
+
+def test_a_call_from_the_first_prompt_to_the_result(call):
+    assert call.begin() == ["[ask]", "server: Hello Asha, one for good, two for bad."]
+    assert call.feed("yes") == ["    good (affirm)", "[when]", "server: In how many minutes?"]
+    assert call.feed("20") == [
+        "    next (keys)",
+        "[thanks]",
+        "server: Thank you, twenty minutes.",
+        "    next",
+        "[report]",
+        '    request report {"answer": "good", "minutes": 20}',
+        "    next (background)",
+        "[bye]",
+        "call over: normal",
+        'result: {"answer": "good", "minutes": 20}',
+    ]
+    assert call.over
+    assert call.feed("1") == []
+
+
+@pytest.mark.parametrize("silence", ["", ".", "  "])
+def test_silence_lets_time_pass_until_something_is_said(call, silence):
+    call.begin()
+    assert call.feed(silence) == ["server: Sorry, good or bad?"]
+    assert call.feed(silence)[0] == "    otherwise (no-input)"
+
+
+def test_speech_that_nobody_understands_is_asked_again(call):
+    call.begin()
+    assert call.feed("what a fine day") == ["server: Sorry, good or bad?"]
+
+
+def test_keys_go_through_several_steps_at_once(call):
+    call.begin()
+    assert "server: Thank you, twenty minutes." in call.feed("120#")
+
+
+def test_a_request_waits_for_its_answer(call):
+    call.begin()
+    asked = ["    bad (2)", "[lookup]", '    request status {"name": "Asha"}']
+    assert call.feed("2")[:3] == asked
+    assert call.feed("/reply {") == [
+        "(this is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"
+    ]
+    assert "server: It is ready." in call.feed('/reply {"order": {"state": "ready"}}')
+
+
+@pytest.mark.parametrize("line", ["/fail", "/fail 503", "."])
+def test_a_request_that_fails_or_stays_without_answer(call, line):
+    call.begin()
+    call.feed("2")
+    assert "server: We cannot say." in call.feed(line)
+
+
+def test_a_transfer_waits_for_its_outcome(call):
+    call.begin()
+    assert call.feed("5")[-2:] == [
+        "    transfer to +911234567890",
+        "(/transfer done, busy, no_answer or failed)",
+    ]
+    assert call.feed("hello") == ["(nobody listens for speech here)"]
+    assert call.feed("/transfer gone") == ["(a transfer goes done, busy, no_answer, failed)"]
+    assert "server: We cannot say." in call.feed("/transfer busy")
+
+
+def test_hanging_up(call):
+    call.begin()
+    lines = call.feed("/hangup")
+    assert lines[-2:] == ["call over: hangup", 'result: {"answer": "unknown", "minutes": null}']
+
+
+def test_commands_that_do_not_fit(call):
+    call.begin()
+    assert call.feed("/reply") == ["(no request is awaited)"]
+    assert call.feed("/fail") == ["(no request is awaited)"]
+    assert call.feed("/transfer busy") == ["(no transfer is under way)"]
+    assert call.feed("/quit") == ["there is no /quit", *HELP]
+    assert call.feed("/help") == list(HELP)
+    assert call.feed("/result") == ['{"answer": "unknown", "minutes": null}']
+
+
+LINES = st.one_of(
+    st.text(max_size=8),
+    st.sampled_from(
+        ["1", "2", "5", "120#", "yes", "no", ".", "/hangup", "/reply {}", "/fail", "/transfer done"]
+    ),
+)
+
+
+@given(st.lists(LINES, max_size=12))
+def test_any_lines_may_be_typed_and_the_call_ends(kitchen, lines):
+    call = Simulation(kitchen, kitchen.bind({"name": "Asha"}))
+    call.begin()
+    for line in lines:
+        call.feed(line)
+    for _ in range(30):
+        call.feed(".")
+    assert call.over
+
+
+def test_the_command_takes_sample_values_from_the_scenarios():
+    out = StringIO()
+    assert run(SHIPPED / "vendor_order.yaml", lines=["1", "20#"], out=out) == 0
+    assert "server: नमस्ते शर्मा भोजनालय।" in out.getvalue()
+    assert out.getvalue().endswith('result: {"decision": "accepted", "eta": 20, "reason": null}\n')
+
+
+def test_the_command_takes_values_and_the_language():
+    out = StringIO()
+    params = {"rider": "Ravi", "distance_km": "7", "fee": "80.50"}
+    assert run(SHIPPED / "rider_assignment.yaml", params, "en", lines=["no"], out=out) == 0
+    assert "Hello Ravi." in out.getvalue()
+    assert "distance seven km, fee eighty rupees and fifty paise" in out.getvalue()
+    assert '"decision": "rejected"' in out.getvalue()
+
+
+def test_the_caller_hangs_up_when_the_lines_end():
+    out = StringIO()
+    assert run(SHIPPED / "vendor_order.yaml", lines=[], out=out) == 0
+    assert "call over: hangup" in out.getvalue()
+
+
+def test_the_command_names_bad_values():
+    out = StringIO()
+    assert run(SHIPPED / "vendor_order.yaml", {"order": "x", "colour": "red"}, out=out, lines=[]) == 1
+    assert out.getvalue().splitlines()[0] == "order must be 1 to 64 digits, in quotes"
+    assert "colour is not a parameter of vendor-order" in out.getvalue()
+
+
+def test_the_command_tells_what_is_wrong_with_the_flow(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("flow: x\n")
+    out = StringIO()
+    assert run(path, out=out, lines=[]) == 1
+    assert f"{path}:1:1:" in out.getvalue()
