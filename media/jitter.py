@@ -7,18 +7,18 @@ all come out as even frames. A byte of payload is one unit of the RTP clock, whi
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import Final
 
-from media.rtp import SEQUENCE_MASK, TIMESTAMP_MASK, timestamp_delta
+from media.rtp import SEQUENCE_MASK, TIMESTAMP_MASK
 
 LATE_RUN: Final = 3
-"""So many late packets in a row mean that the path has become longer (or the clock was set back): begin
-again.
-"""
+"""So many late packets in a row mean that the path has become longer, or the far clock was set back."""
 
 _CAPACITY: Final = 128
 _WINDOW: Final = 50
 _SLACK_FRAMES: Final = 2
+_HALF: Final = 1 << 31
 
 
 class Gap(Enum):
@@ -31,17 +31,17 @@ class Gap(Enum):
 class JitterBuffer:
     """Holds what arrives for `target` units of the RTP clock before it is played.
 
-    `late` counts packets that came after their time, `lost` frames that were asked for in vain.
+    `late` counts packets that came after their time.
     """
 
     __slots__ = (
-        "_ahead",
         "_clock_rate",
         "_end",
         "_fill",
         "_frame",
         "_last_sequence",
         "_late_run",
+        "_least_held",
         "_limit",
         "_packets",
         "_play",
@@ -49,84 +49,90 @@ class JitterBuffer:
         "_ssrc",
         "_start_at",
         "late",
-        "lost",
         "target",
     )
 
     def __init__(self, frame: int, clock_rate: int, target_ms: int, fill: bytes) -> None:
-        """`frame` is 20 ms in units of the clock, `fill` one byte of silence for the rest of a broken
-        frame.
-        """
+        """`frame` is 20 ms in units of the clock, `fill` one byte of silence to complete a broken frame."""
         self._frame = frame
         self._clock_rate = clock_rate
         self._limit = clock_rate
         self._fill = fill
         self.target = clock_rate * target_ms // 1000
         self.late = 0
-        self.lost = 0
-        self._ssrc = -1
-        self._clear()
-
-    def _clear(self) -> None:
+        self._ssrc: int | None = None
         self._packets: dict[int, tuple[bytes, int]] = {}
-        self._start_at: float | None = None
-        self._play = 0
-        self._end = 0
+        self._play = self._end = 0
+        self._start_at = inf
         self._last_sequence = -1
         self._late_run = 0
         self._pops = 0
-        self._ahead = self._limit
+        self._least_held = self._limit
 
     def push(self, ssrc: int, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
         """Takes one audio packet. Another SSRC is another source: the buffer begins again with it."""
-        if not payload:
-            return
         if ssrc != self._ssrc:
-            self._clear()
             self._ssrc = ssrc
-        if self._start_at is None:
             self._begin(timestamp, now)
-        start = self._play + timestamp_delta(timestamp, self._play & TIMESTAMP_MASK)
-        if start - self._play > self._limit:
-            self._clear()
+        ahead = ((timestamp - self._play + _HALF) & TIMESTAMP_MASK) - _HALF
+        if ahead > self._limit:
             self._begin(timestamp, now)
-            start = self._play
-        missed = self._play - start
-        if missed >= len(payload):
-            self.late += 1
-            self._late_run += 1
-            if self._late_run < LATE_RUN:
-                return
-            self._clear()
-            self._begin(timestamp, now)
-            start, missed = self._play, 0
-        self._late_run = 0
-        if missed > 0:
-            start, payload = self._play, payload[missed:]
-        if len(self._packets) < _CAPACITY:
+            ahead = 0
+        elif ahead < 0:
+            payload = self._overdue(ahead, timestamp, payload, now)
+            ahead = max(0, ((timestamp - self._play + _HALF) & TIMESTAMP_MASK) - _HALF)
+        if payload and len(self._packets) < _CAPACITY:
+            self._late_run = 0
+            start = self._play + ahead
             self._packets.setdefault(start, (payload, sequence))
-            self._end = max(self._end, start + len(payload))
+            end = start + len(payload)
+            if end > self._end:
+                self._end = end
 
     def pop(self, now: float) -> bytes | Gap:
-        """The next 20 ms; called once per tick. A frame of which only a part came is filled up with
-        silence.
-        """
-        if self._start_at is None or now < self._start_at:
+        """The next 20 ms; called once per tick. A frame that came in part is filled up with silence."""
+        if now < self._start_at:
             return Gap.SILENCE
-        self._trim()
         start = self._play
+        held = self._end - start
+        if held < self._least_held:
+            self._least_held = held
+        self._pops += 1
+        if self._pops == _WINDOW:
+            start = self._trim(start)
         self._play = start + self._frame
         packet = self._packets.pop(start, None)
-        if packet is not None:
+        if packet is None:
+            return self._assemble(start, self._play)
+        if len(packet[0]) == self._frame:
             self._last_sequence = packet[1]
-            if len(packet[0]) == self._frame:
-                return packet[0]
-            self._packets[start] = packet
+            return packet[0]
+        self._packets[start] = packet
         return self._assemble(start, self._play)
 
     def _begin(self, timestamp: int, now: float) -> None:
+        """What is played first is what comes now, and it waits for the target."""
+        self._packets = {}
         self._play = self._end = timestamp
         self._start_at = now + self.target / self._clock_rate
+        self._last_sequence = -1
+        self._late_run = 0
+        self._pops = 0
+        self._least_held = self._limit
+
+    def _overdue(self, ahead: int, timestamp: int, payload: bytes, now: float) -> bytes:
+        """Gives what is still of use of a packet whose time has come already (`ahead` is negative)."""
+        if now < self._start_at and -ahead <= self.target:
+            self._play += ahead  # it overtook none that was played: the first packet came out of order
+            return payload
+        if -ahead < len(payload):
+            return payload[-ahead:]
+        self.late += 1
+        self._late_run += 1
+        if self._late_run < LATE_RUN:
+            return b""
+        self._begin(timestamp, now)
+        return payload
 
     def _assemble(self, start: int, end: int) -> bytes | Gap:
         frame = bytearray()
@@ -156,16 +162,12 @@ class JitterBuffer:
             following = self._packets[min(self._packets)][1]
             if following == (self._last_sequence + 1) & SEQUENCE_MASK:
                 return Gap.SILENCE  # nothing is missing in between: the far end sent nothing
-        self.lost += 1
         return Gap.LOSS
 
-    def _trim(self) -> None:
+    def _trim(self, start: int) -> int:
         """Drops a frame when for a whole second more was held than the target: the far clock runs faster."""
-        self._ahead = min(self._ahead, self._end - self._play)
-        self._pops += 1
-        if self._pops < _WINDOW:
-            return
-        if self._ahead > self.target + _SLACK_FRAMES * self._frame:
-            self._assemble(self._play, self._play + self._frame)
-            self._play += self._frame
-        self._pops, self._ahead = 0, self._limit
+        if self._least_held > self.target + _SLACK_FRAMES * self._frame:
+            self._assemble(start, start + self._frame)
+            start += self._frame
+        self._pops, self._least_held = 0, self._limit
+        return start
