@@ -89,11 +89,21 @@ class CallDesk:
 
     def admit(self) -> int | None:
         """None when another call may come; else the seconds after which to try again."""
-        if self.draining or self.live >= self._load.limit_calls:
+        if self.draining:
+            self._metrics.call_refused("draining")
+            return RETRY_FULL_S
+        if self.live >= self._load.limit_calls:
+            self._metrics.call_refused("no_capacity")
             return RETRY_FULL_S
         if self._load.lateness_ms() > self._load.limit_lateness_ms:
+            self._metrics.call_refused("loop_lag")
             return RETRY_LATE_S
         return None
+
+    @property
+    def full(self) -> bool:
+        """Whether `admit` would refuse."""
+        return self.live >= self._load.limit_calls or self._load.lateness_ms() > self._load.limit_lateness_ms
 
     def take(self, leg: CallLeg) -> None:
         """An inbound leg: its number decides the flow."""
@@ -108,6 +118,9 @@ class CallDesk:
         outbound, target = self._target(request)
         if (retry := self.admit()) is not None:
             raise NoCapacity(retry)
+        if stack.calls(outbound.trunk) >= self._trunks[outbound.trunk].max_calls:
+            self._metrics.call_refused("no_capacity")
+            raise NoCapacity(RETRY_FULL_S, f"all lines of the trunk {outbound.trunk} are in use")
         call = NewCall(
             new_id(),
             "outbound",
@@ -125,12 +138,14 @@ class CallDesk:
         if created.existing:
             return created.call_id
         journal = CallJournal(self._store, call.id)
+        machine = FlowMachine(flow, values, request.language)
         try:
             leg = await stack.call(outbound)
-        except TrunkBusy as error:
-            await journal.finish({}, Cause.NO_CAPACITY.value, "us")
-            raise NoCapacity(RETRY_FULL_S, f"all lines of the trunk {outbound.trunk} are in use") from error
-        self._spawn(self._run(call.id, leg, FlowMachine(flow, values, request.language), journal))
+        except TrunkBusy:
+            # Others were faster while the record was written: it stands, and says so.
+            await journal.finish(machine.result, Cause.NO_CAPACITY.value, "us")
+        else:
+            self._spawn(self._run(call.id, leg, machine, journal, time.monotonic()))
         return call.id
 
     def _target(self, request: CallRequest) -> tuple[OutboundCall, Target]:
@@ -173,6 +188,7 @@ class CallDesk:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _inbound(self, leg: CallLeg) -> None:
+        began = time.monotonic()
         info = leg.info
         number = self._config.numbers.get(info.called) or self._config.numbers.get(ANY_NUMBER)
         flow = self._library.get(number.flow) if number is not None else None
@@ -180,6 +196,7 @@ class CallDesk:
             log.warning(
                 "no flow answers %s; the call of %s is refused", info.called, mask_number(info.caller)
             )
+            self._metrics.call_refused("unknown_number")
             await leg.reject(Cause.NOT_FOUND)
             return
         call_id = new_id()
@@ -205,15 +222,16 @@ class CallDesk:
             log.error("a call is refused, the store cannot take it: %s", error)
             await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
             return
-        await self._run(call_id, leg, FlowMachine(flow, values), CallJournal(self._store, call_id))
+        await self._run(call_id, leg, FlowMachine(flow, values), CallJournal(self._store, call_id), began)
 
-    async def _run(self, call_id: str, leg: CallLeg, machine: FlowMachine, journal: CallJournal) -> None:
+    async def _run(
+        self, call_id: str, leg: CallLeg, machine: FlowMachine, journal: CallJournal, began: float
+    ) -> None:
         info, flow = leg.info, machine.flow.name
         log.info(
             "call %s: %s from %s to %s, flow %s",
             call_id, info.direction, mask_number(info.caller), mask_number(info.called), flow,
         )  # fmt: skip
-        began = time.monotonic()
         answered: list[float] = []
         recordings: list[asyncio.Future[None]] = []
 

@@ -62,6 +62,7 @@ class Prompts:
         folder: Path,
         deadline_s: float,
         on_first_audio: FirstAudio = lambda _name, _seconds: None,
+        on_failure: Callable[[str], None] = lambda _name: None,
     ) -> None:
         """`voices`: first choice first. `folder` holds the files; `deadline_s` is each voice's time to first
         audio."""
@@ -69,6 +70,7 @@ class Prompts:
         self._folder = folder
         self._deadline_s = deadline_s
         self._on_first_audio = on_first_audio
+        self._on_failure = on_failure
         self._memory: OrderedDict[str, Prompt] = OrderedDict()
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,6 +159,7 @@ class Prompts:
             try:
                 pcm = await self._speak(voice, request, clip)
             except EngineError as error:
+                self._on_failure(voice.name)
                 failures.append(f"{voice.name}: {error or type(error).__name__}")
                 continue
             if not text.personal:

@@ -9,12 +9,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 import uvicorn
 
 from engines.asr.pocketsphinx import PocketsphinxRecognizer
+from engines.supervisor import WorkerHealth
 from engines.tts.espeak import EspeakSynthesizer
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness
@@ -36,6 +37,8 @@ from sip.digest import Credentials
 from sip.stack import SipStack
 from sip.trunks import Trunk, TrunkTable
 from sip.user_agent import UserAgent
+
+WATCH_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +91,7 @@ class Server:
         reasons = []
         if self._desk.draining:
             reasons.append("draining")
-        elif self._desk.admit() is not None:
+        elif self._desk.full:
             reasons.append("no capacity for another call")
         if self._store.failing is not None:
             reasons.append(f"store: {self._store.failing}")
@@ -107,14 +110,14 @@ class Server:
 async def running(config: Config) -> AsyncIterator[Server]:
     """A server that takes calls; everything of it is gone when the block is left.
 
-    Raises `LibraryError`, `StoreError`, `EngineError`, `OSError` (an address that cannot be bound) before any call
-    is taken.
+    Raises `LibraryError`, `StoreError`, `EngineError`, `OSError` (an address that cannot be bound) before any
+    call is taken.
     """
     library = load_library(config)
     async with AsyncExitStack() as on_exit:
         metrics = Metrics(library.names, ("espeak", "pocketsphinx"))
         lag = LoopLag(metrics.observe_lag)
-        await _background(on_exit, lag.run())
+        _background(on_exit, lag.run())
 
         outbox = Outbox(config.endpoints, config.webhook, metrics)
         url = database_url(config.store.path, config.store.database)
@@ -130,6 +133,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         for part in (*voices, recognizer, vad, recorder):
             on_exit.push_async_callback(part.close)
         await asyncio.gather(*(part.start() for part in (*voices, recognizer, vad, recorder)))
+        _background(on_exit, _count_restarts((*voices, recognizer), metrics))
 
         folder = config.store.path / "prompts"
         await asyncio.to_thread(prune, folder)
@@ -138,6 +142,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             folder,
             config.engines.tts_deadline_s,
             lambda engine, seconds: metrics.observe_engine("tts", engine, seconds),
+            lambda engine: metrics.engine_failed("tts", engine),
         )
         on_exit.push_async_callback(prompts.close)
         client = await on_exit.enter_async_context(httpx.AsyncClient(follow_redirects=False))
@@ -186,7 +191,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         yield server
 
 
-async def _background(on_exit: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+def _background(on_exit: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
     """Runs until the server stops."""
     task = asyncio.create_task(work)
 
@@ -195,6 +200,25 @@ async def _background(on_exit: AsyncExitStack, work: Coroutine[Any, Any, None]) 
         await asyncio.gather(task, return_exceptions=True)
 
     on_exit.push_async_callback(stop)
+
+
+class _Supervised(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def health(self) -> WorkerHealth: ...
+
+
+async def _count_restarts(engines: tuple[_Supervised, ...], metrics: Metrics) -> None:
+    seen = [0] * len(engines)
+    while True:
+        for index, engine in enumerate(engines):
+            restarts = engine.health.restarts
+            for _ in range(restarts - seen[index]):
+                metrics.engine_restarted(engine.name)
+            seen[index] = restarts
+        await asyncio.sleep(WATCH_S)
 
 
 class _Api(uvicorn.Server):

@@ -1,5 +1,5 @@
-"""Signatures of outgoing HTTP requests: HMAC-SHA256 (RFC 2104) over `timestamp.body`, so that a request can neither be
-changed nor sent again much later.
+"""Signatures of outgoing HTTP requests: HMAC-SHA256 (RFC 2104) over `timestamp.body`, so that a request can
+neither be changed nor sent again much later.
 """
 
 from __future__ import annotations

@@ -50,6 +50,9 @@ class SipStack(Protocol):
     async def call(self, request: OutboundCall) -> CallLeg:
         """Places a call; raises `UnknownTrunk`, `TrunkBusy` or `BadNumber` before anything is sent."""
 
+    def calls(self, trunk: str) -> int:
+        """Calls that the trunk has now, both directions."""
+
     def addresses(self) -> list[str]:
         """Where we listen, as `udp:127.0.0.1:5060`; real ports also when 0 was asked for."""
 

@@ -1,9 +1,9 @@
 """What goes into the flow machine and what comes out: the whole vocabulary between a flow and a live call.
 
-The machine is pure: `machine.start(now)` and `machine.handle(event, now)` return commands, `machine.due` is the time at
-which it wants a `Tick`. Times are seconds of any monotonic clock; the machine only compares them. Whoever drives it (a
-live call, the simulator, the scenario runner) carries the commands out in order and feeds back what happened.
-"""
+The machine is pure: `machine.start(now)` and `machine.handle(event, now)` return commands, `machine.due` is
+the time at which it wants a `Tick`. Times are seconds of any monotonic clock; the machine only compares them.
+Whoever drives it (a live call, the simulator, the scenario runner) carries the commands out in order and
+feeds back what happened."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class SpeechBegan:
 class Heard:
     """An utterance is over. An empty text is a no-match: something was said, nothing was understood.
 
-    A text of None says that no engine here can transcribe what was asked for (free speech with engines of small
-    grammars): the words are in the recording only. Free text then takes `next` with its value left unset.
-    """
+    A text of None says that no engine here can transcribe what was asked for (free speech with engines of
+    small grammars): the words are in the recording only. Free text then takes `next` with its value left
+    unset."""
 
     text: str | None
     confidence: float = 1.0
@@ -169,7 +169,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Speak these in order, then send `PromptDone(id)`. Keys and speech that arrive meanwhile go to the machine."""
+    """Speak these in order, then send `PromptDone(id)`. Keys and speech that arrive meanwhile go to the
+    machine."""
 
     id: str
     utterances: tuple[Utterance, ...]
@@ -202,8 +203,8 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """HTTP to a named endpoint of the configuration. With `background` no answer is awaited: it must survive a crash
-    (outbox), and neither `Replied` nor `RequestFailed` is sent."""
+    """HTTP to a named endpoint of the configuration. With `background` no answer is awaited: it must survive
+    a crash (outbox), and neither `Replied` nor `RequestFailed` is sent."""
 
     id: str
     endpoint: str

@@ -1,4 +1,5 @@
-"""A server that is killed in the middle of a call: what it acknowledged is there, and what it owes is delivered."""
+"""A server that is killed in the middle of a call: what it acknowledged is there, and what it owes is
+delivered."""
 
 from __future__ import annotations
 
