@@ -225,6 +225,34 @@ async def peer(host: str = "127.0.0.1") -> AsyncIterator[Peer]:
         transport.close()
 
 
+async def answered_by(p: Peer, a: Agent, to: Request, tag: str = "t1") -> None:
+    """Answers an INVITE of `a` with 200."""
+    ok = response_to(to, 200, to_tag=tag)
+    ok.headers.add("Contact", f"<sip:peer@127.0.0.1:{p.address.port}>")
+    ok.headers.add("Content-Type", "application/sdp")
+    ok.body = p.sdp().encode()
+    p.send(ok.to_bytes(), a.address())
+
+
+def reply(p: Peer, a: Agent, to: Request, status: int, tag: str | None = None, **headers: str) -> None:
+    response = response_to(to, status, to_tag=tag)
+    for name, value in headers.items():
+        response.headers.add(name.replace("_", "-"), value)
+    p.send(response.to_bytes(), a.address())
+
+
+def from_callee(p: Peer, invite: Request, method: str, cseq: int, extra: str = "", body: str = "") -> str:
+    """A request in the dialog of an INVITE that the peer answered with tag t1."""
+    assert invite.contact is not None
+    return (
+        f"{method} {invite.contact.uri} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP 127.0.0.1:{p.address.port};branch=z9hG4bK-c{cseq};rport\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:9@127.0.0.1>;tag=t1\r\nTo: {invite.headers.get('From')}\r\n"
+        f"Call-ID: {invite.call_id}\r\nCSeq: {cseq} {method}\r\n"
+        f"{extra}Content-Length: {len(body)}\r\n\r\n{body}"
+    )
+
+
 def direction_of(message: Message) -> str:
     """The direction attribute of an SDP body."""
     match = re.search(rb"a=(sendrecv|sendonly|recvonly|inactive)", message.body)
