@@ -25,7 +25,15 @@ from ivr.api.models import (
     href,
     short,
 )
-from ivr.api.problems import INVALID, NO_RECORDING, NOT_LIVE, UNKNOWN_CALL, ProblemError, fields
+from ivr.api.problems import (
+    INVALID,
+    NO_RECORDING,
+    NOT_LIVE,
+    STILL_RECORDING,
+    UNKNOWN_CALL,
+    ProblemError,
+    fields,
+)
 from ivr.store import CallRecord, CallState, IdempotencyConflict, Store
 
 _PHRASES: Final = {
@@ -139,7 +147,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         "/calls/{call_id}/recording",
         response_class=FileResponse,
         dependencies=[Depends(listen)],
-        responses={**errors(404), 206: {"description": "The range asked for"}},
+        responses={**errors(404, 409), 206: {"description": "The range asked for"}},
         summary="The recording: stereo WAV, caller left, server right",
     )
     async def recording(call_id: str) -> FileResponse:
@@ -148,6 +156,8 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         found = None if record.recording is None else await asyncio.to_thread(_stat, Path(record.recording))
         if found is None or record.recording is None:
             raise ProblemError(NO_RECORDING, "the call has no recording")
+        if record.state is not CallState.ENDED:
+            raise ProblemError(STILL_RECORDING, "the call still lives")
         return FileResponse(
             record.recording,
             media_type="audio/wav",

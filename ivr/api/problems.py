@@ -77,6 +77,9 @@ NO_RECORDING: Final = Kind(
     "There is no recording",
     "Recording is off, the call was never answered, or it was erased.",
 )
+STILL_RECORDING: Final = Kind(
+    "still-recording", 409, "The recording is not complete", "Ask again when the call has ended."
+)
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated",
     401,

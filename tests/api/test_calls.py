@@ -97,6 +97,17 @@ async def test_a_recording_is_sought_in(api: httpx.AsyncClient, ended: str) -> N
     assert (await api.get(url, headers={"Range": "bytes=5000-"})).status_code == 416
 
 
+async def test_a_recording_is_not_given_before_it_is_complete(
+    api: httpx.AsyncClient, store: Store, tmp_path: Path
+) -> None:
+    recording = tmp_path / "live.wav"
+    recording.write_bytes(bytes(100))
+    await store.create_call(NewCall("live", "inbound", 1_700_000_000.0))
+    await store.set_recording("live", str(recording))
+    await store.append_events("live", [], durable=True)
+    assert_problem(await api.get(f"{CALLS}/live/recording"), 409, "still-recording")
+
+
 async def test_a_recording_that_is_not_there(api: httpx.AsyncClient, ended: str, tmp_path: Path) -> None:
     (tmp_path / "c1.wav").unlink()
     assert_problem(await api.get(f"{CALLS}/{ended}/recording"), 404, "no-recording")
