@@ -10,6 +10,8 @@ import pytest
 
 from media.leg import Answered, Cause, Digit, Held, HungUp
 from sip.hop import Hop
+from sip.inbound import InboundLeg
+from sip.leg import SipLeg
 from sip.message import Message, ParseError, Response, parse
 from sip.trunks import Trunk
 from tests.sip.agents import Agent, Peer, agent, direction_of, event, eventually, peer, until
@@ -17,15 +19,14 @@ from tests.sip.agents import Agent, Peer, agent, direction_of, event, eventually
 LOCAL = ("127.0.0.0/8",)
 
 
-async def dial(p: Peer, b: Agent, **parts: str) -> tuple[Response, str]:
-    """Calls `b` from the peer and has it answered: the 200 and its To tag."""
+async def dial(p: Peer, b: Agent, **parts: str) -> tuple[SipLeg, Response, str]:
+    """Calls `b` from the peer and has it answered: the leg, the 200 and its To tag."""
     p.send(p.message("INVITE", b.address(), body=p.sdp(), **parts), b.address())
     leg = await b.called()
     await leg.answer()
-    b.leg = leg  # type: ignore[attr-defined]
     ok = await p.response(200)
     assert ok.to.tag is not None
-    return ok, ok.to.tag
+    return leg, ok, ok.to.tag
 
 
 def ack(p: Peer, b: Agent, tag: str, cseq: int = 1, body: str = "") -> None:
@@ -133,29 +134,29 @@ async def test_a_malformed_request_gets_400_and_leaves_nothing() -> None:
 
 async def test_a_lost_ack_has_the_200_repeated_and_the_first_ack_ends_that() -> None:
     async with agent() as b, peer() as p:
-        ok, tag = await dial(p, b)
+        leg, ok, tag = await dial(p, b)
         again = await p.response(200)
         assert again.to_bytes() == ok.to_bytes()
         ack(p, b, tag)
         ack(p, b, tag)
         p.send(p.message("BYE", b.address(), branch="z9hG4bK-b", cseq=2, to_tag=tag), b.address())
         await p.response(200)
-        assert (await until(b.leg, HungUp)).by == "caller"  # type: ignore[attr-defined]
+        assert (await until(leg, HungUp)).by == "caller"
 
 
 async def test_without_any_ack_the_call_is_ended_with_bye() -> None:
     async with agent() as b, peer() as p:
-        await dial(p, b)
+        leg, _, _ = await dial(p, b)
         bye = await p.request("BYE")
         assert "cause=" in (bye.headers.get("Reason") or "")
-        found = await until(b.leg, HungUp)  # type: ignore[attr-defined]
+        found = await until(leg, HungUp)
         assert (found.cause, found.by) == (Cause.FAILED, "us")
 
 
 async def test_a_hang_up_before_the_ack_waits_for_it() -> None:
     async with agent() as b, peer() as p:
-        _, tag = await dial(p, b)
-        await b.leg.hang_up()  # type: ignore[attr-defined]
+        leg, _, tag = await dial(p, b)
+        await leg.hang_up()
         await p.response(200)  # repeated: no BYE may come before the ACK
         assert "BYE" not in p.seen
         ack(p, b, tag)
@@ -195,9 +196,8 @@ async def test_a_late_offer_without_an_answer_ends_the_call() -> None:
 
 async def test_hold_by_re_invite_and_a_session_refresh() -> None:
     async with agent() as b, peer() as p:
-        _, tag = await dial(p, b)
+        leg, _, tag = await dial(p, b)
         ack(p, b, tag)
-        leg = b.leg  # type: ignore[attr-defined]
         await event(leg, Answered)
         held = p.message(
             "INVITE", b.address(), branch="z9hG4bK-2", cseq=2, to_tag=tag, body=p.sdp("sendonly")
@@ -234,9 +234,8 @@ async def test_hold_by_re_invite_and_a_session_refresh() -> None:
 
 async def test_requests_in_the_dialog() -> None:
     async with agent() as b, peer() as p:
-        _, tag = await dial(p, b)
+        leg, _, tag = await dial(p, b)
         ack(p, b, tag)
-        leg = b.leg  # type: ignore[attr-defined]
         await event(leg, Answered)
         number = 1
 
@@ -299,9 +298,9 @@ async def test_a_cancel_that_finds_nothing() -> None:
 async def test_record_routes_are_followed_and_not_the_contact(host: str) -> None:
     async with agent() as b, peer() as p, peer() as proxy:
         via_proxy = f"Record-Route: sip:{host}:{proxy.address.port};lr\r\n"
-        _, tag = await dial(p, b, extra=via_proxy)
+        leg, _, tag = await dial(p, b, extra=via_proxy)
         ack(p, b, tag)
-        await b.leg.hang_up()  # type: ignore[attr-defined]
+        await leg.hang_up()
         bye = await proxy.request("BYE")
         assert bye.uri.port == p.address.port
         assert bye.routes[0].uri.port == proxy.address.port
@@ -382,7 +381,8 @@ async def test_what_a_broken_peer_sends_harms_nothing(caplog: pytest.LogCaptureF
         assert b.ua.load().legs > 0
         while not b.incoming.empty():
             leg = b.incoming.get_nowait()
-            await (leg.answer() if leg._sdp and dice.randrange(2) else leg.hang_up())  # type: ignore[attr-defined]
+            if isinstance(leg, InboundLeg) and leg._sdp and dice.randrange(2):
+                await leg.answer()
             await leg.hang_up()
         assert b.ua.load().legs == b.plane.streams == 0
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
