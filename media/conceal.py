@@ -1,5 +1,4 @@
-"""Hides lost frames: the last pitch period is repeated and fades out, after the idea of ITU-T G.711 Appendix
-I. Pure.
+"""Hides lost frames: the last pitch period is repeated and fades, after ITU-T G.711 Appendix I. Pure.
 
 Unlike the appendix nothing is delayed: the seam to the lost frame is the pitch period itself, and only the
 first frame that arrives again is blended with the synthetic signal.

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Final, Protocol
 
@@ -47,6 +48,16 @@ class StreamEvents(Protocol):
 
     def timed_out(self, at: float) -> None:
         """Nothing came for the plane's `timeout_s` though something should have; told once per silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What signalling settled; `telephone_event` is the payload type of keys, None without."""
+
+    remote: Address
+    codec: Codec
+    payload_type: int
+    telephone_event: int | None
 
 
 class Link:
@@ -95,15 +106,13 @@ class Link:
         self,
         pair: PortPair,
         events: StreamEvents,
-        remote: Address,
-        codec: Codec,
-        payload_type: int,
-        telephone_event: int | None,
+        agreed: Agreement,
         cname: str,
         timeout_s: float,
         now: float,
     ) -> None:
-        """Takes the media in `codec` from and to `remote`; see `RtpStream.connect`."""
+        """`cname` names us in RTCP; `timeout_s` is how long the far end may be silent."""
+        codec = agreed.codec
         self._pair = pair
         self._sendto: Callable[[bytearray | bytes, Address], int] = pair.rtp.sendto
         self._events = events
@@ -123,25 +132,23 @@ class Link:
         self._sends = self._receives = True
         self._chores = CHORE_TICKS
         reports = Reports(self.ssrc, cname, codec.clock_rate, Random(self.ssrc))
-        self._peer = Peer(remote, reports, codec.clock_rate, now)
+        self._peer = Peer(agreed.remote, reports, codec.clock_rate, now)
         self._playout = Playout(codec)
         self._digits_out = DigitSender(codec.clock_rate * FRAME_MS // 1000)
         self._marker = MARKER
         self._to: Address | None = None
-        self._use(codec, payload_type, telephone_event)
+        self._use(agreed)
 
     # What the owner asks for
 
-    def renegotiate(
-        self, remote: Address, codec: Codec, payload_type: int, telephone_event: int | None, now: float
-    ) -> None:
+    def renegotiate(self, agreed: Agreement, now: float) -> None:
         """Goes on as was newly agreed; another `remote` allows another source."""
-        if self._peer.moved(remote):
-            self._peer.move(remote)
+        if self._peer.moved(agreed.remote):
+            self._peer.move(agreed.remote)
             self._digits_in = DigitReceiver()
         self._peer.expect(now)
-        self._playout.use(codec)
-        self._use(codec, payload_type, telephone_event)
+        self._playout.use(agreed.codec)
+        self._use(agreed)
 
     def set_direction(self, send: bool, receive: bool, now: float) -> None:
         if receive and not self._receives:
@@ -219,7 +226,7 @@ class Link:
                         self._talking = True
                         self._marker = MARKER
                     if self._tap is not None:
-                        self._tap.sent(payload, sample)
+                        self._record_sent(self._tap, payload, sample)
             if payload is None:
                 payload = self._silence
                 self._talking = False
@@ -297,10 +304,10 @@ class Link:
 
     # Within
 
-    def _use(self, codec: Codec, payload_type: int, telephone_event: int | None) -> None:
-        self._codec = codec
-        self._payload_type = payload_type
-        self._event_type = telephone_event
+    def _use(self, agreed: Agreement) -> None:
+        codec = self._codec = agreed.codec
+        self._payload_type = agreed.payload_type
+        self._event_type = agreed.telephone_event
         self._silence = codec.silence
         self._frame_samples = codec.frame_samples
         self._step = codec.clock_rate * FRAME_MS // 1000
@@ -360,7 +367,11 @@ class Link:
     def _deliver(self, hearing: Hearing, now: float, sample: int) -> None:
         payload = hearing.next_payload(now)
         if self._tap is not None and payload is not None:
-            self._tap.received(payload, sample)
+            try:
+                self._tap.received(payload, sample)
+            except Exception:
+                logger.exception("a recorder failed and is taken off")
+                self.record(None)
         if self._sink is not None:
             frame = hearing.frame(payload)
             try:
@@ -368,6 +379,13 @@ class Link:
             except Exception:
                 logger.exception("a listener failed and is taken off")
                 self.listen(None)
+
+    def _record_sent(self, tap: AudioTap, payload: bytes, sample: int) -> None:
+        try:
+            tap.sent(payload, sample)
+        except Exception:
+            logger.exception("a recorder failed and is taken off")
+            self.record(None)
 
     def _do_chores(self, now: float) -> None:
         self._chores = CHORE_TICKS

@@ -1,5 +1,5 @@
-"""The far end of one stream: where it is, what came from it, what it reports, and whether it is still
-there. Pure.
+"""The far end of one stream: where it is, what came of it, what it reports, and its last sign of life.
+Pure.
 """
 
 from __future__ import annotations

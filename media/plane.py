@@ -50,8 +50,9 @@ class Totals:
 
 
 class _Group:
-    """Streams that send at the same time; the tuple is replaced, never changed, so that a tick may end
-    streams.
+    """Streams that send at the same time.
+
+    The tuple is replaced, never changed, so that a stream may end within the tick of its group.
     """
 
     __slots__ = ("links", "pace")

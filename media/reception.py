@@ -47,9 +47,7 @@ class Reception:
         self._received_before = 0
 
     def update(self, sequence: int) -> None:
-        """Counts one packet (appendix A.1). Two packets in sequence far from the others are a restarted
-        sender.
-        """
+        """Counts one packet (appendix A.1). Two in sequence, far from the others, are a restarted sender."""
         ahead = (sequence - self._highest) & SEQUENCE_MASK
         if ahead < MAX_DROPOUT:
             if sequence < self._highest:
@@ -63,9 +61,7 @@ class Reception:
         self.received += 1
 
     def measure(self, timestamp: int, arrival: float) -> None:
-        """Takes the transit of an audio packet into the jitter (appendix A.8); `arrival` in timestamp
-        units.
-        """
+        """Takes an audio packet into the jitter (appendix A.8); `arrival` is in timestamp units."""
         transit = arrival - timestamp
         if self._transit is not None:
             difference = abs(transit - self._transit)

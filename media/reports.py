@@ -37,8 +37,10 @@ def ntp_time(unix_s: float) -> int:
 
 
 class Reports:
-    """Builds and reads the compound packets of one stream. `now` is monotonic, `ntp` a 64-bit NTP
-    timestamp.
+    """Builds and reads the compound packets of one stream.
+
+    `now` is monotonic in seconds, `ntp` the 64-bit NTP timestamp of the same instant. `remote` is what the
+    far end reported last of what we sent, `rtt_s` the last round trip.
     """
 
     __slots__ = ("_clock_rate", "_cname", "_random", "_report_at", "_report_ntp", "_ssrc", "remote", "rtt_s")
@@ -69,9 +71,7 @@ class Reports:
         *,
         bye: bool,
     ) -> bytes:
-        """The report that is due: an SR when anything was sent, else an RR; `timestamp` is the media clock
-        of now.
-        """
+        """An SR when anything was sent, else an RR; `timestamp` is what the media clock shows now."""
         blocks = () if heard is None else (self._block(heard, now),)
         report: RtcpPacket = (
             SenderReport(self._ssrc, ntp, timestamp, packets, octets, blocks)

@@ -8,7 +8,7 @@ from typing import Protocol
 from media.clip import Clip
 from media.codecs import Codec
 from media.leg import AudioTap, FrameSink, Quality
-from media.link import Link, StreamEvents
+from media.link import Agreement, Link, StreamEvents
 from media.ports import PortPair
 from media.source import Address
 
@@ -55,50 +55,38 @@ class RtpStream:
         return self._pair.port
 
     def connect(self, remote: Address, codec: Codec, payload_type: int, telephone_event: int | None) -> None:
-        """Sends to `remote` from now on, silence at first; `telephone_event` is the payload type of keys, if
-        any.
+        """Sends to `remote` from now on, silence at first.
 
-        May be called again after a new negotiation: another `remote` then allows another source, the same
-        keeps the one that was learned. Port 0 or the address 0.0.0.0 sends nothing until the far end is
-        heard. Raises ValueError when the host is no IP address.
+        `telephone_event` is the payload type of keys, None when they were not negotiated. May be called again
+        after a new negotiation: another `remote` then allows another source, the same keeps the one that was
+        learned. Port 0 or the address 0.0.0.0 sends nothing until the far end is heard. Raises ValueError
+        when the host is no IP address.
         """
         if self._closed:
             return
         ip_address(remote[0])
-        now = self._wheel.time()
+        agreed = Agreement(remote, codec, payload_type, telephone_event)
+        wheel, now = self._wheel, self._wheel.time()
         if self.link is not None:
-            self.link.renegotiate(remote, codec, payload_type, telephone_event, now)
+            self.link.renegotiate(agreed, now)
             return
-        self.link = Link(
-            self._pair,
-            self._events,
-            remote,
-            codec,
-            payload_type,
-            telephone_event,
-            self._wheel.cname,
-            self._wheel.timeout_s,
-            now,
-        )
+        self.link = Link(self._pair, self._events, agreed, wheel.cname, wheel.timeout_s, now)
         self.link.set_direction(*self._direction, now)
         self.link.listen(self._sink)
         self.link.record(self._tap)
-        self._wheel.turn(self.link, self._pair)
+        wheel.turn(self.link, self._pair)
 
     def set_direction(self, send: bool, receive: bool) -> None:
-        """On hold we send nothing (`send` false), or expect nothing (`receive` false): no timeout, nothing
-        heard.
+        """On hold we send nothing (`send` false), or expect nothing (`receive` false).
 
-        Clips wait while nothing is sent.
+        What is not expected is not heard, and its absence is no timeout. Clips wait while nothing is sent.
         """
         self._direction = (send, receive)
         if self._live is not None:
             self._live.set_direction(send, receive, self._wheel.time())
 
     def play(self, clip: Clip, mark: str) -> None:
-        """Queues a clip; `played` or `stopped` will name the mark. Raises ValueError for another sample
-        rate.
-        """
+        """Queues a clip; `played` or `stopped` will name the mark. Raises ValueError for another rate."""
         if self._live is not None:
             self._live.play(clip, mark)
 

@@ -249,6 +249,23 @@ async def test_a_listener_that_fails_is_taken_off_and_the_call_goes_on(caplog):
     assert caplog.text.count("RuntimeError: no more") == 1
 
 
+async def test_a_recorder_that_fails_is_taken_off_and_the_call_goes_on(caplog):
+    class Broken(Tap):
+        def sent(self, payload: bytes, sample: int) -> None:
+            raise RuntimeError("disk full")
+
+    async with running_plane() as plane:
+        far, events = FarEnd(), Events()
+        stream = plane.open(events)
+        stream.record(Broken())
+        stream.connect(far.address, PCMA, 8, 101)
+        stream.play(numbered_clip(5), "prompt")
+        await until(lambda: events.all == [("played", "prompt")])
+        packets = await far.receive(stream.link.packets_sent)
+    assert [p.payload[0] for p in packets if p.payload != PCMA.silence] == [1, 2, 3, 4, 5]
+    assert caplog.text.count("RuntimeError: disk full") == 1
+
+
 async def test_rubbish_is_counted_and_harms_nothing():
     async with running_plane() as plane:
         far = FarEnd()
