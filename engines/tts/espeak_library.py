@@ -17,6 +17,7 @@ _SYNCHRONOUS: Final = 2
 _CHARS_UTF8: Final = 1
 _POSITION_CHARACTER: Final = 1
 _RATE: Final = 1
+_IPA: Final = 2
 _OK: Final = 0
 _CONTINUE: Final = 0
 _ABORT: Final = 1
@@ -91,7 +92,9 @@ class EspeakLibrary:
         position = ctypes.c_void_p(ctypes.addressof(buffer))
         clauses: list[str] = []
         while position.value:  # one clause a call
-            clause = self._library.espeak_TextToPhonemes(ctypes.byref(position), _CHARS_UTF8, ord("_") << 8)
+            clause = self._library.espeak_TextToPhonemes(
+                ctypes.byref(position), _CHARS_UTF8, _IPA | ord("_") << 8
+            )
             if clause:
                 clauses.append(clause.decode())
         return " ".join(clauses)

@@ -1,0 +1,103 @@
+"""A caller's utterance made fit for the acoustic model: its speech cut out, at one loudness, at 16 kHz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+MODEL_RATE: Final = 16000
+
+_BLOCK_S: Final = 0.01
+_MARGIN_S: Final = 0.3
+"""Kept on both sides of the speech: soft consonants, and a little background for the decoder's silence."""
+
+_LOUDNESS: Final = 3000.0
+"""RMS of the loud part, of 32768."""
+
+_FLOOR: Final = 120.0
+"""RMS of the white noise that is added, 28 dB below the speech. It fills the band above 4 kHz, which the
+model knows and a telephone does not send, and the digital silence between words.
+"""
+_FLOOR_S: Final = 8
+
+_QUIETEST: Final = 40.0
+"""RMS of 10 ms; below it nobody spoke."""
+
+_LOUD_SHARE: Final = 0.1
+_PEAK_PERCENTILE: Final = 95.0
+
+Samples = npt.NDArray[np.float32]
+
+_floor: Final[Samples] = (
+    np.random.default_rng(1).normal(0.0, _FLOOR, MODEL_RATE * _FLOOR_S).astype(np.float32)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """From the first loud moment to the last, in blocks of 10 ms."""
+
+    first: int
+    end: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.first) * _BLOCK_S
+
+
+class Utterance:
+    """Audio as it streams in, with the loudness of every 10 ms."""
+
+    def __init__(self, rate: int) -> None:
+        """`rate` of the input, in Hz."""
+        self._rate = rate
+        self._block = int(rate * _BLOCK_S)
+        self._pcm = bytearray()
+        self._levels: list[float] = []
+
+    @property
+    def seconds(self) -> float:
+        return len(self._pcm) / 2 / self._rate
+
+    def add(self, pcm: bytes) -> None:
+        """Mono 16-bit little-endian PCM, in pieces of any size."""
+        self._pcm += pcm
+        size = self._block * 2
+        start = len(self._levels) * size
+        blocks = (len(self._pcm) - start) // size
+        if blocks:
+            samples = np.frombuffer(bytes(self._pcm[start : start + blocks * size]), "<i2").astype(np.float32)
+            self._levels += np.sqrt((samples.reshape(blocks, -1) ** 2).mean(axis=1)).tolist()
+
+    def speech(self) -> Speech | None:
+        """None when nobody has spoken so far."""
+        if not self._levels:
+            return None
+        levels = np.array(self._levels)
+        peak = float(np.percentile(levels, _PEAK_PERCENTILE))
+        if peak < _QUIETEST:
+            return None
+        loud = np.flatnonzero(levels > peak * _LOUD_SHARE)
+        return Speech(int(loud[0]), int(loud[-1]) + 1)
+
+    def pausing(self, speech: Speech) -> bool:
+        """Whether there is already as much quiet behind the speech as `prepare` would keep."""
+        return (len(self._levels) - speech.end) * _BLOCK_S >= _MARGIN_S
+
+    def prepare(self, speech: Speech) -> bytes:
+        """The speech (7 s at most) with its margins, as PCM at `MODEL_RATE`."""
+        first, last = speech.first * self._block, speech.end * self._block
+        margin = int(_MARGIN_S * self._rate)
+        samples = np.frombuffer(bytes(self._pcm[: len(self._pcm) & ~1]), "<i2").astype(np.float32)
+        levels = np.array(self._levels[speech.first : speech.end])
+        loud = levels[levels > levels.max() * _LOUD_SHARE]
+        gain = _LOUDNESS / float(np.sqrt((loud**2).mean()))
+        cut = samples[max(0, first - margin) : last + margin] * gain
+        if self._rate != MODEL_RATE:
+            cut = soxr.resample(cut, self._rate, MODEL_RATE)
+        cut = cut + _floor[: len(cut)]
+        return bytes(np.clip(cut, -32768, 32767).astype("<i2").tobytes())
