@@ -71,6 +71,8 @@ class JitterBuffer:
 
     def push(self, ssrc: int, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
         """Takes one audio packet. Another SSRC is another source: the buffer begins again with it."""
+        if not payload:
+            return
         if ssrc != self._ssrc:
             self._ssrc = ssrc
             self._begin(timestamp, now)
