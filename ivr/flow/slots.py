@@ -21,11 +21,13 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
+from ivr.flow.hearing.phrases import HOLD
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary, vocabulary
 from ivr.flow.hearing.when import read_date, read_minutes, read_time
 from ivr.flow.intents import match_intent
@@ -53,6 +55,8 @@ def parse_slot(
     if kind == "one_of":
         return _one_of(text, language, options)
     words = fold(text).split()
+    if not _hold().isdisjoint(words):
+        return None
     known = vocabulary(language)
     if kind == "date":
         return read_date(words, known, today)
@@ -88,6 +92,11 @@ def parse_keys(
             return _typed_time(keys)
         case _:
             return None
+
+
+@lru_cache(maxsize=1)
+def _hold() -> frozenset[str]:
+    return frozenset(fold(HOLD).split())
 
 
 def _yes_no(text: str, language: str) -> bool | None:

@@ -1,6 +1,7 @@
 """Values in words, as tables. A row is a value and what is said of it in Hindi, Marathi and English."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,7 @@ from babel.dates import get_month_names
 from indic_numtowords import num2words as indic
 from num2words import num2words
 
-from ivr.flow.sayas import SayAsError, known_kinds, known_languages, say
+from ivr.flow.sayas import SayAsError, known_kinds, known_languages, normalise, register, say
 from ivr.flow.sayas import english as en
 from ivr.flow.sayas import hindi as hi
 from ivr.flow.sayas import marathi as mr
@@ -197,6 +198,14 @@ def test_english_numbers_agree_with_num2words(number):
 def test_months_agree_with_cldr(language, months):
     names = get_month_names("wide", locale=language)
     assert [names[number] for number in range(1, 13)] == list(months)
+
+
+def test_a_language_of_ones_own_is_registered_and_spoken(monkeypatch):
+    monkeypatch.setattr("ivr.flow.sayas.language._languages", {})
+    register(replace(en.ENGLISH, code="xx", minus="below", signs={"#": "square"}))
+    assert known_languages() == ("xx",)
+    assert say(-5, "count", "xx") == "below five"
+    assert normalise("press 1#", "xx") == "press one square"
 
 
 def test_ordinals():

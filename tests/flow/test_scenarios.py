@@ -4,9 +4,27 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ivr.flow.rehearsal import rehearse
-from ivr.flow.scenarios import ScenarioError, load_scenarios, sample_values, scenario_files
+from ivr.flow.scenarios import (
+    Fails,
+    HangsUp,
+    Hears,
+    Presses,
+    Replies,
+    Says,
+    Scenario,
+    ScenarioError,
+    Sends,
+    Silence,
+    Step,
+    TransferGoes,
+    load_scenarios,
+    sample_values,
+    scenario_files,
+)
 from ivr.flow.test_command import run
 
 FLOW = """
@@ -74,6 +92,11 @@ def play(tmp_path):
         return "\n".join([f"{failure.step}: {failure.message}", *failure.details])
 
     return play
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("flows"), "- {name: a, steps: []}").flow
 
 
 def write(folder: Path, scenarios: str):
@@ -241,6 +264,29 @@ def test_values_of_a_scenario_go_over_those_of_the_file(tmp_path):
     file = write(tmp_path, "- {name: a, steps: []}\n- {name: b, with: {name: Ravi}, steps: []}")
     assert [scenario.values["name"] for scenario in file.scenarios] == ["Asha", "Ravi"]
     assert sample_values(file.path) == {"name": "Asha"}
+
+
+ACTS = st.one_of(
+    st.builds(Hears, st.sampled_from(["hello", "minutes", "sorry", "thank", "nowhere"]), st.booleans()),
+    st.builds(Presses, st.text(alphabet="0123459#*", min_size=1, max_size=4)),
+    st.builds(Says, st.sampled_from(["", "yes", "no", "twenty", "hold on"])),
+    st.builds(Silence, st.floats(0, 60)),
+    st.just(HangsUp()),
+    st.builds(Sends, st.sampled_from(["report", "status"]), st.just({})),
+    st.just(Replies(200, {"order": {"state": "ready"}})),
+    st.just(Fails("late")),
+    st.builds(TransferGoes, st.sampled_from(["done", "busy", "no_answer", "failed"])),
+)
+
+
+@given(st.lists(ACTS, max_size=8))
+def test_any_scenario_ends_true_or_with_a_reason(kitchen, acts):
+    steps = tuple(Step(act, line) for line, act in enumerate(acts, start=10))
+    scenario = Scenario("any", 9, {"name": "Asha"}, steps, None, None, None)
+    failure = rehearse(kitchen, scenario)
+    assert failure is None or (
+        failure.step is not None and failure.line == 9 + failure.step and failure.message
+    )
 
 
 def test_finds_scenario_files_by_folder_by_flow_and_by_name(tmp_path):

@@ -137,7 +137,7 @@ def test_the_command_takes_values_and_the_language():
     params = {"rider": "Ravi", "distance_km": "7", "fee": "80.50"}
     assert run(SHIPPED / "rider_assignment.yaml", params, "en", lines=["no"], out=out) == 0
     assert "Hello Ravi." in out.getvalue()
-    assert "distance seven km, fee eighty rupees and fifty paise" in out.getvalue()
+    assert "distance seven kilometres, fee eighty rupees and fifty paise" in out.getvalue()
     assert '"decision": "rejected"' in out.getvalue()
 
 

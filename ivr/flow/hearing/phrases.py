@@ -2,6 +2,7 @@
 
 A longer phrase hides the shorter ones within it ("कोई बात नहीं" is no refusal), so phrases that turn a
 meaning round belong here too; `UNCLEAR` holds those that mean none of the intents.
+A native reader's check of Hindi and Marathi is wanted.
 """
 
 from typing import NamedTuple
@@ -120,6 +121,9 @@ UNCLEAR = {
         "let me see"
     ),
 }
+
+HOLD = "रुको रुकिए रुकना ठहरो ठहरिए थांबा थांब wait ruko rukiye rukna thamba hold"
+"""Words that ask for patience: a number beside them is no answer ("एक मिनट रुकिए")."""
 
 BUILT_IN = {"affirm": AFFIRM, "deny": DENY, "repeat": REPEAT, "operator": OPERATOR}
 """Intent -> language -> phrases."""

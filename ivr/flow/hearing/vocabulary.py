@@ -5,11 +5,11 @@ others'.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from fractions import Fraction
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ivr.flow.hearing.english import ENGLISH
 from ivr.flow.hearing.fold import fold
@@ -76,34 +76,46 @@ def vocabulary(language: str) -> Vocabulary:
     known.
     """
     joined = Vocabulary()
-    codes = sorted(HEARD, key=lambda code: code != language)
-    for code in codes:
-        _add(joined, code, HEARD[code])
+    common = {fold(word) for word in HEARD[language].common.split()} if language in HEARD else set()
+    for code in sorted(HEARD, key=lambda code: code != language):
+        own = code == language
+        for table, words in zip(_tables(joined), _tables(_words_of(code)), strict=True):
+            for word, meaning in words.items():
+                # Romanised words would be mistaken for English ones ("do" is two in Hindi).
+                if own or not (word in common or (language == "en" and word.isascii())):
+                    table.setdefault(word, meaning)
     return joined
 
 
-def _add(joined: Vocabulary, code: str, heard: HeardWords) -> None:
-    _add_numbers(joined.numbers, code, heard)
+def _tables(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    return [getattr(vocabulary, table.name) for table in fields(vocabulary)]
+
+
+def _words_of(code: str) -> Vocabulary:
+    heard = HEARD[code]
+    found = Vocabulary()
+    _add_numbers(found.numbers, code, heard)
     for unit in Unit:
-        _put(joined.units, getattr(heard, unit.value), unit)
+        _put(found.units, getattr(heard, unit.value), unit)
     for part, spellings in heard.day_parts.items():
-        _put(joined.day_parts, spellings, part)
+        _put(found.day_parts, spellings, part)
     for number, spellings in enumerate(heard.months, start=1):
-        _put(joined.months, spellings, number)
+        _put(found.months, spellings, number)
     for number, spellings in enumerate(heard.weekdays):
-        _put(joined.weekdays, spellings, number)
+        _put(found.weekdays, spellings, number)
     for days, spellings in heard.relative_days.items():
-        _put(joined.relative_days, spellings, days)
+        _put(found.relative_days, spellings, days)
     for name, spellings in heard.languages.items():
-        _put(joined.languages, spellings, name)
+        _put(found.languages, spellings, name)
     for times, spellings in heard.repeats.items():
-        _put(joined.repeats, spellings, times)
+        _put(found.repeats, spellings, times)
     ordinal = language_of(code).ordinal
     for day in range(1, 32):
-        joined.ordinals.setdefault(fold(ordinal(day)), day)
-    _put(joined.past, heard.past, True)
-    _put(joined.to, heard.to, True)
-    _put(joined.day_of_month, heard.day_of_month, True)
+        found.ordinals.setdefault(fold(ordinal(day)), day)
+    _put(found.past, heard.past, True)
+    _put(found.to, heard.to, True)
+    _put(found.day_of_month, heard.day_of_month, True)
+    return found
 
 
 def _add_numbers(numbers: dict[str, Piece], code: str, heard: HeardWords) -> None:

@@ -26,7 +26,8 @@ class HeardWords:
     `spellings`: number -> other spellings of it. `tens_then_units`: "twenty five" is one number, not two.
     `shifts`: words that move the number after them by a part ("साढ़े" + 1/2). `standing`: words that are a
     number of their own ("डेढ़"). `joined_hundred`: the ending that makes hundreds of a number ("शे").
-    `joined_shifts`: whether a shift is written as one word with its number ("साडेनऊ").
+    `joined_shifts`: whether a shift is written as one word with its number ("साडेनऊ"). `common`: words that
+    another language's meaning is not read into (Hindi "में" sounds like Marathi "मे", May).
     """
 
     spellings: Mapping[int, str]
@@ -48,6 +49,7 @@ class HeardWords:
     joined_hundred: str = ""
     joined_shifts: bool = False
     tens_then_units: bool = False
+    common: str = ""
     repeats: Mapping[int, str] = field(default_factory=dict)
     past: str = ""
     to: str = ""

@@ -1,4 +1,6 @@
-"""Hindi. Spellings follow the Central Hindi Directorate's list of number words."""
+"""Hindi. Spellings follow the Central Hindi Directorate's list of number words; a native reader's check is
+wanted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Marathi: hundreds are joined to their count (दोनशे), halves and quarters to the hour (साडेनऊ)."""
+"""Marathi: hundreds are joined to their count (दोनशे), halves and quarters to the hour (साडेनऊ).
+
+A native reader's check is wanted.
+"""
 
 from __future__ import annotations
 
