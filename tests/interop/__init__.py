@@ -1,0 +1,1 @@
+"""Calls between the server and phones of other projects, each in its own process."""
