@@ -19,7 +19,7 @@ import psutil
 from ivr.bench.flow import NAME, write_flow
 from ivr.bench.generator import Plan
 from ivr.bench.stats import Samples, in_ms
-from ivr.local import LocalServer, ServerFailed, local_server
+from ivr.local import PATIENT, LocalServer, ServerFailed, local_server
 
 RATE: Final = 20.0
 """Calls a second that are set up."""
@@ -97,7 +97,7 @@ def measure(options: Options) -> dict[str, Any]:
         config = {
             "flows": "flows",
             "numbers": {NAME: {"flow": NAME}},
-            "limits": {"calls": options.calls + _SPARE_CALLS},
+            "limits": {**PATIENT, "calls": options.calls + _SPARE_CALLS},
         }
         with local_server(Path(folder), config, cpus={cores[0]} if apart else None) as server:
             return _measured(server, options, {cores[-1]} if apart else None)
