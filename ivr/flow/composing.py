@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +25,7 @@ MAX_DEPTH = 24
 
 _LOADER: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TAG = "tag:yaml.org,2002:"
+_SCALAR = _TAG + "str"
 _TAGS = frozenset((None, "!", *(_TAG + name for name in ("str", "map", "seq"))))
 _BEGINS = "a flow begins with: flow: NAME"
 _SWALLOWED = re.compile(r"(?:[:,\[{]|^\s*-)\s+#")
@@ -98,25 +98,25 @@ class _Refused(Exception):
         self.hint = hint
 
 
-def _marks(event: Any) -> tuple[Any, Any]:
-    return event.start_mark, event.end_mark
-
-
-@dataclass(slots=True)
 class _Open:
     """A collection whose end has not come yet, and how many nodes it holds so far."""
 
-    node: yaml.CollectionNode
-    size: int = 1
-    key: yaml.Node | None = None
+    __slots__ = ("items", "key", "node", "pairs", "size")
+
+    def __init__(self, node: yaml.CollectionNode) -> None:
+        self.node = node
+        self.items: list[Any] = node.value
+        self.pairs = isinstance(node, yaml.MappingNode)
+        self.key: yaml.Node | None = None
+        self.size = 1
 
     def add(self, node: yaml.Node) -> None:
-        if isinstance(self.node, yaml.SequenceNode):
-            self.node.value.append(node)
+        if not self.pairs:
+            self.items.append(node)
         elif self.key is None:
             self.key = node
         else:
-            self.node.value.append((self.key, node))
+            self.items.append((self.key, node))
             self.key = None
 
 
@@ -131,31 +131,38 @@ class _Composer:
 
     def root(self, text: str) -> yaml.Node | None:
         for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.ScalarEvent):
-                node = yaml.ScalarNode(_TAG + "str", event.value, *_marks(event), style=event.style)
-                self._begin(event, node)
-                self._close(node, 1)
-            elif isinstance(event, yaml.CollectionStartEvent):
-                self._open_collection(event)
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent:
+                self._begin_collection(event, yaml.MappingNode, "map")
+            elif kind is yaml.SequenceStartEvent:
+                self._begin_collection(event, yaml.SequenceNode, "seq")
             elif isinstance(event, yaml.CollectionEndEvent):
                 ended = self._open.pop()
-                self._close(ended.node, ended.size)
+                self._sizes[id(ended.node)] = ended.size
+                self._add(ended.node, ended.size)
             elif isinstance(event, yaml.AliasEvent):
                 self._alias(event)
             elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
                 raise _Refused(event.start_mark, "--- begins a second document", "a file holds one flow")
         return self._root
 
-    def _open_collection(self, event: yaml.CollectionStartEvent) -> None:
-        mapping = isinstance(event, yaml.MappingStartEvent)
-        kind = yaml.MappingNode if mapping else yaml.SequenceNode
-        node = kind(_TAG + ("map" if mapping else "seq"), [], *_marks(event))
-        self._begin(event, node)
+    def _scalar(self, event: Any) -> None:
+        node = yaml.ScalarNode(_SCALAR, event.value, event.start_mark, event.end_mark, event.style)
+        self._name(event, node)
+        if event.anchor is not None:
+            self._sizes[id(node)] = 1
+        self._add(node, 1)
+
+    def _begin_collection(self, event: Any, kind: type[yaml.CollectionNode], tag: str) -> None:
+        node = kind(_TAG + tag, [], event.start_mark, event.end_mark)
+        self._name(event, node)
         if len(self._open) >= MAX_DEPTH:
             raise _Refused(event.start_mark, f"nested more than {MAX_DEPTH} deep")
         self._open.append(_Open(node))
 
-    def _begin(self, event: Any, node: yaml.Node) -> None:
+    def _name(self, event: Any, node: yaml.Node) -> None:
         if event.tag not in _TAGS:
             raise _Refused(event.start_mark, f"the tag {event.tag} is not allowed", "leave it out")
         if event.anchor is not None:
@@ -164,17 +171,15 @@ class _Composer:
     def _alias(self, event: Any) -> None:
         node = self._anchors.get(event.anchor)
         if node is None:
-            raise _Refused(
-                event.start_mark, f"there is no anchor &{event.anchor}", f'quote it: "*{event.anchor}"'
-            )
+            message = f"there is no anchor &{event.anchor}"
+            raise _Refused(event.start_mark, message, f'quote it: "*{event.anchor}"')
         size = self._sizes.get(id(node))
         if size is None:
             raise _Refused(event.start_mark, f"the anchor &{event.anchor} contains itself")
-        self._close(node, size)
+        self._add(node, size)
 
-    def _close(self, node: yaml.Node, size: int) -> None:
+    def _add(self, node: yaml.Node, size: int) -> None:
         """A node is complete: it goes into the one around it."""
-        self._sizes[id(node)] = size
         if not self._open:
             self._root = node
             return

@@ -28,8 +28,12 @@ class Entry:
     """One `key: value` of a mapping."""
 
     key: str
-    key_place: Place
+    key_node: yaml.Node
     node: yaml.Node
+
+    @property
+    def key_place(self) -> Place:
+        return place_of(self.key_node)
 
     @property
     def place(self) -> Place:
@@ -144,7 +148,7 @@ class Reader:
                 line = first.key_place.line
                 self.problem(key_node, Rule.YAML, f'"{key}" stands twice in {what} (first in line {line})')
                 continue
-            found[key] = Entry(key, place_of(key_node), value)
+            found[key] = Entry(key, key_node, value)
         return list(found.values())
 
     def items(self, node: yaml.Node, what: str) -> list[yaml.Node]:

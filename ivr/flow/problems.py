@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 MAX_LISTED = 14
 """Most known words a hint lists."""
@@ -26,8 +27,7 @@ class Rule(IntEnum):
     YAML = 9
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Where in the file something stands; line and column count from 1."""
 
     line: int

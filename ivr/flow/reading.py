@@ -13,7 +13,7 @@ from ivr.flow.nodes import Fields, Reader, has_braces, place_of
 from ivr.flow.problems import Place, Rule, did_you_mean
 from ivr.flow.protocol import BargeIn
 from ivr.flow.sayas import normalise
-from ivr.flow.types import Mismatch, Value, ValueType
+from ivr.flow.types import Family, Mismatch, Value, ValueType
 
 _EXPRESSION = ("{{", "}}")
 
@@ -89,6 +89,15 @@ class FlowScope:
     def expression(self, node: yaml.Node, what: str) -> Expression | None:
         text = self.reader.text(node, what)
         return None if text is None else self.compile(text, node, what)
+
+    def condition(self, node: yaml.Node, what: str) -> Expression | None:
+        """An expression that holds or does not."""
+        found = self.expression(node, what)
+        if found is not None and found.shape.family is not Family.TRUTH:
+            hint = f'compare it, such as "{found.source} == ..."'
+            self.reader.problem(node, Rule.PROMPTS, f'{what}: "{found.source}" is not a condition', hint)
+            return None
+        return found
 
     def compile(self, text: str, node: yaml.Node, what: str) -> Expression | None:
         try:

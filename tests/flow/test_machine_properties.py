@@ -59,6 +59,9 @@ def run(machine: FlowMachine, script: list[tuple[Event, float]]) -> list[tuple[E
         while machine.due is not None and machine.due <= target:
             now = max(now, machine.due)
             log.append((Tick(), machine.handle(Tick(), now)))
+            assert machine.due is None or machine.due > now, (
+                "a tick that changes nothing would come again at once"
+            )
         now = target
         log.append((event, machine.handle(event, now)))
     for _ in range(400):

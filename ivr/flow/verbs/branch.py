@@ -51,7 +51,8 @@ class Branch(Step):
                 otherwise = read
             elif read is not None:
                 cases.append(read)
-        if otherwise is None:
+        complete = len(cases) == len(items) - 1
+        if otherwise is None or not complete:
             if not any(_is_else(item) for item in items):
                 step.reader.problem(step.node, Rule.OUTCOMES, f"branch of {step.what} has no else", _SHAPE)
             return None
@@ -96,7 +97,7 @@ def _read_case(step: StepReader, item: yaml.Node, number: int) -> Case | Target 
         fields.finish()
         return step.target_at(otherwise, f"else of {step.what}")
     node = fields.need("if", Rule.OUTCOMES, _SHAPE)
-    condition = None if node is None else step.flow.expression(node, f"if of {what}")
+    condition = None if node is None else step.flow.condition(node, f"if of {what}")
     target = step.target(fields, "next")
     fields.finish()
     if node is None or condition is None or target is None:

@@ -73,7 +73,7 @@ class Collect(AskingStep):
         barge_in = step.barge_in(fields)
         retry = read_retry(step, fields)
         accept_node = fields.take("accept")
-        accept = None if accept_node is None else step.flow.expression(accept_node, f"accept of {step.what}")
+        accept = None if accept_node is None else step.flow.condition(accept_node, f"accept of {step.what}")
         target = step.target(fields, "next")
         otherwise = step.target(fields, "otherwise")
         fields.finish()

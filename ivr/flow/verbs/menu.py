@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import yaml
 
@@ -75,6 +75,10 @@ class Menu(AskingStep):
         )
 
     def exits(self) -> tuple[Exit, ...]:
+        return self._exits
+
+    @cached_property
+    def _exits(self) -> tuple[Exit, ...]:
         chosen = (Exit(c.name, c.target, c.assigns) for c in self.choices)
         return (*chosen, Exit("otherwise", self.otherwise))
 
