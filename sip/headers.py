@@ -99,7 +99,8 @@ class Headers:
             self.add(name, value)
 
     @classmethod
-    def _parsed(cls, items: list[tuple[str, str, str]]) -> Headers:
+    def from_fields(cls, items: list[tuple[str, str, str]]) -> Headers:
+        """Takes over fields as (lower-case key, name as written, value), unchecked; for the parser."""
         headers = cls()
         headers._items = items
         return headers
@@ -152,7 +153,7 @@ class Headers:
         self._items = [item for item in self._items if item[0] != key]
 
     def copy(self) -> Headers:
-        return Headers._parsed(list(self._items))
+        return Headers.from_fields(list(self._items))
 
     def names(self) -> list[str]:
         """The lower-case name of each field, in order, with repetitions."""

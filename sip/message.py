@@ -230,6 +230,8 @@ def parse_head(head: bytes, body: bytes) -> Message:
         text = _FOLD.sub(" ", text)
     lines = text.split("\n")
     start = lines[0].strip()
+    if "\r" in start:
+        raise ParseError("a line break inside the start line")
     try:
         headers, problem = _headers(lines)
         message: Message
@@ -275,7 +277,7 @@ def _headers(lines: list[str]) -> tuple[Headers, ParseError | None]:
                 problem = problem or ParseError(str(error))
                 continue
         items.append((known[0], known[1], value))
-    return Headers._parsed(items), problem
+    return Headers.from_fields(items), problem
 
 
 def _request(start: str, headers: Headers, body: bytes) -> tuple[Request, ParseError | None]:

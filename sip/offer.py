@@ -168,6 +168,8 @@ class OfferAnswer:
         codecs = sorted(self._codecs, key=lambda codec: held is None or codec is not held.codec)
         formats = [Rtpmap(codec.payload_type, codec.name, codec.clock_rate) for codec in codecs]
         event = held.telephone_event if held and held.telephone_event is not None else TELEPHONE_EVENT
+        if any(event == m.payload_type for m in formats):
+            event = TELEPHONE_EVENT
         return [*formats, Rtpmap(event, _EVENT, codecs[0].clock_rate)]
 
     def _audio(self, formats: Sequence[Rtpmap], direction: Direction) -> MediaDescription:

@@ -42,13 +42,17 @@ class Heard:
 class RtpPeer:
     """An RTP endpoint on a free port of the loopback. Use it as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, event_type: int = TELEPHONE_EVENT) -> None:
+        """`event_type` is the payload type of telephone-event that was agreed."""
+        self.event_type = event_type
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.settimeout(TICK_S)
         self.port: Final[int] = self._socket.getsockname()[1]
         self.heard: list[Heard] = []
         self._keys: list[str] = []
+        self._lost = 0
+        self._copies = 1
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._arrived = threading.Event()
@@ -81,12 +85,16 @@ class RtpPeer:
         """Sends to a port of the loopback without having heard from it first."""
         self._remote = ("127.0.0.1", port)
 
-    def press(self, keys: str) -> None:
-        """Sends keys one after the other, 100 ms each with 60 ms between."""
+    def press(self, keys: str, *, lost: int = 0, copies: int = 1) -> None:
+        """Sends keys one after the other, 100 ms each with 60 ms between.
+
+        The network can be bad: the first packets of each key are `lost`, the rest comes in some `copies`.
+        """
         if not set(keys) <= set(_KEYS):
             raise ValueError(f"not keys: {keys!r}")
         with self._lock:
             self._keys += keys
+            self._lost, self._copies = lost, copies
 
     def count(self, since: float = 0.0, until: float = float("inf")) -> int:
         """Packets that came between two monotonic times."""
@@ -115,7 +123,7 @@ class RtpPeer:
             if event:
                 duration, payload, marker = event.pop(0)
                 if payload:
-                    self._send(TELEPHONE_EVENT, payload, self._timestamp, marker)
+                    self._send(self.event_type, payload, self._timestamp, marker, self._copies)
                 if not event:
                     self._timestamp += duration
             else:
@@ -131,16 +139,18 @@ class RtpPeer:
         total = (_KEY_TICKS + _END_REPEATS + _PAUSE_TICKS) * 160
         ticks = [(total, _event(code, False, (tick + 1) * 160), tick == 0) for tick in range(_KEY_TICKS)]
         ticks += [(total, _event(code, True, _KEY_TICKS * 160), False)] * _END_REPEATS
-        return [*ticks, *[(total, b"", False)] * _PAUSE_TICKS]
+        silent = (total, b"", False)
+        return [*[silent] * self._lost, *ticks[self._lost :], *[silent] * _PAUSE_TICKS]
 
-    def _send(self, payload_type: int, payload: bytes, timestamp: int, marker: bool) -> None:
+    def _send(self, payload_type: int, payload: bytes, timestamp: int, marker: bool, copies: int = 1) -> None:
         header = struct.pack(
             "!BBHII", 0x80, payload_type | marker << 7, self._sequence, timestamp & 0xFFFFFFFF, self._ssrc
         )
         self._sequence = (self._sequence + 1) & 0xFFFF
         if self._remote is not None:
             try:
-                self._socket.sendto(header + payload, self._remote)
+                for _ in range(copies):
+                    self._socket.sendto(header + payload, self._remote)
             except OSError:
                 self._remote = None
 
@@ -156,7 +166,7 @@ class RtpPeer:
         sound = bool(payload.strip(b"\xd5\x55\xff\x7f"))
         sequence = int.from_bytes(data[2:4], "big")
         kind = data[1] & 0x7F
-        event = payload[0] if kind == TELEPHONE_EVENT and payload else -1
+        event = payload[0] if kind == self.event_type and payload else -1
         self.heard.append(Heard(time.monotonic(), kind, sequence, sound and event < 0, event))
         self._arrived.set()
 

@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.list:
         for scenario in ALL:
-            _say(f"{scenario.name:18} {scenario.about}{' (slow)' if scenario.slow else ''}")
+            _say(f"{scenario.name:20} {scenario.about}{' (slow)' if scenario.slow else ''}")
         return 0
     try:
         scenarios = choose(options.only, options.slow)
@@ -119,7 +119,7 @@ def _report(results: Iterable[Result]) -> int:
     for result in results:
         counts[result.outcome] += 1
         scenario = result.scenario
-        _say(f"{result.outcome.value:8} {scenario.name:18} {result.seconds:5.1f} s  {scenario.about}")
+        _say(f"{result.outcome.value:8} {scenario.name:20} {result.seconds:5.1f} s  {scenario.about}")
         if result.detail:
             _say(f"         {_indented(result.detail)}")
     spent = time.monotonic() - began
@@ -146,15 +146,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--number", default=CODE, help="a number of the target that answers (default %(default)s)"
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep logs and messages in this folder")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep logs and messages in a new folder in there"
+    )
     return parser
 
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.resolve()
+        folder = keep.resolve() / time.strftime("%Y%m%d-%H%M%S")
+        folder.mkdir(parents=True)
+        _say(f"logs and messages: {folder}")
+        yield folder
         return
     with tempfile.TemporaryDirectory(prefix="sipp-") as name:
         yield Path(name)

@@ -219,6 +219,15 @@ def telephone_event(stage: Stage) -> None:
     stage.check_record("normal", "us", result={"code": "480021"})
 
 
+def telephone_event_loss(stage: Stage) -> None:
+    """Keys as payload type 96, the first packets of each lost, the others doubled: each key counts once."""
+    stage.need_api()
+    with RtpPeer(event_type=96) as peer, stage.sipp("ended_by_us", peer=peer):
+        expect(peer.wait_for_sound(10), "the prompt was not heard")
+        peer.press("1147#", lost=4, copies=2)
+    stage.check_record("normal", "us", result={"code": "1147"})
+
+
 def record_route(stage: Stage) -> None:
     """A proxy's Record-Route without angle brackets: our BYE takes that route."""
     stage.need_api()
@@ -328,6 +337,7 @@ ALL: Final = (
     Scenario("busy", busy),
     Scenario("challenge", challenge),
     Scenario("telephone-event", telephone_event),
+    Scenario("telephone-event-loss", telephone_event_loss),
     Scenario("record-route", record_route),
     Scenario("unknown-source", unknown_source),
     Scenario("no-common-codec", no_common_codec),

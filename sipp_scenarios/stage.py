@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sipp_scenarios.rtp import RtpPeer
+from sipp_scenarios.rtp import TELEPHONE_EVENT, RtpPeer
 from sipp_scenarios.server import Api, Server
 
 XML: Final = Path(__file__).resolve().parent / "xml"
@@ -79,6 +79,7 @@ class Stage:
             "-i", source, "-s", number or self.number,
             "-m", "1", "-d", str(hold_ms), "-nostdin", "-timeout", str(limit_s), "-timeout_error",
             "-key", "caller", self.caller,
+            "-key", "event_type", str(peer.event_type if peer else TELEPHONE_EVENT),
             "-key", "peer_port", str(peer.port if peer else media_port),
             "-trace_err", "-error_file", f"{stem}.err", "-trace_msg", "-message_file", f"{stem}.msg",
             *(("-p", str(port)) if port else ()), *options,

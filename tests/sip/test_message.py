@@ -156,7 +156,7 @@ def test_a_line_break_in_a_value_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="line break"):
         Headers().set("From", str(address))
     with pytest.raises(ValueError, match="line break"):
-        Request("INVITE", Uri("sip", None, "h"), Headers._parsed([("x", "X", value)])).to_bytes()
+        Request("INVITE", Uri("sip", None, "h"), Headers.from_fields([("x", "X", value)])).to_bytes()
 
 
 def test_a_bad_name_method_host_or_status_is_refused_on_output() -> None:
@@ -196,6 +196,13 @@ def test_what_is_wrong_gets_its_status(old: bytes, new: bytes, status: int, answ
     assert (caught.value.request is not None) is answerable
     if caught.value.request is not None:
         assert response_to(caught.value.request, status, to_tag="x").to_bytes()
+
+
+def test_a_bare_carriage_return_is_no_line_end() -> None:
+    with pytest.raises(ParseError, match="line break"):
+        parse(edited(b"INVITE sip:", b"INVITE\rsip:"))
+    with pytest.raises(ParseError, match="line break"):
+        parse(edited(b"6f1d", b"6f\r1d"))
 
 
 def test_an_ack_that_is_wrong_is_never_answerable() -> None:

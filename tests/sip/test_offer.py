@@ -146,6 +146,12 @@ def test_we_hold_and_take_back() -> None:
     assert session.receive_answer(offer("m=audio 4000 RTP/AVP 8")).direction is Direction.SENDRECV
 
 
+def test_a_number_that_they_gave_two_meanings_is_not_offered_twice() -> None:
+    session = us()
+    session.receive_offer(offer("m=audio 4000 RTP/AVP 0 8", "a=rtpmap:8 telephone-event/8000"))
+    assert session.make_offer().media[0].formats == ("0", "8", "101")
+
+
 def test_a_refused_offer_is_withdrawn_and_what_was_agreed_holds() -> None:
     session = us()
     first = session.receive_offer(offer(*AUDIO))
