@@ -1,5 +1,4 @@
-"""What the caller means, out of what a menu offers: phrases found in an utterance, scored, and refused when
-in doubt.
+"""What the caller means, out of what a menu offers: phrases are found, scored, and refused when in doubt.
 
 Pure comparison of words, no model: folded spellings first, then similar ones (rapidfuzz) for what
 recognisers garble. A wrong branch is worse than a second question, so a weak or an ambiguous match is no
@@ -47,16 +46,14 @@ class Match:
 
 def builtin_phrases(intent: str, language: str) -> tuple[str, ...]:
     """The commonest phrases of a built-in intent (affirm, deny, repeat, operator), for a recogniser to
-    listen for;
-    empty for an intent that is not built in. `match_intent` understands more."""
+    listen for; empty for an intent that is not built in. `match_intent` understands more."""
     wordings = BUILT_IN.get(intent, {}).get(language)
     return _split(wordings.common) if wordings else ()
 
 
 def _understood(intent: str, language: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The sure and the other phrases of a built-in intent: the language's, and English ones, which callers
-    of every
-    language use; in Marathi also the commonest of Hindi."""
+    of every language use; in Marathi also the commonest of Hindi."""
     table = BUILT_IN.get(intent, {})
     wordings = [table[code] for code in dict.fromkeys((language, "en")) if code in table]
     sure = [*(wording.common for wording in wordings)]
@@ -76,8 +73,8 @@ def builtin_intents() -> tuple[str, ...]:
 def match_intent(text: str, language: str, candidates: Mapping[str, tuple[str, ...]]) -> Match | None:
     """The candidate that `text` means, or None for none and for doubt.
 
-    `candidates`: intent -> its phrases in this language; with no phrases of its own, a built-in intent is
-    recognised by its built-in ones.
+    `candidates`: intent -> its phrases in this language; a built-in intent is recognised by all its built-in
+    ones as well.
     """
     words = fold(text).split()
     if not words or not candidates:

@@ -206,9 +206,7 @@ class Player:
         return self._scenario.steps[self._at] if self._at < len(self._scenario.steps) else None
 
     def _go_on(self, now: float) -> list[Action]:
-        """Carries out steps until one has to wait. An action ends the turn: its effects are noticed
-        first.
-        """
+        """Carries out steps until one has to wait. An action ends the turn: its effects are noticed first."""
         while self.failure is None and (step := self._step) is not None:
             done, actions = self._try(step.act, now)
             if done:

@@ -1,5 +1,4 @@
-"""Scenario files: what a caller does in a flow, and what must be heard and come out. Written by authors of
-flows.
+"""Scenario files: what a caller does in a flow, and what must be heard and come of it.
 
     flow: vendor-order
     with: {vendor: "शर्मा भोजनालय", order: "48213", amount: 1250.50, language: hi}

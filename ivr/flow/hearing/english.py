@@ -1,6 +1,4 @@
-"""English as it is heard, also written in Devanagari: callers say it within Hindi and Marathi ("ट्वेंटी
-मिनट").
-"""
+"""English as it is heard, also in Devanagari: callers mix it into Hindi and Marathi ("ट्वेंटी मिनट")."""
 
 from fractions import Fraction
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_NUKTA_AND_JOINERS = dict.fromkeys(map(ord, "़\u200c\u200d'’`´"))
+_NUKTA_AND_JOINERS = dict.fromkeys(map(ord, "\u093c\u200c\u200d'’`´"))
 _SOUND_ALIKE = str.maketrans(
     {
         "ी": "ि",

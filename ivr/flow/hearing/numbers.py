@@ -1,8 +1,10 @@
 """Spoken numbers: a small grammar over the words of a vocabulary, the same for all languages.
 
-"एक लाख पच्चीस हज़ार"   1 x lakh + 25 x thousand          "साढ़े तीन सौ"   (3 + 1/2) x 100
-"twenty five"            20 + 5                              "दोनशे पाच"      200 + 5
-"twelve point five"      12 + 5/10                           "सवा लाख"        (1 + 1/4) x lakh
+- "एक लाख पच्चीस हज़ार": 1 x lakh + 25 x thousand
+- "साढ़े तीन सौ": (3 + 1/2) x 100
+- "दोनशे पाच": 200 + 5
+- "twenty five": 20 + 5
+- "twelve point five": 12 + 5/10
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What callers say to agree, refuse, hear it again or ask for a person: the built-in intents, by phrase.
 
 A longer phrase hides the shorter ones within it ("कोई बात नहीं" is no refusal), so phrases that turn a
-meaning round belong here too; `UNCLEAR` holds those that mean none of the intents.
-A native reader's check of Hindi and Marathi is wanted.
+meaning round belong here too; `UNCLEAR` holds those that mean none of the intents. A native reader's check
+of Hindi and Marathi is wanted.
 """
 
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 class Wordings(NamedTuple):
     """The phrases of an intent in one language, separated by commas. `common` are listened for by
-    recognisers of small
-    vocabularies, which a long list would only confuse; `other` are understood as well."""
+    recognisers of small vocabularies, which a long list would only confuse; `other` are understood as well.
+    """
 
     common: str
     other: str

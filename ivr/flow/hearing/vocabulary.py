@@ -1,6 +1,4 @@
-"""What each folded word of a language means. Callers mix languages, so a session's words are joined by the
-others'.
-"""
+"""What each folded word means. Callers mix languages: the session's words come first, the others' join them."""
 
 from __future__ import annotations
 

@@ -11,9 +11,7 @@ from ivr.flow.hearing.vocabulary import Unit, Vocabulary
 from ivr.flow.hearing.words import DayPart
 
 _HOURS_OF_WORK = range(7, 12)
-"""An hour said without a part of the day is of the morning when it is one of these, else of noon or
-later.
-"""
+"""An hour said without a part of the day is of the morning when it is one of these, else of noon or later."""
 
 _FIXED = {"midnight": dt.time(0, 0), "noon": dt.time(12, 0)}
 

@@ -1,6 +1,4 @@
-"""The words of a language as they are heard, beside those that say-as speaks: other spellings, halves,
-units, days.
-"""
+"""The words of a language as they are heard, beside those that say-as speaks: spellings, halves, units, days."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Hindi. Spellings follow the Central Hindi Directorate's list of number words; a native reader's check is
-wanted.
+"""Hindi, with number words spelled as in the Central Hindi Directorate's list.
+
+A native reader's check is wanted.
 """
 
 from __future__ import annotations

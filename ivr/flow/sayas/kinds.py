@@ -22,10 +22,10 @@ _MINUTES_ONLY = 90
 def say(value: Any, kind: str, language: str) -> str:
     """`value` in words of `language` (a code: hi, mr, en), without any figure or sign.
 
-    Kinds and the values they take: text, one_of (str); digits, phone, order_id (str or int); count, minutes,
-    percent, rupees (int, Decimal, finite float, or a str of one); date; time (seconds are not spoken); yes_no
-    (bool); language (a code); list (a sequence of str).
-    Raises `SayAsError` for an unknown kind or language and for a value that the kind does not take.
+    Kinds and the values they take: text, one_of (str); digits, phone, order_id (str or int); count,
+    minutes, percent, rupees (int, Decimal, finite float, or a str of one); date; time (seconds are not
+    spoken); yes_no (bool); language (a code); list (a sequence of str). Raises `SayAsError` for an unknown
+    kind or language and for a value that the kind does not take.
     """
     speaker = _SPEAKERS.get(kind)
     if speaker is None:
