@@ -95,7 +95,7 @@ class CallDesk:
         if self.live >= self._load.limit_calls:
             self._metrics.call_refused("no_capacity")
             return RETRY_FULL_S
-        if self._load.lateness_ms() > self._load.limit_lateness_ms:
+        if self._late:
             self._metrics.call_refused("loop_lag")
             return RETRY_LATE_S
         return None
@@ -103,7 +103,12 @@ class CallDesk:
     @property
     def full(self) -> bool:
         """Whether `admit` would refuse."""
-        return self.live >= self._load.limit_calls or self._load.lateness_ms() > self._load.limit_lateness_ms
+        return self.live >= self._load.limit_calls or self._late
+
+    @property
+    def _late(self) -> bool:
+        """Calls spoil each other's media; where there is none, a late loop is no reason to refuse the first."""
+        return self.live > 0 and self._load.lateness_ms() > self._load.limit_lateness_ms
 
     def take(self, leg: CallLeg) -> None:
         """An inbound leg: its number decides the flow."""
