@@ -39,6 +39,7 @@ class Call(pj.Call):
             self.phone.over = True
 
     def onCallMediaState(self, prm: Any) -> None:
+        self.phone.audio = None  # on hold there is none
         info = self.getInfo()  # must outlive the loop: the list of media is only borrowed from it
         for index, media in enumerate(info.media):
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
