@@ -107,7 +107,8 @@ class CallDesk:
 
     @property
     def _late(self) -> bool:
-        """Calls spoil each other's media; where there is none, a late loop is no reason to refuse the first."""
+        """Calls spoil each other's media; where there is none, a late loop is no reason to refuse the
+        first."""
         return self.live > 0 and self._load.lateness_ms() > self._load.limit_lateness_ms
 
     def take(self, leg: CallLeg) -> None:
