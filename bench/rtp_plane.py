@@ -4,8 +4,9 @@
 
 The far ends live in a second process, which sends at times spread over the 20 ms and notes when the kernel
 received each packet, so that its own lateness does not show. Prints one JSON object. `cpu_percent_per_call`
-is user and system time of the plane's process; `--heard` gives every stream a listener as well, `--taken`
-what a recorder takes.
+is user and system time of the plane's process, to be read beside how busy the machine was with other work
+(`machine_busy_percent`) and how much of it the hypervisor took (`machine_stolen_percent`); `--heard` gives
+every stream a listener as well, `--taken` what a recorder takes.
 """
 
 from __future__ import annotations
@@ -56,6 +57,14 @@ class _Tap:
 
 
 def _ignore(frame: bytes) -> None: ...
+
+
+def _machine() -> tuple[int, int, int]:
+    """Jiffies of the whole machine so far: busy, taken by the hypervisor, and all."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, idle, wait, irq, soft, stolen = map(int, file.readline().split()[1:9])
+    busy = user + nice + system + irq + soft
+    return busy, stolen, busy + stolen + idle + wait
 
 
 def _percentile(ordered: list[float], share: float) -> float:
@@ -160,9 +169,11 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
     generator.stdin.write(json.dumps([stream.local_port for stream in streams]).encode() + b"\n")
     await generator.stdin.drain()
     await asyncio.sleep(SETTLE_S)
+    machine_before = _machine()
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     await asyncio.sleep(options.seconds)
     after, ended = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+    busy, stolen, jiffies = (now - then for now, then in zip(_machine(), machine_before, strict=True))
     worst_ms = plane.lateness_ms
     report = json.loads(await generator.stdout.readline())
     await generator.wait()
@@ -176,6 +187,8 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
         "loop": type(asyncio.get_running_loop()).__module__.split(".")[0],
         "cpu_percent_per_call": round((user + system) * per_call, 4),
         "user_percent_per_call": round(user * per_call, 4),
+        "machine_busy_percent": round(100 * busy / jiffies, 1),
+        "machine_stolen_percent": round(100 * stolen / jiffies, 1),
         "tick_lateness_ms_max": round(worst_ms, 2),
         "ticks_skipped": totals.skipped,
         "plane_received": totals.packets_in,
