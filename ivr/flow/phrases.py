@@ -11,11 +11,16 @@ from ivr.flow.model import Phrases
 from ivr.flow.problems import Rule, did_you_mean
 from ivr.flow.reading import FlowScope
 
+OwnPhrases = Mapping[str, tuple[str, ...]]
+"""language -> phrases."""
+
 OPERATOR = "operator"
+"""The built-in intent that takes the flow's `operator` event."""
+
 MAX_PHRASE = 120
 
 
-def read_phrases(flow: FlowScope, node: yaml.Node, what: str) -> dict[str, tuple[str, ...]]:
+def read_phrases(flow: FlowScope, node: yaml.Node, what: str) -> OwnPhrases:
     """`{hi: [...], en: [...]}`: language -> phrases."""
     reader = flow.reader
     found: dict[str, tuple[str, ...]] = {}
@@ -34,22 +39,28 @@ def read_phrases(flow: FlowScope, node: yaml.Node, what: str) -> dict[str, tuple
     return found
 
 
-def collect_phrases(flow: FlowScope, intents: Mapping[str, Mapping[str, tuple[str, ...]]]) -> Phrases:
-    """Per language what is listened for: each intent's phrases, and the operator's where the flow has one."""
+def own_phrases(flow: FlowScope, intent: str, given: OwnPhrases) -> OwnPhrases:
+    """What the flow says of an intent besides the built-in phrases: under `intents`, and where it is used."""
+    declared = flow.intents.get(intent)
+    if declared is None:
+        return given
+    languages = dict.fromkeys((*declared, *given))
+    return {language: (*declared.get(language, ()), *given.get(language, ())) for language in languages}
+
+
+def collect_phrases(flow: FlowScope, intents: Mapping[str, OwnPhrases]) -> Phrases:
+    """Per language what is listened for: each intent's phrases, built-in and its own, and the operator's
+    where the flow has one."""
     wanted = dict(intents)
     if flow.operator:
-        wanted.setdefault(OPERATOR, {})
+        wanted.setdefault(OPERATOR, own_phrases(flow, OPERATOR, {}))
     same = tuple(wanted) if not any(wanted.values()) else None
     if same is not None and same in flow.phrases:
         return flow.phrases[same]
     phrases: dict[str, dict[str, tuple[str, ...]]] = {}
     for language in flow.languages:
         for intent, own in wanted.items():
-            listed = (
-                *builtin_phrases(intent, language),
-                *flow.intents.get(intent, {}).get(language, ()),
-                *own.get(language, ()),
-            )
+            listed = (*builtin_phrases(intent, language), *own.get(language, ()))
             if listed:
                 phrases.setdefault(language, {})[intent] = tuple(dict.fromkeys(listed))
     if same is not None:

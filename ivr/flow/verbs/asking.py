@@ -20,13 +20,11 @@ from typing import Literal
 from ivr.flow.intents import match_intent
 from ivr.flow.model import Phrases, Prompt, Step, Target
 from ivr.flow.nodes import Fields
+from ivr.flow.phrases import OPERATOR
 from ivr.flow.problems import Report, Rule
 from ivr.flow.protocol import BargeIn, Event, Heard, Key, PromptDone, SpeechBegan, SpeechSpec, Tick
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
-
-OPERATOR = "operator"
-"""The built-in intent that takes the flow's `operator` event."""
 
 OPERATOR_KEY = "0"
 """Takes the `operator` event in a menu that has no choice of its own for it."""

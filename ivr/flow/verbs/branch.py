@@ -1,8 +1,9 @@
 """branch: conditions in order, with an else.
 
-branch:
-  - {if: "amount > 1000", next: manager}
-  - {else: desk}
+size:
+  branch:
+    - {if: "amount > 1000", next: manager}
+    - {else: desk}
 """
 
 from __future__ import annotations

@@ -1,4 +1,21 @@
-"""collect: a value typed or spoken."""
+"""collect: a value typed or spoken.
+
+    eta:
+      collect:
+        prompt: eta
+        into: eta                        # a result or a variable; its type decides what fits
+        barge_in: any
+        keys: {length: 1..3, end: "#", gap: 3s}
+        speech: {slot: minutes, max: 10s, end_silence: 700ms}
+        accept: "5 <= eta <= 240"
+        retry: {wait: 6s, prompts: [eta]}
+        next: booked
+        otherwise: desk
+
+The digits are over at the end key, after the gap, or at once when no more can come (an end key typed after
+that is taken as part of them). What does not fit the type or is not accepted is a no-match. Keys where only
+speech is taken are ignored. A text that nobody can transcribe takes `next` without a value.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +30,14 @@ import yaml
 from ivr.flow.expressions import EvaluationError, Expression
 from ivr.flow.model import Exit, Flow, Target, Use
 from ivr.flow.nodes import Fields, place_of
-from ivr.flow.phrases import collect_phrases
+from ivr.flow.phrases import OPERATOR, collect_phrases
 from ivr.flow.problems import START, Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
 from ivr.flow.slots import parse_keys, parse_slot
 from ivr.flow.types import MAX_DIGITS, MAX_TEXT, SIMPLE_NAMES, Family, Mismatch, Value, ValueType
-from ivr.flow.verbs.asking import OPERATOR, Asking, AskingStep, read_retry
+from ivr.flow.verbs.asking import Asking, AskingStep, read_retry
 from ivr.flow.verbs.menu import KEYS
 
 _LENGTH = re.compile(r"(\d{1,2})(?:\.\.(\d{1,2}))?")

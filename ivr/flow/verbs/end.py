@@ -1,4 +1,7 @@
-"""end: hangs up after what was said has been heard."""
+"""end: hangs up after what was said has been heard.
+
+bye: {end: normal}                   # or busy, rejected, unavailable, failed
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,20 @@
-"""menu: a prompt, and keys and intents at once."""
+"""menu: a prompt, and keys and intents at once.
+
+    offer:
+      menu:
+        prompt: offer
+        barge_in: any                    # any, keys, speech or none
+        choices:
+          accept: {key: "1", intent: affirm, set: {decision: accepted}, next: eta}
+          later: {key: "3", phrases: {hi: ["बाद में"], en: ["later"]}, next: later}
+        retry: {wait: 5s, prompts: [retry]}
+        otherwise: report
+
+A choice has a key, an intent, or both. The phrases of an intent are the built-in ones (affirm, deny, repeat,
+operator), those of the flow's `intents`, and its own. A key that is no choice is a no-match; without
+`retry.prompts` the first no-input or no-match takes `otherwise`. Where the flow has an operator event, the
+operator intent and a free key 0 take it.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +28,13 @@ from ivr.flow.hearing.fold import fold
 from ivr.flow.intents import builtin_intents, match_intent
 from ivr.flow.model import Assignment, Exit, Flow, Target
 from ivr.flow.nodes import Entry
-from ivr.flow.phrases import collect_phrases, read_phrases
+from ivr.flow.phrases import OPERATOR, collect_phrases, own_phrases, read_phrases
 from ivr.flow.problems import Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
 from ivr.flow.types import MAX_TEXT
-from ivr.flow.verbs.asking import OPERATOR, OPERATOR_KEY, Asking, AskingStep, read_retry
+from ivr.flow.verbs.asking import OPERATOR_KEY, Asking, AskingStep, read_retry
 
 KEYS = "0123456789*#ABCD"
 _MENU_SPEECH_S = 6.0
@@ -159,6 +175,8 @@ def _read_choice(step: StepReader, entry: Entry) -> Choice | None:
     phrases = {} if phrases_node is None else read_phrases(step.flow, phrases_node, f"phrases of {what}")
     if intent is None and phrases:
         intent = entry.key
+    if intent is not None:
+        phrases = own_phrases(step.flow, intent, phrases)
     if key_node is None and intent is None and "intent" not in fields:
         reader.problem(
             entry.key_place,

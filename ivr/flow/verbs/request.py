@@ -1,8 +1,17 @@
 """request: HTTP to a named endpoint of the configuration.
 
-    request: {get: order-status, body: {order: "{{ order }}"}, answer: {state: "order.state"}, timeout: 2s}
+    status:
+      request:
+        get: order-status                # or post, put
+        body: {order: "{{ order }}"}     # or result; for get the query
+        answer: {state: order.state}     # values filled from the JSON that comes back, by path
+        timeout: 2s
+        background: false                # true: sent for sure, and no answer awaited
+      next: told
+      otherwise: report
 
-`answer` fills values from the JSON that comes back, each by a dotted path.
+An answer that is missing or does not fit its type takes `otherwise`, unless the type is optional. After a
+hang-up a request that was sent before in the call is not sent again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""say: speaks a prompt."""
+"""say: speaks a prompt.
+
+    thanks: {say: thanks, next: bye}
+    notice: {say: {prompt: notice, barge_in: none}, next: bye}
+
+A prompt is a name or is written in place as a mapping of languages. `barge_in` (any): a key that may cut the
+prompt is kept for the step after it; with none or speech, keys typed before or during the prompt are dropped.
+"""
 
 from __future__ import annotations
 

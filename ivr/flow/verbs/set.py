@@ -1,4 +1,9 @@
-"""set: values, constant or computed, one after the other."""
+"""set: values, constant or computed, one after the other.
+
+    count: {set: {tries: "{{ tries + 1 }}", decision: unreached}, next: offer}
+
+Any declared value can be set, the language of the call too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""transfer: hands the caller over, blind, to a number, a SIP address or a queue of the configuration."""
+"""transfer: hands the caller over, blind.
+
+    desk:
+      transfer: {to: vendor-desk, context: result, wait: 30s}
+      next: report                       # handed over: only silent steps from here
+      otherwise: report                  # busy, no answer, failed
+
+`to` is a number, a SIP address, a queue of the configuration, or computed: "{{ desk }}".
+"""
 
 from __future__ import annotations
 
