@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ivr.flow.checker import SPEAKING_RATE
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
@@ -51,7 +52,6 @@ from ivr.flow.protocol import (
     Utterance,
 )
 
-CHARACTERS_PER_S: Final = 14.0
 UTTERANCE_S: Final = 1.0
 _MAX_TICKS_AT_ONCE: Final = 1000
 
@@ -178,7 +178,7 @@ class VirtualCall:
             case Say(id, utterances):
                 text = " ".join(words_of(utterance) for utterance in utterances)
                 begins = self._playing[-1].until if self._playing else self.now
-                self._playing.append(_Playing(id, begins + len(text) / CHARACTERS_PER_S))
+                self._playing.append(_Playing(id, begins + len(text) / SPEAKING_RATE))
                 return [Spoke(text)]
             case StopSaying():
                 quiet: list[Notice] = [Quiet()] if self._playing else []

@@ -1,7 +1,6 @@
 """Scenario files: what is read, what comes true, and what is told when it does not."""
 
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,58 +25,7 @@ from ivr.flow.scenarios import (
     scenario_files,
 )
 from ivr.flow.test_command import run
-
-FLOW = """
-flow: kitchen
-languages: [en]
-params: {name: text}
-variables: {state: {one_of: [unknown, ready, late], default: unknown}}
-result:
-  answer: {one_of: [good, bad, unknown], default: unknown}
-  minutes: optional minutes
-limits: {call: 3m, visits: 4}
-events: {hangup: report}
-start: ask
-steps:
-  ask:
-    menu:
-      prompt: ask
-      choices:
-        good: {key: "1", intent: affirm, set: {answer: good}, next: when}
-        bad: {key: "2", intent: deny, set: {answer: bad}, next: lookup}
-        person: {key: "5", next: desk}
-      retry: {wait: 5s, prompts: [again]}
-      otherwise: report
-  when:
-    collect:
-      prompt: when
-      into: minutes
-      keys: {length: 1..3, end: "#", gap: 3s}
-      speech: {slot: minutes}
-      retry: {wait: 5s, prompts: [when]}
-      next: thanks
-      otherwise: report
-  lookup:
-    request: {get: status, body: {name: "{{ name }}"}, answer: {state: order.state}, timeout: 2s}
-    next: told
-    otherwise: sorry
-  told: {say: told, next: report}
-  sorry: {say: sorry, next: report}
-  thanks: {say: thanks, next: report}
-  desk: {transfer: {to: "+911234567890"}, next: report, otherwise: sorry}
-  report:
-    request: {post: report, body: result, background: true}
-    next: bye
-    otherwise: bye
-  bye: {end: normal}
-prompts:
-  ask: {en: "Hello {{ name }}, 1 for good, 2 for bad."}
-  again: {en: "Sorry, good or bad?"}
-  when: {en: "In how many minutes?"}
-  told: {en: "It is {{ state }}."}
-  sorry: {en: "We cannot say."}
-  thanks: {en: "Thank you, {{ minutes }}."}
-"""
+from tests.flow.kitchen import FLOW, write
 
 
 @pytest.fixture
@@ -97,14 +45,6 @@ def play(tmp_path):
 @pytest.fixture(scope="module")
 def kitchen(tmp_path_factory):
     return write(tmp_path_factory.mktemp("flows"), "- {name: a, steps: []}").flow
-
-
-def write(folder: Path, scenarios: str):
-    (folder / "kitchen.yaml").write_text(FLOW, encoding="utf-8")
-    path = folder / "kitchen.scenarios.yaml"
-    listed = "\n  ".join(scenarios.splitlines())
-    path.write_text(f"flow: kitchen\nwith: {{name: Asha}}\nscenarios:\n  {listed}\n", encoding="utf-8")
-    return load_scenarios(path)
 
 
 TRUE = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ivr.flow.loader import load_flow
 from ivr.flow.simulator import HELP, Simulation, run
-from tests.flow.test_scenarios import FLOW
+from tests.flow.kitchen import FLOW
 
 SHIPPED = Path(__file__).parents[2] / "flows"
 

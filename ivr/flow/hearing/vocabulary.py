@@ -1,4 +1,4 @@
-"""What each folded word means. Callers mix languages: the session's words come first, the others' join them."""
+"""What each folded word means. Callers mix languages: the session's words come first, the others' after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of a language as they are heard, beside those that say-as speaks: spellings, halves, units, days."""
+"""The words of a language as they are heard, beside those that say-as speaks: spellings, halves, units."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _OTHER_DIGITS = frozenset(
 
 
 def normalise(text: str, language: str) -> str:
-    """`text` with figures, ₹, %, times, dates and other signs as words of `language`; the rest stays as it is.
+    """`text` with figures, ₹, %, times, dates and other signs as words of `language`; the rest stays.
 
     "1 दबाएँ" -> "एक दबाएँ"; "₹1,250.50" -> "एक हज़ार दो सौ पचास रुपये पचास पैसे".
     Raises `SayAsError` for an unknown language.
