@@ -328,7 +328,9 @@ class Endpoint:
         request.headers.add("User-Agent", self.user_agent)
 
     def _hop(self, uri: Uri, address: str, near: Hop | None) -> Hop | None:
-        asked = (uri.param("transport") or "").upper()
+        asked = "TLS" if uri.scheme == "sips" else (uri.param("transport") or "").upper()
+        if asked not in ("", "UDP", "TCP"):
+            return near  # what we do not speak can only be reached the way it came
         transport: Transport | None = "UDP" if asked == "UDP" else "TCP" if asked == "TCP" else None
         if transport is None and near is not None:
             transport = near.transport

@@ -51,7 +51,12 @@ class OutboundLeg(SipLeg):
         self._left_for = Cause.NORMAL
 
     def place(self, target: Target, hop: Hop, plane: RtpPlane, ring_s: float) -> None:
-        """Sends the INVITE; raises `NoPorts`, or ValueError when it cannot be written."""
+        """Sends the INVITE; raises `NoPorts`, or ValueError when it cannot be written.
+
+        A leg that was ended meanwhile sends none.
+        """
+        if self._over:
+            return
         endpoint = self._endpoint
         address = endpoint.shown(hop)
         self._media = CallMedia(plane, self, address.host, codecs_named(self._ties.trunk.codecs))

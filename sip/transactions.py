@@ -7,15 +7,16 @@ happened. Call `poll` when `due` has come.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from sip.client_transactions import ClientTransaction, InviteClient, NonInviteClient, cancel_of
 from sip.hop import Hop
 from sip.message import Request, Response
 from sip.outputs import Acked, Ended, Output
-from sip.server_transactions import InviteServer, Key, NonInviteServer, ServerState, ServerTransaction
+from sip.server_transactions import InviteServer, Key, NonInviteServer, ServerTransaction
 from sip.timers import TimerHeap, Timing
 
-MAGIC_COOKIE = "z9hG4bK"
+MAGIC_COOKIE: Final = "z9hG4bK"
 """Begins every branch made by RFC 3261's rules."""
 
 
@@ -147,6 +148,3 @@ def server_key(request: Request, method: str) -> Key:
 
 def _origin(request: Request) -> Key:
     return (request.from_.tag, request.call_id, request.cseq.number, request.method)
-
-
-__all__ = ["MAGIC_COOKIE", "ServerState", "TransactionLayer", "server_key"]

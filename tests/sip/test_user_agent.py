@@ -11,6 +11,7 @@ import uvloop
 from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
 from sip.hop import Hop
 from sip.leg import SipLeg
+from sip.resolver import Resolver
 from sip.stack import BadNumber, OutboundCall, TrunkBusy, UnknownTrunk
 from sip.timers import Timing
 from sip.trunks import Trunk
@@ -183,11 +184,32 @@ async def test_nobody_at_the_other_end_of_a_datagram() -> None:
         assert (found.cause, found.code, found.by) == (Cause.UNAVAILABLE, 408, "us")
 
 
-async def test_a_proxy_without_an_address_is_an_unavailable_trunk() -> None:
-    async with agent(trunk=Trunk(allow=LOCAL, proxy="no-such-host.invalid")) as a:
+@pytest.mark.parametrize("proxy", ["no-such-host.invalid", "127.0.0.1:5061;transport=tls", "[2001:db8::1]"])
+async def test_a_proxy_that_cannot_be_reached_is_an_unavailable_trunk(proxy: str) -> None:
+    async with agent(trunk=Trunk(allow=LOCAL, proxy=proxy)) as a:
         ours = await a.call("1001")
         assert (await until(ours, HungUp)).cause is Cause.UNAVAILABLE
         assert a.ua.calls("peer") == 0
+
+
+async def test_closing_while_a_name_is_looked_up_sends_no_invite(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, found = asyncio.Event(), asyncio.Event()
+
+    async def lookup(self: Resolver, host: str) -> str:
+        looking.set()
+        await found.wait()
+        return "127.0.0.1"
+
+    monkeypatch.setattr(Resolver, "lookup", lookup)
+    async with agent() as a:
+        calling = asyncio.create_task(a.call("sip:1@slow.example"))
+        await looking.wait()
+        for leg in list(a.ua._legs):
+            leg.end(Cause.NORMAL)
+        found.set()
+        assert (await event(await calling, HungUp)).by == "us"
+        assert a.ua.load() == Load(0, 0, 0, 0, 0)
+        assert a.plane.streams == 0
 
 
 # During the call

@@ -307,6 +307,14 @@ async def test_record_routes_are_followed_and_not_the_contact(host: str) -> None
         assert "BYE" not in p.seen
 
 
+async def test_a_route_over_a_transport_that_we_lack_is_gone_back_the_way_it_came() -> None:
+    async with agent() as b, peer() as p:
+        leg, _, tag = await dial(p, b, extra="Record-Route: <sip:127.0.0.1:443;transport=tls;lr>\r\n")
+        ack(p, b, tag)
+        await leg.hang_up()
+        assert (await p.request("BYE")).routes[0].uri.port == 443
+
+
 @pytest.mark.parametrize("open_still", [True, False])
 async def test_a_dialog_over_tcp_keeps_to_its_connection_while_that_is_open(open_still: bool) -> None:
     async with agent() as b, peer() as p:
