@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ivr.flow.expressions import EvaluationError
+from ivr.flow.graph import exits_of
 from ivr.flow.model import Exit, Prompt, Step
 from ivr.flow.protocol import Utterance
 from ivr.flow.run import Run
 from ivr.flow.sayas import say
 from ivr.flow.types import Value
+
+Names = frozenset[str]
+Changes = frozenset[tuple[str, Value]]
 
 MAX_STEPS = 64
 """How many steps are looked at; a flow with wider choices is looked ahead in part."""
@@ -26,55 +30,51 @@ def next_prompts(run: Run, step: Step) -> tuple[Utterance, ...]:
 
 
 class _Look:
-    """Walks from a step over silent steps to those that speak."""
+    """Walks from a step over silent steps to those that speak, with the values that would have changed on
+    the way."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._found: dict[Utterance, None] = {}
-        self._seen: set[tuple[str, frozenset[str]]] = set()
+        self._seen: set[tuple[str, Names, Changes]] = set()
 
     def at(self, step: Step) -> tuple[Utterance, ...]:
-        self._arrive(step, self._run.values, frozenset())
+        self._arrive(step, {}, frozenset())
         return tuple(self._found)
 
     def beyond(self, step: Step) -> tuple[Utterance, ...]:
-        self._render(step.retries(), self._run.values, frozenset())
-        exits: Iterable[Exit] = step.exits()
-        for way in exits:
-            self._follow(way, self._run.values, frozenset())
-        operator = self._run.flow.events.operator
-        if step.listens and operator is not None:
-            self._arrive(self._run.flow.steps[operator.step], self._run.values, frozenset())
+        self._render(step.retries(), {}, frozenset())
+        for way in exits_of(self._run.flow, step.name):
+            self._follow(way, {}, frozenset())
         return tuple(self._found)
 
-    def _follow(self, way: Exit, values: Mapping[str, Value], unknown: frozenset[str]) -> None:
+    def _follow(self, way: Exit, changed: Mapping[str, Value], unknown: Names) -> None:
         unknown |= way.fills
         if way.assigns:
-            changed = dict(values)
+            after = dict(changed)
             for assign in way.assigns:
                 try:
-                    changed[assign.name] = assign.evaluate(changed)
+                    after[assign.name] = assign.evaluate({**self._run.values, **after})
                     unknown -= {assign.name}
                 except EvaluationError:
                     unknown |= {assign.name}
-            values = changed
-        self._arrive(self._run.flow.steps[way.target.step], values, unknown)
+            changed = after
+        self._arrive(self._run.flow.steps[way.target.step], changed, unknown)
 
-    def _arrive(self, step: Step, values: Mapping[str, Value], unknown: frozenset[str]) -> None:
-        key = (step.name, unknown)
+    def _arrive(self, step: Step, changed: Mapping[str, Value], unknown: Names) -> None:
+        key = (step.name, unknown, frozenset(changed.items()))
         if key in self._seen or len(self._seen) >= MAX_STEPS:
             return
         self._seen.add(key)
         prompts = step.prompts()
         if prompts:
-            self._render(prompts[:1], values, unknown)
+            self._render(prompts[:1], changed, unknown)
         elif step.silent:
             for way in step.exits():
-                self._follow(way, values, unknown)
+                self._follow(way, changed, unknown)
 
-    def _render(
-        self, prompts: Iterable[Prompt], values: Mapping[str, Value], unknown: frozenset[str]
-    ) -> None:
+    def _render(self, prompts: Iterable[Prompt], changed: Mapping[str, Value], unknown: Names) -> None:
+        values = {**self._run.values, **changed} if changed else self._run.values
         language = self._run.language_of(values)
 
         def speak(value: Value, kind: str) -> str:

@@ -1,9 +1,11 @@
 """branch: conditions in order, with an else.
 
-size:
-  branch:
-    - {if: "amount > 1000", next: manager}
-    - {else: desk}
+    size:
+      branch:
+        - {if: "amount > 1000", next: manager}
+        - {else: desk}
+
+The first condition that holds decides. One that cannot be evaluated is a failure of the call.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """end: hangs up after what was said has been heard.
 
-bye: {end: normal}                   # or busy, rejected, unavailable, failed
+    bye: {end: normal}
+
+The cause is normal, busy, rejected, unavailable or failed.
 """
 
 from __future__ import annotations
