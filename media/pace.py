@@ -35,15 +35,12 @@ class Pace:
         limit = now + _TOLERANCE_S
         return self._due <= limit and self._closest <= limit
 
-    def sent(self, now: float) -> int:
-        """A packet was sent; gives the number of ticks to leave out, nearly always 0."""
-        self._due += FRAME_S
+    def advance(self, now: float) -> int:
+        """A packet is about to be sent; gives the number of ticks to leave out before it, nearly always 0."""
         self._closest = now + CLOSEST_S
         behind = now - self._due
-        if behind <= GIVE_UP_S:
-            return 0
-        ticks = int(behind / FRAME_S) + 1
-        self._due += ticks * FRAME_S
+        ticks = int(behind / FRAME_S) if behind > GIVE_UP_S else 0
+        self._due += (ticks + 1) * FRAME_S
         return ticks
 
 

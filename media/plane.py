@@ -77,6 +77,7 @@ class RtpPlane:
         self._past = Totals()
         self._lateness = Lateness()
         self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -86,10 +87,13 @@ class RtpPlane:
         self._set_out(loop.time())
 
     async def close(self) -> None:
-        """Ends all streams."""
+        """Ends all streams; does nothing before `start` and after the first time."""
+        if self._timer is None:
+            return
         for stream in list(self._streams):
             stream.close()
         self._timer.cancel()
+        self._timer = None
         self._epoll.close()
 
     def open(self, events: StreamEvents) -> RtpStream:
@@ -97,7 +101,7 @@ class RtpPlane:
         now = self.time()
         pair = self._ports.acquire(now)
         stream = RtpStream(self, pair, events)
-        if not self._streams:
+        if not self._streams and self._timer is not None:
             self._timer.cancel()
             self._set_out(now)
         self._streams.add(stream)
@@ -166,16 +170,16 @@ class RtpPlane:
         self._timer = self._loop.call_at(self._due, self._wake)
 
     def _tick(self, group: _Group, now: float) -> None:
+        skipped = group.pace.advance(now)
+        if skipped:
+            self._past.skipped += skipped * len(group.links)
+            for link in group.links:
+                link.skip(skipped)
         for link in group.links:
             try:
                 link.tick(now)
             except Exception:
                 logger.exception("a stream failed in its tick")
-        skipped = group.pace.sent(now)
-        if skipped:
-            self._past.skipped += skipped * len(group.links)
-            for link in group.links:
-                link.skip(skipped)
 
     def _sweep(self, now: float) -> None:
         """Takes one datagram of every socket that has some, until none has or it was the last round."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from itertools import pairwise
 
 import pytest
@@ -186,3 +187,46 @@ async def test_a_remote_that_is_no_address_is_refused():
         stream = plane.open(Events())
         with pytest.raises(ValueError, match="does not appear to be"):
             stream.connect(("media.example", 4000), PCMA, 8, None)
+
+
+async def test_closing_the_plane_ends_every_stream_and_may_be_repeated():
+    plane = RtpPlane(PortPool(0, 0, 0.0, HOST), timeout_s=60.0, address=HOST)
+    await plane.close()
+    await plane.start()
+    far, events = FarEnd(), Events()
+    stream = connect(plane, far, events)
+    port = stream.local_port
+    await plane.close()
+    await plane.close()
+    assert plane.streams == 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, port))
+    far.close()
+
+
+async def test_totals_outlive_the_streams():
+    async with running_plane() as plane:
+        far = FarEnd()
+        stream = connect(plane, far)
+        far.send(stream, audio(1))
+        await until(lambda: stream.link.packets_received == 1)
+        await far.receive(3)
+        stream.close()
+        totals = plane.totals()
+        far.close()
+    assert (totals.packets_in, totals.packets_out) == (1, stream.quality().packets_sent)
+
+
+async def test_a_loop_that_stood_still_shows_in_the_lateness():
+    async with running_plane() as plane:
+        far = FarEnd()
+        stream = connect(plane, far)
+        packets = await far.receive(2)
+        time.sleep(0.3)  # noqa: ASYNC251 - the point of the test
+        await until(lambda: plane.lateness_ms >= 250)
+        packets += await far.receive(stream.link.packets_sent - 2)
+        far.close()
+    assert plane.totals().skipped > 0
+    steps = [(after.timestamp - before.timestamp) & 0xFFFFFFFF for before, after in pairwise(packets)]
+    assert max(steps) >= 10 * 160
+    assert packets[steps.index(max(steps)) + 1].marker
