@@ -33,9 +33,18 @@ _FEWEST_FRAMES: Final = 11
 """A frame is 10 ms. Words said faster or slower than this were something else."""
 
 
+_SMALL_GRAMMAR: Final = 5
+_SCORE_PER_OCTAVE: Final = 0.0011
+"""The decoder counts scores from the best sound that any phrase has in a frame: more phrases, lower scores.
+Measured between 5 and 24 phrases.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """`score` is ln(phrase) - ln(phone loop) for each frame of the words; the higher, the surer."""
+    """`score` is ln(phrase) - ln(phone loop) for each frame of the words, as in a grammar of five phrases;
+    the higher, the surer.
+    """
 
     phrase: str
     score: float
@@ -101,7 +110,9 @@ class PhraseDecoder:
         if loop is None or loop.score <= 0.0:
             return None
         # The scores come exponentiated.
-        return Heard(phrase, (math.log(hypothesis.score) - math.log(loop.score)) / frames)
+        score = (math.log(hypothesis.score) - math.log(loop.score)) / frames
+        octaves = math.log2(max(1.0, len(grammar.phrases) / _SMALL_GRAMMAR))
+        return Heard(phrase, score + octaves * _SCORE_PER_OCTAVE)
 
     def _word_frames(self, language: str) -> int | None:
         """How long the words were, without the silence; None when nobody speaks so."""

@@ -135,7 +135,7 @@ async def test_a_dead_worker_is_an_error_at_once_and_speaks_again_soon(engine: E
     with pytest.raises(EngineUnavailable):
         await rest(stream)
     async with asyncio.timeout(20):
-        while engine.health.restarts < 1 or engine.health.state is not WorkerState.UP:  # noqa: ASYNC110
+        while engine.health.restarts < 1 or engine.health.state is not WorkerState.UP:
             await asyncio.sleep(0.01)
     assert seconds(await speak(engine, ENGLISH)) > 1
 

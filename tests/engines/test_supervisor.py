@@ -51,7 +51,7 @@ async def answer(job: RemoteJob, wait_s: float = 20) -> bytes:
 
 async def up_again(worker: SupervisedWorker, restarts: int) -> None:
     async with asyncio.timeout(20):
-        while worker.health.state is not WorkerState.UP or worker.health.restarts < restarts:  # noqa: ASYNC110
+        while worker.health.state is not WorkerState.UP or worker.health.restarts < restarts:
             await asyncio.sleep(0.01)
 
 
