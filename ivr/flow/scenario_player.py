@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal, assert_never
 
 from ivr.flow.notices import (
@@ -263,7 +264,7 @@ class Player:
                 assert_never(act)
 
     def _hears(self, act: Hears) -> bool:
-        wanted = _plain(normalise(act.text, self._language))
+        wanted = _wanted(act.text, self._language)
         first, offset = self._heard_to
         for index in range(first, len(self._spoken)):
             found = self._spoken[index].find(wanted, offset if index == first else 0)
@@ -324,6 +325,12 @@ class Player:
         outcomes = [f"{left.step} ({left.via or left.outcome})" for left in self._outcomes]
         last = self._path[-1:] if len(self._path) > len(outcomes) else []
         return (f"the call went: {' -> '.join([*outcomes, *last])}",)
+
+
+@lru_cache(maxsize=1024)
+def _wanted(text: str, language: str) -> str:
+    """Authors may write figures where words are spoken."""
+    return _plain(normalise(text, language))
 
 
 def _plain(text: str) -> str:

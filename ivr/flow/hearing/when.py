@@ -6,12 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 from fractions import Fraction
 
+from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary
 from ivr.flow.hearing.words import DayPart
 
 _HOURS_OF_WORK = range(7, 12)
 """An hour said without a part of the day is of the morning when it is one of these, else of noon or later."""
+
+_OR = frozenset(fold("or या किंवा").split())
 
 _FIXED = {"midnight": dt.time(0, 0), "noon": dt.time(12, 0)}
 
@@ -199,7 +202,7 @@ def read_minutes(words: Sequence[str], vocabulary: Vocabulary) -> Fraction | Non
             return minutes
         case [(hours, Unit.HOUR)]:
             return hours * 60
-        case [(hours, Unit.HOUR), (rest, Unit.MINUTE | None)]:
+        case [(hours, Unit.HOUR), (rest, Unit.MINUTE | None)] if _OR.isdisjoint(words):
             return hours * 60 + (rest * 60 if rest < 1 else rest)
         case _:
             return None
