@@ -122,11 +122,6 @@ class DigitSender:
             raise ValueError("keys are 0-9, *, # and A-D")
         self._keys.extend(codes)
 
-    def clear(self) -> None:
-        """Forgets everything, also a press half sent."""
-        self._keys.clear()
-        self._tick = 0
-
     def next(self, timestamp: int) -> EventPacket | None:
         """The packet for the tick whose media clock is `timestamp`; None: audio may be sent in this tick."""
         if not self._keys:

@@ -52,10 +52,6 @@ class PortPool:
         self._free = deque(pairs)
         self._resting: deque[tuple[float, int]] = deque()
 
-    @property
-    def address(self) -> str:
-        return self._address
-
     def acquire(self, now: float) -> PortPair:
         """Binds a pair; raises `NoPorts`, or OSError when the address cannot be bound at all."""
         if self._any:

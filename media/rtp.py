@@ -77,11 +77,6 @@ def payload_bounds(data: bytes | bytearray | memoryview, size: int) -> tuple[int
     return (start, end) if start <= end else None
 
 
-def sequence_delta(newer: int, older: int) -> int:
-    """How far `newer` is ahead of `older` in 16-bit sequence numbers, from -32768 to 32767."""
-    return ((newer - older + 0x8000) & SEQUENCE_MASK) - 0x8000
-
-
 def timestamp_delta(newer: int, older: int) -> int:
     """How far `newer` is ahead of `older` in 32-bit timestamps, from -2**31 to 2**31 - 1."""
     return ((newer - older + 0x80000000) & TIMESTAMP_MASK) - 0x80000000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.rtp import RtpError, RtpPacket, payload_bounds, sequence_delta, timestamp_delta
+from media.rtp import RtpError, RtpPacket, payload_bounds, timestamp_delta
 
 FIXED = bytes.fromhex("80 88 1234 00000fa0 deadbeef")
 
@@ -68,7 +68,5 @@ def test_what_is_written_is_read_again(packet):
 
 
 def test_distances_go_around_the_wrap():
-    assert sequence_delta(2, 0xFFFF) == 3
-    assert sequence_delta(0xFFFF, 2) == -3
     assert timestamp_delta(160, 0xFFFFFFFF) == 161
     assert timestamp_delta(0xFFFFFFFF, 160) == -161
