@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -38,9 +37,6 @@ async def _serve(config: Config, announce: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, None)
     async with running(config) as server:
-        # What is there now stays: the collector need not walk it again while calls are live.
-        gc.collect()
-        gc.freeze()
         if announce is not None:
             _announce(server, announce)
         print(_welcome(server), flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import time
@@ -152,9 +153,6 @@ async def running(config: Config) -> AsyncIterator[Server]:
             timeout_s=config.media.timeout_s,
             address=_media_address(config),
         )
-        await plane.start()
-        on_exit.push_async_callback(plane.close)
-
         services = Services(
             prompts=prompts,
             vad=vad,
@@ -185,6 +183,11 @@ async def running(config: Config) -> AsyncIterator[Server]:
         api = f"http://{config.api.host}:{listener.getsockname()[1]}"
         server = Server(config, library, desk, stack, store, voices, api)
         await _serve_api(on_exit, server, store, metrics, listener)
+        # What is there now stays: the collector need not walk it again while calls are live.
+        gc.collect()
+        gc.freeze()
+        await plane.start()
+        on_exit.push_async_callback(plane.close)
         on_exit.push_async_callback(stack.close)
         on_exit.push_async_callback(desk.close)
         await stack.start()
@@ -224,6 +227,14 @@ async def _count_restarts(engines: tuple[_Supervised, ...], metrics: Metrics) ->
 class _Api(uvicorn.Server):
     """uvicorn inside our loop: the process's signals are ours."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -238,6 +249,8 @@ async def _serve_api(
     )
     api = _Api(settings)
     task = asyncio.create_task(api.serve(sockets=[listener]))
+    # Its first steps import much, and would be felt as lateness by the first call.
+    await asyncio.wait([task, asyncio.ensure_future(api.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
 
     async def stop() -> None:
         api.should_exit = True
