@@ -1,0 +1,51 @@
+"""A small benchmark, whole: a server, the generator, the figures."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ivr.bench.command import Options, run
+from ivr.bench.flow import NAME, SIGNATURE_OFFSET, signature, write_flow
+from ivr.flow.loader import load_flow
+from ivr.phone.voice import from_file
+from media.codecs import PCMA
+
+KEYS = {
+    "calls",
+    "failed",
+    "rtp_spacing_ms",
+    "rtp_lost",
+    "key_to_prompt_ms",
+    "setup_ms",
+    "cpu_percent_per_call",
+    "rss_kb_per_call",
+    "generator_lateness_ms_p99",
+}
+
+
+def test_the_flow_is_good_and_every_packet_tells_its_prompt(tmp_path: Path) -> None:
+    write_flow(tmp_path)
+    assert load_flow(tmp_path / f"{NAME}.yaml").name == NAME
+    for name in "ab":
+        frames = from_file(tmp_path / f"{name}.wav", PCMA).frames
+        assert {frame[SIGNATURE_OFFSET] for frame in frames} == {signature(name)}
+    assert signature("a") != signature("b")
+
+
+@pytest.mark.xdist_group("bench")
+def test_three_calls(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(Options(calls=3, seconds=3.0, rate=10.0)) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert set(report) == KEYS
+    assert report["calls"] == 3
+    assert report["rtp_lost"] == 0
+    assert 15 < report["rtp_spacing_ms"]["p50"] < 25
+    assert 0 < report["key_to_prompt_ms"]["p50"] <= report["key_to_prompt_ms"]["max"]
+    assert report["setup_ms"]["p99"] > 0
+    assert report["cpu_percent_per_call"] > 0
+
+
+def test_a_server_that_is_not_named_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Options(calls=1, seconds=1.0, server="nowhere")) == 2
+    assert "HOST:PORT" in capsys.readouterr().err
