@@ -92,7 +92,8 @@ class Endpoint:
         self._idle = asyncio.Event()
         if self._asking:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), within)
+                async with asyncio.timeout(within):
+                    await self._idle.wait()
 
     @property
     def _asking(self) -> bool:
