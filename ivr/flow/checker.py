@@ -34,8 +34,8 @@ def check_flow(
     """Adds every problem to the report.
 
     `unread` are steps that stand in the file and could not be understood; what cannot be known because of
-    them is not
-    reported. `offered` are the names of the configuration by section; None: rule 8 is proved for files only.
+    them is not reported. `offered` are the names of the configuration by section; None: of rule 8 only the
+    audio files are proved.
     """
     _Checker(flow, report, unread).check(offered or {})
 
@@ -141,8 +141,7 @@ class _Checker:
             self._report.add(place, Rule.PROMPTS, message, "keep one of type language, make the other one_of")
 
     def _values_are_there(self) -> None:
-        """A value is spoken or computed with only where it surely has been set (rule 4 for results, else
-        rule 3)."""
+        """A value is used only where it surely has been set (rule 4 for results, else rule 3)."""
         known = assigned_at(self._flow, self._targets)
         for name, step in self._flow.steps.items():
             if name not in known:

@@ -45,8 +45,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression. `needs` are the names that must hold a value when it is evaluated; `names` are
-    all."""
+    """A compiled expression. Of its `names`, `needs` must hold a value when it is evaluated; when it holds,
+    `present` surely do, and when it does not, `absent`.
+    """
 
     source: str
     shape: Shape

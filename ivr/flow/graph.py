@@ -1,5 +1,4 @@
-"""The steps of a flow as a graph: what leads where, what can be reached, which loops there are, how long it
-can take."""
+"""The steps of a flow as a graph: what leads where, which loops there are, and how long a way can be."""
 
 from __future__ import annotations
 
@@ -53,8 +52,7 @@ def way_to(found: Mapping[str, str | None], name: str) -> list[str]:
 
 
 def components(edges: Edges, nodes: frozenset[str]) -> list[list[str]]:
-    """Strongly connected components within `nodes`, each after those it leads to (Tarjan, without
-    recursion)."""
+    """Strongly connected components within `nodes`, each after those it leads to (Tarjan)."""
     order: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []

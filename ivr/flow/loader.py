@@ -378,8 +378,7 @@ class _FlowReader:
 
 
 def _content_hash(root: yaml.Node, folder: Path, flow: FlowScope) -> str:
-    """SHA-256 over what the file says (not over its comments and layout) and over the audio files it
-    names."""
+    """SHA-256 over what the file says (not its comments and layout) and the audio files it names."""
     parts: list[str] = []
     _digested(root, parts)
     digest = hashlib.sha256("\0".join(parts).encode())

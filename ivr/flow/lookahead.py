@@ -30,8 +30,7 @@ def next_prompts(run: Run, step: Step) -> tuple[Utterance, ...]:
 
 
 class _Look:
-    """Walks from a step over silent steps to those that speak, with the values that would have changed on
-    the way."""
+    """Walks over silent steps to those that speak, with the values that would have changed on the way."""
 
     def __init__(self, run: Run) -> None:
         self._run = run

@@ -183,8 +183,7 @@ class FlowMachine:
             self._finish(FAILED if self._stage is _Stage.TALKING else self._cause)
 
     def _hung_up(self, now: float) -> None:
-        """From here only silent steps run. A silent step under way goes on: it runs once, whoever is
-        listening."""
+        """From here only silent steps run. One that is under way goes on: it runs once in a call."""
         if self._stage is not _Stage.TALKING:
             return
         self._run.forget_caller()

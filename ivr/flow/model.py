@@ -145,8 +145,7 @@ class Step(ABC):
     @classmethod
     @abstractmethod
     def read(cls, step: StepReader) -> Step | None:
-        """Reads the fields of one step; reports what is wrong and gives None when nothing can be made of
-        it."""
+        """Reads the fields of one step; reports what is wrong, and gives None if it cannot be used."""
 
     @abstractmethod
     def exits(self) -> tuple[Exit, ...]:
@@ -159,8 +158,7 @@ class Step(ABC):
 
     @abstractmethod
     def skip(self, run: Run, now: float) -> Activity | None:
-        """Enters the step when nobody is on the line any more: nothing is spoken, nothing awaited from a
-        caller."""
+        """Enters the step when nobody is on the line any more: it says nothing and asks nothing."""
 
     def prompts(self) -> tuple[Prompt, ...]:
         """What it may speak, in the order of the first time."""

@@ -41,8 +41,7 @@ class Entry:
 
 
 class Reader:
-    """Takes typed values from nodes. What does not fit is reported, and None returned, so that reading goes
-    on."""
+    """Takes typed values from nodes. What does not fit is reported, and None returned."""
 
     def __init__(self, report: Report, text: str) -> None:
         self.report = report

@@ -70,8 +70,7 @@ Verdict = Leave | Fail | End
 
 
 class Run:
-    """The state of one call in a flow. Steps give commands and a verdict through it; the machine acts on the
-    verdict."""
+    """The state of one call in a flow. Steps give commands through it, and a verdict for the machine."""
 
     def __init__(self, flow: Flow, values: Mapping[str, Value], language: str | None) -> None:
         self.flow = flow
@@ -146,8 +145,7 @@ class Run:
         return f"{prefix}{self._count}"
 
     def say(self, prompt: Prompt, barge_in: BargeIn) -> bool:
-        """Speaks a prompt; False when there is nothing to speak or it cannot be rendered (then the step has
-        failed)."""
+        """Speaks a prompt; False if it has no words, or cannot be rendered (then the step has failed)."""
         try:
             utterances = self.render(prompt)
         except EvaluationError as error:
@@ -201,8 +199,7 @@ class Run:
                 self._changed = self._changed or name in self.flow.result
 
     def carry_out(self, assignments: Iterable[Assignment]) -> bool:
-        """Evaluates and assigns, one after the other; False when one cannot be evaluated (then the step has
-        failed)."""
+        """Evaluates and assigns, in order; False if one cannot be evaluated (then the step has failed)."""
         for assignment in assignments:
             try:
                 self.assign(((assignment.name, assignment.evaluate(self.values)),))

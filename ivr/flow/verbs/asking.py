@@ -72,8 +72,7 @@ class AskingStep(Step):
     retry: Retry
     otherwise: Target
     phrases: Phrases
-    """Per language: intent -> phrases that are listened for, the operator's included where the flow has
-    one."""
+    """What is listened for, the operator's phrases included where the flow has one."""
 
     def prompts(self) -> tuple[Prompt, ...]:
         return (self.prompt, *self.retry.prompts)
