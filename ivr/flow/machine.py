@@ -5,8 +5,11 @@
     commands = machine.handle(event, now)      # at the latest at machine.due, then with Tick()
 
 Each step is an activity of its own (`ivr.flow.verbs`); the machine holds what is above the steps: which step
-runs, the events of the flow, the bounds, and the end. Three stages follow each other and never go back:
-TALKING with a caller, SILENT when nobody is there any more (hung up, or handed over), OVER after `Finish`.
+runs, the events of the flow, the bounds, and the end. Its stages follow each other and never go back:
+
+    NEW -> TALKING -> FAILED  (the flow's failure event was taken, the caller is still there)
+                   -> SILENT  (hung up or handed over: only silent steps, from TALKING or FAILED)
+                   -> OVER    (after `Finish`, from any of them)
 """
 
 from __future__ import annotations
@@ -44,9 +47,14 @@ TRANSFERRED = "transferred"
 
 
 class _Stage(Enum):
+    NEW = auto()
     TALKING = auto()
+    FAILED = auto()
     SILENT = auto()
     OVER = auto()
+
+
+_ON_THE_LINE = (_Stage.TALKING, _Stage.FAILED)
 
 
 class FlowMachine:
@@ -58,9 +66,7 @@ class FlowMachine:
         self._run = Run(flow, values, language)
         self._step: Step = flow.steps[flow.start.step]
         self._activity: Activity | None = None
-        self._stage = _Stage.TALKING
-        self._started = False
-        self._failed = False
+        self._stage = _Stage.NEW
         self._cause = FAILED
         self._bound: float | None = None
         self._ahead: tuple[Utterance, ...] | None = None
@@ -101,36 +107,35 @@ class FlowMachine:
         """What may have to be spoken next: the prompts of every step that one outcome leads to, and the
         retries of this one, as far as their values are known. Before `start`: the first step's. Cheap to ask
         again."""
-        if self._stage is not _Stage.TALKING:
+        if self._stage in (_Stage.SILENT, _Stage.OVER):
             return ()
         if self._ahead is None:
-            self._ahead = (
-                next_prompts(self._run, self._step) if self._started else first_prompts(self._run, self._step)
-            )
+            look = first_prompts if self._stage is _Stage.NEW else next_prompts
+            self._ahead = look(self._run, self._step)
         return self._ahead
 
     # --- what happens
 
     def start(self, now: float) -> list[Command]:
         """Enters the first step; the call begins to count."""
-        if self._started:
+        if self._stage is not _Stage.NEW:
             return []
-        self._started = True
+        self._stage = _Stage.TALKING
         self._bound = now + self.flow.limits.call_s
         self._enter(self.flow.start.step, now)
         self._settle(now)
         return self._run.take_commands()
 
     def handle(self, event: Event, now: float) -> list[Command]:
-        if not self._started or self._stage is _Stage.OVER:
+        if self._stage in (_Stage.NEW, _Stage.OVER):
             return []
         if isinstance(event, HungUpEvent):
             self._hung_up(now)
         elif isinstance(event, Failure):
-            if self._stage is _Stage.TALKING:
+            if self._stage in _ON_THE_LINE:
                 self._run.fail(event.reason)
         elif isinstance(event, Tick) and self._bound is not None and now >= self._bound:
-            self._out_of_time()
+            self._run.fail("the call took too long")
         elif self._activity is not None:
             self._activity.handle(event, now)
         self._settle(now)
@@ -159,32 +164,24 @@ class FlowMachine:
         self._step = self.flow.steps[name]
         self._ahead = None
         self._run.emit(Enter(name, self._run.count_visit(name)))
-        if self._stage is _Stage.TALKING:
-            self._activity = self._step.begin(self._run, now)
-        else:
-            self._activity = self._step.skip(self._run, now)
+        enter = self._step.begin if self._stage in _ON_THE_LINE else self._step.skip
+        self._activity = enter(self._run, now)
 
     def _fail(self, verdict: Fail, now: float) -> None:
-        """Takes the flow's failure event once; a second failure ends the call."""
+        """Takes the flow's failure event once; a failure after that ends the call."""
         target = self.flow.events.failure
-        if self._failed or target is None or self._stage is not _Stage.TALKING:
-            self._finish(FAILED if self._stage is _Stage.TALKING else self._cause)
+        if target is None or self._stage is not _Stage.TALKING:
+            self._finish(FAILED)
             return
-        self._failed = True
+        self._stage = _Stage.FAILED
         self._bound = now + FAREWELL_S
         self._quieten()
         self._run.emit(Outcome(self._step.name, "failure", target.step, verdict.reason))
         self._enter(target.step, now)
 
-    def _out_of_time(self) -> None:
-        if self._stage is _Stage.TALKING and not self._failed:
-            self._run.fail("the call took too long")
-        else:
-            self._finish(FAILED if self._stage is _Stage.TALKING else self._cause)
-
     def _hung_up(self, now: float) -> None:
         """From here only silent steps run. One that is under way goes on: it runs once in a call."""
-        if self._stage is not _Stage.TALKING:
+        if self._stage not in _ON_THE_LINE:
             return
         self._run.forget_caller()
         self._fall_silent(HUNG_UP, now)
@@ -207,8 +204,8 @@ class FlowMachine:
         self._run.drop_keys()
 
     def _finish(self, cause: str) -> None:
-        """The last commands of a call; on a line that is still ours, it is hung up first."""
-        if self._stage is _Stage.TALKING:
+        """The last commands of a call; where the caller is still there, it is hung up first."""
+        if self._stage in _ON_THE_LINE:
             self._quieten()
             self._run.emit(HangUp(cause))
         else:
