@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import Levenshtein
 
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.phrases import BUILT_IN, FILLERS, UNCLEAR
@@ -31,6 +32,14 @@ explanation fills the rest ("हाँ, बीस मिनट में तै�
 
 _FUZZY_FROM = 4
 """Shorter words must be exact: "no" and "ho", "हो" and "दो" are similar and opposite."""
+
+_SHORT = 3
+_DOUBTFUL = 0.5
+"""How alike a short word within a longer phrase is that is one letter off: "nt okay" may be "not okay", so it
+is taken neither for "okay" nor for a refusal."""
+
+_CLOSES_FROM = 5
+"""Letters of a phrase that may close a longer utterance: "X नहीं" says what is missing and refuses nothing."""
 
 _OPPOSITES = {"affirm": "deny", "deny": "affirm"}
 
@@ -80,9 +89,11 @@ def match_intent(text: str, language: str, candidates: Mapping[str, tuple[str, .
     if not words or not candidates:
         return None
     hits = _visible(_index(language, tuple(candidates.items())).find(words))
-    scores = {name: _score(name, hits, words) for name in (*candidates, None)}
+    scores = {name: _score(name, hits, words, _CLOSES_FROM) for name in candidates}
     best = max(candidates, key=lambda name: scores[name])
-    margin = scores[best] - max(score for name, score in scores.items() if name != best)
+    # What speaks against it is weighed less strictly: "yes no" is neither.
+    others = (name for name in (*candidates, None) if name != best)
+    margin = scores[best] - max(_score(name, hits, words, 1) for name in others)
     if scores[best] < MIN_SCORE or margin < MIN_MARGIN:
         return None
     return Match(best, round(scores[best], 3), round(margin, 3))
@@ -126,16 +137,20 @@ class _Index:
                 known.update(words)
         self._known = frozenset(known)
         self._fuzzy = sorted(word for word in known if len(word) >= _FUZZY_FROM)
+        self._short = sorted(word for word in known if len(word) == _SHORT)
 
     def find(self, words: Sequence[str]) -> list[_Hit]:
         readings = [self._readings(word) for word in words]
-        return [
-            _Hit(phrase.name, start, start + len(run), likeness, phrase.sure)
-            for start in range(len(words))
-            for first in readings[start]
-            for run, phrase in self._by_first.get(first, {}).items()
-            if (likeness := _likeness(run, readings[start : start + len(run)]))
-        ]
+        hits = []
+        for start in range(len(words)):
+            for first in readings[start]:
+                for run, phrase in self._by_first.get(first, {}).items():
+                    likeness = _likeness(run, readings[start : start + len(run)])
+                    if likeness > _DOUBTFUL:
+                        hits.append(_Hit(phrase.name, start, start + len(run), likeness, phrase.sure))
+                    elif likeness and len(run) > 1:
+                        hits.append(_Hit(None, start, start + len(run), likeness, True))
+        return hits
 
     def _readings(self, word: str) -> dict[str, float]:
         """The known words that this one may be, and how much it is like them."""
@@ -146,6 +161,10 @@ class _Index:
             )
             for known, score, _ in similar:
                 readings.setdefault(known, score / 100)
+        if abs(len(word) - _SHORT) <= 1:
+            near = process.extract(word, self._short, scorer=Levenshtein.distance, score_cutoff=1, limit=5)
+            for known, _, _ in near:
+                readings.setdefault(known, _DOUBTFUL)
         return readings
 
 
@@ -160,7 +179,7 @@ def _visible(hits: Sequence[_Hit]) -> list[_Hit]:
     return [hit for hit in hits if not any(other.hides(hit) for other in hits)]
 
 
-def _score(name: str | None, hits: Iterable[_Hit], words: Sequence[str]) -> float:
+def _score(name: str | None, hits: Iterable[_Hit], words: Sequence[str], closes_from: int) -> float:
     """The part of the utterance that means this intent, fillers not counted, times the likeness of its
     phrases.
     """
@@ -175,8 +194,15 @@ def _score(name: str | None, hits: Iterable[_Hit], words: Sequence[str]) -> floa
     share = sum(len(words[at]) * likeness for at, likeness in covered.items()) / sum(
         len(words[at]) for at in said
     )
-    edges = [hit.likeness for hit in own if hit.sure and (hit.start == said[0] or hit.end == said[-1] + 1)]
+    edges = [hit.likeness for hit in own if hit.sure and _is_at_an_edge(hit, said, words, closes_from)]
     return max(share, _AT_THE_EDGE * max(edges, default=0.0))
+
+
+def _is_at_an_edge(hit: _Hit, said: Sequence[int], words: Sequence[str], closes_from: int) -> bool:
+    """Whether it opens the utterance, or closes it with at least so many letters."""
+    if hit.start == said[0]:
+        return True
+    return hit.end == said[-1] + 1 and sum(map(len, words[hit.start : hit.end])) >= closes_from
 
 
 @lru_cache(maxsize=1)

@@ -50,6 +50,7 @@ MEANT = [
     ("hi", "nahi", "deny"),
     ("hi", "जी नहीं", "deny"),
     ("hi", "नहीं नहीं", "deny"),
+    ("hi", "भैया आज नहीं", "deny"),
     ("hi", "ठीक नहीं है", "deny"),
     ("hi", "मंज़ूर नहीं", "deny"),
     ("hi", "अस्वीकार", "deny"),
@@ -90,6 +91,10 @@ LEFT_OPEN = [
     ("hi", "पता नहीं"),
     ("hi", "एक मिनट रुको"),
     ("hi", "सामान नहीं है"),
+    ("hi", "सामान नहीं"),
+    ("hi", "कोई किक्कत नहीं"),
+    ("en", "nt okay"),
+    ("en", "rot right"),
     ("hi", "क्या टाइम हुआ है"),
     ("hi", "तुम कौन हो"),
     ("mr", "दो"),
@@ -189,3 +194,13 @@ def test_nothing_offered_means_nothing():
 def test_any_text_gives_a_match_or_none(text, language):
     match = match_intent(text, language, ALL)
     assert match is None or match.name in ALL
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_letter_lost_never_turns_an_answer_into_its_opposite(language):
+    for intent, opposite in (("affirm", "deny"), ("deny", "affirm")):
+        for phrase in builtin_phrases(intent, language):
+            for at in range(len(phrase)):
+                garbled = phrase[:at] + phrase[at + 1 :]
+                match = match_intent(garbled, language, ALL)
+                assert match is None or match.name != opposite, (phrase, garbled)
