@@ -36,7 +36,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 NUMBER: Final = "1001"
 PARAMS: Final = {"vendor": "शर्मा भोजनालय", "order": "48213", "amount": 1250.50, "language": "hi"}
 
-LISTEN_S: Final = 2.5
+LISTEN_S: Final = 2.0
 """How much of the offer is heard before it is interrupted."""
 
 _ANSWER_S: Final = 15.0

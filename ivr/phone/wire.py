@@ -6,6 +6,7 @@ No jitter buffer is in between: it is how the phone measures from outside how fa
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from media.ports import PortPair, PortPool
 from media.rtp import HEADER_BYTES
 
 _MARKER: Final = 0x80
+_SO_TIMESTAMPNS: Final = 35  # Linux; the socket module does not name it
+_TIMESPEC: Final = struct.Struct("qq")
+_ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 _SILENCE: Final = {PCMA.payload_type: PCMA.silence[0], PCMU.payload_type: PCMU.silence[0]}
 _MOST: Final = 200_000
 """Packets kept of one call: over an hour."""
@@ -23,7 +27,7 @@ _MOST: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """An audio packet that came; `at` is `time.monotonic()`, `payload` its wire bytes."""
+    """An audio packet that came; `at` is the kernel's time of day in seconds, `payload` its wire bytes."""
 
     at: float
     payload: bytes
@@ -32,7 +36,7 @@ class Audio:
 
 @dataclass(slots=True)
 class WireLog:
-    """`keys` are the times at which the first packet of each key was sent."""
+    """`keys` are the times of day at which the first packet of each key was sent."""
 
     keys: list[float] = field(default_factory=list)
     audio: list[Audio] = field(default_factory=list)
@@ -84,14 +88,24 @@ class _WatchedSocket(socket.socket):
     def __init__(self, watched: socket.socket, log: WireLog) -> None:
         super().__init__(watched.family, watched.type, watched.proto, fileno=watched.detach())
         self.setblocking(False)
+        self.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._log = log
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        size, address = super().recvfrom_into(buffer, nbytes, flags)
+        size, ancillary, _, address = super().recvmsg_into([buffer], _ANCILLARY, flags)
         if size > HEADER_BYTES:
-            self._log.received(memoryview(buffer)[:size], time.monotonic())
+            self._log.received(memoryview(buffer)[:size], _time_of(ancillary))
         return size, address
 
     def sendto(self, data: Any, *address: Any) -> int:
-        self._log.sent(data, time.monotonic())
+        self._log.sent(data, time.time())
         return super().sendto(data, *address)
+
+
+def _time_of(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel took the packet, in seconds; a busy machine may have let us wait since."""
+    for _, kind, data in ancillary:
+        if kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            return float(seconds + nanoseconds / 1e9)
+    return time.time()
