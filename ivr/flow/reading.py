@@ -119,7 +119,7 @@ class FlowScope:
         except Mismatch as error:
             hint = did_you_mean(str(raw), type_.options) if type_.options else ""
             if isinstance(raw, int | float) and type_.kind in ("text", "digits"):
-                hint = f'quote it: "{raw}"'
+                hint = f'quote it: "{node.value}"'
             self.reader.problem(node, rule, f"{what} {error}", hint)
             return None
 

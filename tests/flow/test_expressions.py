@@ -211,7 +211,7 @@ def test_which_values_must_be_there(
     source: str, needs: set[str], present: set[str], absent: set[str]
 ) -> None:
     compiled = compile_condition(source, SCOPE)
-    assert (compiled.needs, compiled.present, compiled.absent) == (needs, present, absent)
+    assert (set(compiled.needs), set(compiled.present), set(compiled.absent)) == (needs, present, absent)
 
 
 def test_a_value_spoken_only_where_it_is_there_is_not_needed() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ivr.flow.loader import check_file, load_flow
 from ivr.flow.model import Flow
@@ -247,6 +249,29 @@ class TestHostileFiles:
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(FlowError, match="the file cannot be read: No such file or directory"):
             load_flow(tmp_path / "none.yaml")
+
+
+SCRAPS = (
+    "{", "}", "[", "]", ":", '"', "'", "#", "*x", "&a ", "null", "~", "no", "1", "{{", "}}", "\n", "  ", "- ", "? ",
+    "|", "!!str ", "next", "otherwise", "say", "menu", "set", "branch", "{one_of: [a]}", '"{{ eta }}"', "[]", "{}", '""',
+)  # fmt: skip
+
+
+@given(st.data())
+def test_a_damaged_flow_is_refused_or_read_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    text = VENDOR_ORDER.read_text(encoding="utf-8")
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        gone = data.draw(st.integers(0, 12))
+        text = text[:at] + data.draw(st.sampled_from(SCRAPS)) + text[at + gone :]
+    path = tmp_path_factory.getbasetemp() / "damaged.yaml"
+    path.write_text(text, encoding="utf-8")
+    problems = check_file(path)
+    assert problems == sorted(problems)
+    if not problems:
+        assert load_flow(path).steps
 
 
 class TestPrompts:
