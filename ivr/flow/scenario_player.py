@@ -151,7 +151,7 @@ class Player:
         match notice:
             case Spoke(text):
                 self._speaking = True
-                self._spoken.append(_plain(text))
+                self._spoken.append(text)
             case Quiet():
                 self._speaking = False
             case Listens(on):
@@ -267,7 +267,7 @@ class Player:
         wanted = _wanted(act.text, self._language)
         first, offset = self._heard_to
         for index in range(first, len(self._spoken)):
-            found = self._spoken[index].find(wanted, offset if index == first else 0)
+            found = _plain(self._spoken[index]).find(wanted, offset if index == first else 0)
             if found >= 0:
                 if act.to_end and index == len(self._spoken) - 1 and self._speaking:
                     return False
@@ -333,6 +333,7 @@ def _wanted(text: str, language: str) -> str:
     return _plain(normalise(text, language))
 
 
+@lru_cache(maxsize=1024)
 def _plain(text: str) -> str:
     """For comparing: single spaces, no capitals."""
     return " ".join(text.casefold().split())

@@ -73,16 +73,16 @@ def test_comes_true(play, steps):
 
 FALSE = [
     # what is heard
-    ('{hears: "Namaste"}', '1: hears "Namaste": heard instead: "hello asha, one for good, two for bad."'),
+    ('{hears: "Namaste"}', '1: hears "Namaste": heard instead: "Hello Asha, one for good, two for bad."'),
     ('{hears: "Hello"}, {hears: "Hello"}', '2: hears "Hello": nothing was said'),
     (
         '{hears: "Hello"}, {presses: "1"}, {hears: "Sorry"}',
-        '3: hears "Sorry": heard instead: "in how many minutes?"\nthe call went: ask (1) -> when',
+        '3: hears "Sorry": heard instead: "In how many minutes?"\nthe call went: ask (1) -> when',
     ),
     ('{hears: "Hello"}, {presses: "1"}, {hears: "one for good"}', "3: hears"),
     (
         '{hears: "Hello"}, {presses: "1"}, {hears: "how many"}, {presses: "20#"}, {hears: "Goodbye"}',
-        '5: hears "Goodbye": heard instead: "thank you, twenty minutes."; the call was over (normal)',
+        '5: hears "Goodbye": heard instead: "Thank you, twenty minutes."; the call was over (normal)',
     ),
     # what cannot be done
     (
@@ -243,7 +243,7 @@ def test_the_command_tells_failures_and_counts(tmp_path):
     out = StringIO()
     assert run([tmp_path], out=out) == 1
     assert out.getvalue().splitlines() == [
-        f'{path}:5: bad: step 1: hears "Bye": heard instead: "hello asha, one for good, two for bad."',
+        f'{path}:5: bad: step 1: hears "Bye": heard instead: "Hello Asha, one for good, two for bad."',
         "    the call went: ask",
         "2 scenarios, 1 failed",
     ]

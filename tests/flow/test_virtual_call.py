@@ -168,7 +168,7 @@ def test_patience_counts_from_the_last_sign_of_life():
     assert playing.tick(4.9) == []
     assert playing.failure is None
     playing.tick(5.0)
-    assert playing.failure.message == 'hears "hello": heard instead: "one moment"'
+    assert playing.failure.message == 'hears "hello": heard instead: "One moment"'
 
 
 def test_speech_waits_until_it_is_listened_for_and_until_it_is_over():
