@@ -5,6 +5,7 @@ answers.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Final, cast
 
@@ -18,13 +19,13 @@ _MOST_UNSENT_BYTES: Final = 4 * 1024 * 1024
 class RemoteJob:
     """One piece of work in a worker. Used from the event loop; whoever opened it ends it with `cancel`."""
 
-    def __init__(self, link: WorkerLink, number: int, now: float) -> None:
+    def __init__(self, link: WorkerLink, number: int) -> None:
         self._link: WorkerLink | None = link
         self._number = number
         self._answers: deque[Frame] = deque()
         self._failure: EngineError | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._asked_at: float | None = now
+        self._asked_at: float | None = time.perf_counter()
 
     def write(self, data: bytes) -> None:
         """Sends input; never blocks, and does nothing when the job is over."""
@@ -34,7 +35,7 @@ class RemoteJob:
     def finish(self) -> None:
         """No more input comes."""
         if self._link:
-            self._asked_at = self._link.loop.time()
+            self._asked_at = time.perf_counter()
             self._link.send(Kind.FINISH, self._number)
 
     def cancel(self) -> None:
@@ -73,7 +74,7 @@ class RemoteJob:
         """
         latency_s = None
         if self._link and self._asked_at is not None:
-            latency_s = self._link.loop.time() - self._asked_at
+            latency_s = time.perf_counter() - self._asked_at
             self._asked_at = None
         if frame.kind is Kind.FAILED:
             self._end(EngineError(str(frame.fields.get("error", "unknown failure"))))
@@ -128,7 +129,7 @@ class WorkerLink(asyncio.Protocol):
         if transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
             raise EngineUnavailable("the worker does not keep up with its input")
         number = self._take_number()
-        job = RemoteJob(self, number, self.loop.time())
+        job = RemoteJob(self, number)
         self._jobs[number] = job
         try:
             self.send(Kind.OPEN, number, request)

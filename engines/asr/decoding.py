@@ -23,7 +23,7 @@ from: that would subtract the vowel. Nor may one caller's mean be left for the n
 
 _VOICES: Final = {"hi": "hi", "mr": "mr", "en": "en-us"}
 
-_MOST_GRAMMARS: Final = 32
+_MOST_GRAMMARS: Final = 64
 _MOST_WORDS: Final = 4000
 """Phrases out of live data must not let the dictionary grow for ever; past this it is begun anew."""
 
@@ -33,16 +33,20 @@ _FEWEST_FRAMES: Final = 11
 """A frame is 10 ms. Words said faster or slower than this were something else."""
 
 
-_SMALL_GRAMMAR: Final = 5
-_SCORE_PER_OCTAVE: Final = 0.0011
-"""The decoder counts scores from the best sound that any phrase has in a frame: more phrases, lower scores.
-Measured between 5 and 24 phrases.
+_ANCHORS: Final = {
+    "hi": ("हाँ", "जी हाँ", "ठीक है", "नहीं", "जी नहीं"),
+    "mr": ("हो", "होय", "ठीक आहे", "नाही", "नको"),
+    "en": ("yes", "yeah", "okay", "no", "nope"),
+}
+"""The decoder counts scores from the best sound that any phrase has in a frame, so that a score falls with
+the number of phrases. What was heard in a large grammar is scored again among these, where the threshold was
+measured.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """`score` is ln(phrase) - ln(phone loop) for each frame of the words, as in a grammar of five phrases;
+    """`score` is ln(phrase) - ln(phone loop) for each frame of the words, among few phrases;
     the higher, the surer.
     """
 
@@ -92,6 +96,24 @@ class PhraseDecoder:
         """The phrase in mono 16-bit PCM at 16 kHz, made by `Utterance.prepare`; None when it is none of
         them.
         """
+        phrase = self._best(language, phrases, pcm)
+        if phrase is not None and len(phrases) > len(_ANCHORS[language]) + 1:
+            phrases = tuple(dict.fromkeys((phrase, *_ANCHORS[language])))
+            if self._best(language, phrases, pcm) != phrase:
+                return None
+        if phrase is None:
+            return None
+        frames = self._word_frames(language)
+        hypothesis = self._decoder.hyp()
+        if frames is None or hypothesis.score <= 0.0:
+            return None
+        loop = _run(self._loop, pcm)
+        if loop is None or loop.score <= 0.0:
+            return None
+        # The scores come exponentiated.
+        return Heard(phrase, (math.log(hypothesis.score) - math.log(loop.score)) / frames)
+
+    def _best(self, language: str, phrases: tuple[str, ...], pcm: bytes) -> str | None:
         grammar = self.prepare(language, phrases)
         if not grammar.transitions:
             return None
@@ -100,19 +122,7 @@ class PhraseDecoder:
             self._decoder.activate_search(name)
             self._active = name
         hypothesis = _run(self._decoder, pcm)
-        phrase = grammar.phrases.get(hypothesis.hypstr) if hypothesis else None
-        if phrase is None or hypothesis.score <= 0.0:
-            return None
-        frames = self._word_frames(language)
-        if frames is None:
-            return None
-        loop = _run(self._loop, pcm)
-        if loop is None or loop.score <= 0.0:
-            return None
-        # The scores come exponentiated.
-        score = (math.log(hypothesis.score) - math.log(loop.score)) / frames
-        octaves = math.log2(max(1.0, len(grammar.phrases) / _SMALL_GRAMMAR))
-        return Heard(phrase, score + octaves * _SCORE_PER_OCTAVE)
+        return grammar.phrases.get(hypothesis.hypstr) if hypothesis else None
 
     def _word_frames(self, language: str) -> int | None:
         """How long the words were, without the silence; None when nobody speaks so."""
