@@ -186,6 +186,10 @@ class _Checker:
         if hangup is not None:
             found = reached_from(self._edges, (hangup.step,))
             self._all_silent(found, "hangup", "runs after a hang-up")
+            for loop in self._loops(frozenset(found)):
+                message = f"{' and '.join(loop)} would run again and again after a hang-up"
+                hint = "what runs after a hang-up runs once: let it lead on to an end"
+                self._report.add(self._flow.steps[loop[0]].place, Rule.HANG_UP, message, hint)
         for step in self._flow.steps.values():
             if step.leaves and step.name in self._reached:
                 target = step.exits()[0].target.step
@@ -232,13 +236,16 @@ class _Checker:
 
     def _loops_can_pass_time(self, seconds: Mapping[str, float]) -> None:
         """A loop of steps that wait for nothing would only spin until `visits` ends it."""
-        for loop in components(self._edges, frozenset(self._flow.steps)):
-            steps = [self._flow.steps[name] for name in sorted(loop)]
-            turning = len(loop) > 1 or loop[0] in self._edges[loop[0]]
-            if turning and not any(seconds[name] for name in loop):
-                names = ", ".join(step.name for step in steps)
-                message = f"the loop {names} waits for nothing, and only limits.visits would end it"
-                self._report.add(steps[0].place, Rule.LOOPS, message, "let the loop say or ask something")
+        for loop in self._loops(frozenset(self._flow.steps)):
+            if not any(seconds[name] for name in loop):
+                message = f"the loop {', '.join(loop)} waits for nothing, and only limits.visits would end it"
+                place = self._flow.steps[loop[0]].place
+                self._report.add(place, Rule.LOOPS, message, "let the loop say or ask something")
+
+    def _loops(self, names: frozenset[str]) -> list[list[str]]:
+        """Sets of steps that lead back to themselves."""
+        found = components(self._edges, names)
+        return [sorted(loop) for loop in found if len(loop) > 1 or loop[0] in self._edges[loop[0]]]
 
     # --- rule 8
 

@@ -252,9 +252,10 @@ class TestHostileFiles:
 
 
 SCRAPS = (
-    "{", "}", "[", "]", ":", '"', "'", "#", "*x", "&a ", "null", "~", "no", "1", "{{", "}}", "\n", "  ", "- ", "? ",
-    "|", "!!str ", "next", "otherwise", "say", "menu", "set", "branch", "{one_of: [a]}", '"{{ eta }}"', "[]", "{}", '""',
-)  # fmt: skip
+    *("{", "}", "[", "]", ":", '"', "'", "#", "*x", "&a ", "{{", "}}", "\n", "  ", "- ", "? ", "|", "!!str "),
+    *("null", "~", "no", "1", "next", "otherwise", "say", "menu", "set", "branch", "[]", "{}", '""'),
+    *("{one_of: [a]}", '"{{ eta }}"'),
+)
 
 
 @given(st.data())
