@@ -40,6 +40,19 @@ def test_baresip_hangs_up(server: LocalServer, tmp_path: Path) -> None:
     assert call["hung_up_by"] == "caller"
 
 
+def test_baresip_calls_over_tcp(server: LocalServer, tmp_path: Path) -> None:
+    before = {call["id"] for call in server.api.calls()}
+    port = next(address.rpartition(":")[2] for address in server.sip if address.startswith("tcp:"))
+    with baresip(tmp_path / "phone", answers=False) as phone:
+        phone.command("dial", f"sip:1001@127.0.0.1:{port};transport=tcp")
+        phone.wait_for("CALL_ESTABLISHED")
+        phone.wait_for_sound(0.5)
+        phone.press("2")
+        phone.wait_for("CALL_CLOSED")
+    (call_id,) = {call["id"] for call in server.api.calls()} - before
+    assert server.api.ended(call_id)["result"]["decision"] == "rejected"
+
+
 def test_baresip_is_called(server: LocalServer, tmp_path: Path) -> None:
     with baresip(tmp_path / "phone", answers=True) as phone:
         call_id = server.api.initiate(to=phone.uri, flow="order", params={"order": "77"}, trunk="local")
