@@ -18,7 +18,7 @@ from ivr.flow.model import Events, Flow, Limits, ResultField, Step, Target
 from ivr.flow.nodes import Entry, Fields, Reader
 from ivr.flow.phrases import read_phrases
 from ivr.flow.problems import START, FlowError, Place, Problem, Report, Rule, did_you_mean
-from ivr.flow.reading import FlowScope, StepReader
+from ivr.flow.reading import FlowScope, StepReader, read_constant
 from ivr.flow.sayas import known_languages
 from ivr.flow.types import KINDS, SIMPLE_NAMES, Value, ValueType
 from ivr.flow.verbs import NOT_YET, VERBS
@@ -147,9 +147,8 @@ class _FlowReader:
         events = self._events(fields)
         start_node = fields.need("start", Rule.OUTCOMES, "name the first step: start: STEP")
         start = None if start_node is None else reader.text(start_node, "start of the flow")
-        flow_scope = FlowScope(
-            reader, languages, scope, frozenset(result), {}, operator=events.operator is not None
-        )
+        operator = events.operator is not None
+        flow_scope = FlowScope(reader, languages, scope, {}, operator=operator)
         intents_node = fields.take("intents")
         if intents_node is not None:
             flow_scope.intents = {
@@ -256,9 +255,8 @@ class _FlowReader:
         if default:
             default_node = fields.take("default")
             if default_node is not None and type_ is not None:
-                value = FlowScope(self._reader, languages, {}, frozenset(), {}, operator=False).constant(
-                    default_node, f"default of {entry.key}", type_, Rule.RESULT
-                )
+                what = f"default of {entry.key}"
+                value = read_constant(self._reader, default_node, what, type_, Rule.RESULT)
                 if value is None:
                     return fallback
         fields.finish()

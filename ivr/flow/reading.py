@@ -15,8 +15,6 @@ from ivr.flow.protocol import BargeIn
 from ivr.flow.sayas import normalise
 from ivr.flow.types import Family, Mismatch, Value, ValueType
 
-_EXPRESSION = ("{{", "}}")
-
 
 class FlowScope:
     """What the head of a flow declares; steps are read against it."""
@@ -26,14 +24,12 @@ class FlowScope:
         reader: Reader,
         languages: tuple[str, ...],
         scope: Mapping[str, ValueType],
-        result: frozenset[str],
         intents: Mapping[str, Mapping[str, tuple[str, ...]]],
         operator: bool,
     ) -> None:
         self.reader = reader
         self.languages = languages
         self.scope = scope
-        self.result = result
         self.intents = intents
         self.operator = operator
         self.prompts: dict[str, Prompt] = {}
@@ -106,23 +102,6 @@ class FlowScope:
             self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
             return None
 
-    def constant(self, node: yaml.Node, what: str, type_: ValueType, rule: Rule = Rule.PROMPTS) -> Value:
-        """A literal fitted to a type."""
-        if self.reader.is_null(node) and getattr(node, "value", "") in ("null", "~"):
-            raw = None
-        else:
-            raw = self.reader.plain(node, what)
-            if raw is None:
-                return None
-        try:
-            return type_.accept(raw)
-        except Mismatch as error:
-            hint = did_you_mean(str(raw), type_.options) if type_.options else ""
-            if isinstance(raw, int | float) and type_.kind in ("text", "digits"):
-                hint = f'quote it: "{node.value}"'
-            self.reader.problem(node, rule, f"{what} {error}", hint)
-            return None
-
     def assignments(self, node: yaml.Node, what: str) -> tuple[Assignment, ...]:
         """`{name: constant, name: "{{ expression }}"}`."""
         found: list[Assignment] = []
@@ -143,7 +122,7 @@ class FlowScope:
         """A constant, or an expression when the whole text is `{{ ... }}`."""
         inner = expression_in(node)
         if inner is None:
-            return self.constant(node, what, type_)
+            return read_constant(self.reader, node, what, type_)
         expression = self.compile(inner, node, what)
         if expression is not None and expression.shape.family is not type_.family:
             self.reader.problem(
@@ -153,6 +132,26 @@ class FlowScope:
             )
             return None
         return expression
+
+
+def read_constant(
+    reader: Reader, node: yaml.Node, what: str, type_: ValueType, rule: Rule = Rule.PROMPTS
+) -> Value:
+    """A literal fitted to a type."""
+    if reader.is_null(node) and getattr(node, "value", "") in ("null", "~"):
+        raw = None
+    else:
+        raw = reader.plain(node, what)
+        if raw is None:
+            return None
+    try:
+        return type_.accept(raw)
+    except Mismatch as error:
+        hint = did_you_mean(str(raw), type_.options) if type_.options else ""
+        if isinstance(raw, int | float) and type_.kind in ("text", "digits"):
+            hint = f'quote it: "{node.value}"'
+        reader.problem(node, rule, f"{what} {error}", hint)
+        return None
 
 
 def expression_in(node: yaml.Node) -> str | None:
