@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -74,8 +75,10 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """At once, for a worker that does not answer."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # Not Process.kill: it looks for the exit status first, and may take it away from the event loop.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def _read_errors(self) -> None:
         stream = self._process.stderr

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import threading
+from collections.abc import Coroutine
 from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,26 +17,41 @@ from media.resample import StreamResampler
 
 RATE = 8000
 
+T = TypeVar("T")
+
+
+class _Speaker:
+    """One synthesiser for all tests of this process, in a thread and a loop of its own, so that a running
+    test may wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="speaker", daemon=True).start()
+        self._engine = EspeakSynthesizer()
+        self._do(self._engine.start())
+        atexit.register(lambda: self._do(self._engine.close()))
+
+    def say(self, request: SpeechRequest) -> bytes:
+        return self._do(self._collect(request))
+
+    async def _collect(self, request: SpeechRequest) -> bytes:
+        return b"".join([chunk async for chunk in self._engine.synthesize(request, deadline_s=20)])
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
+
+
+@cache
+def _speaker() -> _Speaker:
+    return _Speaker()
+
 
 @cache
 def spoken(text: str, language: str, voice: str = "", speed: float = 1.0) -> bytes:
     """What espeak-ng says, as PCM at 8 kHz."""
-
-    async def synthesise() -> bytes:
-        engine = EspeakSynthesizer()
-        await engine.start()
-        try:
-            request = SpeechRequest(text, language, voice, speed)
-            return b"".join([chunk async for chunk in engine.synthesize(request, deadline_s=20)])
-        finally:
-            await engine.close()
-
-    async def resample() -> bytes:
-        pcm = await synthesise()
-        resampler = StreamResampler(22050, RATE)
-        return resampler.process(pcm) + resampler.flush()
-
-    return _run_apart(resample)
+    resampler = StreamResampler(22050, RATE)
+    return resampler.process(_speaker().say(SpeechRequest(text, language, voice, speed))) + resampler.flush()
 
 
 def noise(samples: int, rms: float, seed: int = 1) -> bytes:
@@ -48,11 +67,3 @@ def silence(samples: int) -> bytes:
 def frames(pcm: bytes, size: int = 320) -> list[bytes]:
     """Whole frames of 20 ms."""
     return [pcm[at : at + size] for at in range(0, len(pcm) - size + 1, size)]
-
-
-def _run_apart(work):  # type: ignore[no-untyped-def]
-    """In a thread and loop of its own, so that a running test may call it."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(work())).result(timeout=60)
