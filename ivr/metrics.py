@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import fields
+from functools import partial
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from media.leg import Cause, Direction, Quality
+from media.plane import Totals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 OTHER: Final = "other"
@@ -61,6 +64,8 @@ class Metrics:
         self._key = histogram("key_to_prompt_seconds", "First packet of a key to first of the prompt", _KEY_S)
         self._lag = histogram("event_loop_lag_seconds", "Lateness of a timer of the event loop", _LAG_S)
         self._packets = counter("rtp_packets", "RTP packets of ended calls", "what")
+        self._media = gauge("rtp_plane_packets", "RTP packets of all calls since the start", "what")
+        self._lateness = gauge("rtp_lateness_seconds", "Worst lateness of the media plane of late")
         self._jitter = histogram("rtp_jitter_seconds", "Interarrival jitter of a call (RFC 3550)", _JITTER_S)
         self._loss = histogram("rtp_loss_ratio", "Share of a call's expected packets that were lost", _LOSS)
         self._engine = histogram("engine_seconds", "To an engine's first output", _ENGINE_S, "kind", "engine")
@@ -138,6 +143,13 @@ class Metrics:
         """`backlog` is asked whenever the figures are read."""
         self._store_backlog.set_function(backlog)
 
+    def watch_media(self, totals: Callable[[], Totals], lateness_ms: Callable[[], float]) -> None:
+        """Both are asked whenever the figures are read."""
+        for what in fields(Totals):
+            read = partial(_total, totals, what.name)
+            self._media.labels(what.name.removeprefix("packets_")).set_function(read)
+        self._lateness.set_function(lambda: lateness_ms() / 1000)
+
     def render(self) -> bytes:
         """All figures in the text format that `CONTENT_TYPE` names."""
         return generate_latest(self._registry)
@@ -161,6 +173,11 @@ class Metrics:
         if expected > 0:
             self._jitter.observe(quality.jitter_ms / 1000)
             self._loss.observe(max(quality.packets_lost, 0) / expected)
+
+
+def _total(totals: Callable[[], Totals], name: str) -> float:
+    value: int = getattr(totals(), name)
+    return value
 
 
 class LoopLag:

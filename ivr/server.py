@@ -153,6 +153,8 @@ async def running(config: Config) -> AsyncIterator[Server]:
             timeout_s=config.media.timeout_s,
             address=_media_address(config),
         )
+        metrics.watch_media(plane.totals, lambda: plane.lateness_ms)
+
         services = Services(
             prompts=prompts,
             vad=vad,
