@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import yaml
 
@@ -14,6 +15,9 @@ from ivr.flow.problems import Place, Rule, did_you_mean
 from ivr.flow.protocol import BargeIn
 from ivr.flow.sayas import normalise
 from ivr.flow.types import Family, Mismatch, Value, ValueType
+
+_in_words = lru_cache(maxsize=8192)(normalise)
+"""Prompts share much of their wording, and a flow that is read again nearly all of it."""
 
 
 class FlowScope:
@@ -76,7 +80,7 @@ class FlowScope:
         if text is None:
             return Wording(None, audio, place_of(node))
         try:
-            template = compile_text(text, self.scope, lambda fixed: normalise(fixed, language))
+            template = compile_text(text, self.scope, lambda fixed: _in_words(fixed, language))
         except ExpressionError as error:
             self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
             return None
