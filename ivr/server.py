@@ -131,9 +131,10 @@ async def running(config: Config) -> AsyncIterator[Server]:
         recognizer = PocketsphinxRecognizer()
         vad = VadBatch()
         recorder = RecordingWriter()
-        for part in (*voices, recognizer, vad, recorder):
+        parts: tuple[_Part, ...] = (*voices, recognizer, vad, recorder)
+        for part in parts:
             on_exit.push_async_callback(part.close)
-        await asyncio.gather(*(part.start() for part in (*voices, recognizer, vad, recorder)))
+        await asyncio.gather(*(part.start() for part in parts))
         _background(on_exit, _count_restarts((*voices, recognizer), metrics))
 
         folder = config.store.path / "prompts"
@@ -205,6 +206,12 @@ def _background(on_exit: AsyncExitStack, work: Coroutine[Any, Any, None]) -> Non
         await asyncio.gather(task, return_exceptions=True)
 
     on_exit.push_async_callback(stop)
+
+
+class _Part(Protocol):
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class _Supervised(Protocol):
