@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from ivr.api.gateway import (
@@ -144,7 +145,7 @@ class CallDesk:
         if created.existing:
             return created.call_id
         journal = CallJournal(self._store, call.id)
-        machine = FlowMachine(flow, values, request.language)
+        machine = FlowMachine(flow, values, request.language, date.today())
         try:
             leg = await stack.call(outbound)
         except TrunkBusy:
@@ -228,7 +229,8 @@ class CallDesk:
             log.error("a call is refused, the store cannot take it: %s", error)
             await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
             return
-        await self._run(call_id, leg, FlowMachine(flow, values), CallJournal(self._store, call_id), began)
+        machine = FlowMachine(flow, values, today=date.today())
+        await self._run(call_id, leg, machine, CallJournal(self._store, call_id), began)
 
     async def _run(
         self, call_id: str, leg: CallLeg, machine: FlowMachine, journal: CallJournal, began: float

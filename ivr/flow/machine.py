@@ -15,6 +15,7 @@ runs, the events of the flow, the bounds, and the end. Its stages follow each ot
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import Enum, auto
 from typing import Any
 
@@ -60,10 +61,17 @@ _ON_THE_LINE = (_Stage.TALKING, _Stage.FAILED)
 class FlowMachine:
     """One call in a flow. Events in any order are allowed; what makes no sense any more is ignored."""
 
-    def __init__(self, flow: Flow, values: Mapping[str, Value], language: str | None = None) -> None:
-        """`values` are those of `flow.bind`; `language` overrides the session language they name."""
+    def __init__(
+        self,
+        flow: Flow,
+        values: Mapping[str, Value],
+        language: str | None = None,
+        today: date | None = None,
+    ) -> None:
+        """`values` are those of `flow.bind`; `language` overrides the session language they name; `today` is
+        what "tomorrow" and a date without a year count from (None: they are not understood)."""
         self.flow = flow
-        self._run = Run(flow, values, language)
+        self._run = Run(flow, values, language, today)
         self._step: Step = flow.steps[flow.start.step]
         self._activity: Activity | None = None
         self._stage = _Stage.NEW

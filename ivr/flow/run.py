@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -72,8 +73,11 @@ Verdict = Leave | Fail | End
 class Run:
     """The state of one call in a flow. Steps give commands through it, and a verdict for the machine."""
 
-    def __init__(self, flow: Flow, values: Mapping[str, Value], language: str | None) -> None:
+    def __init__(
+        self, flow: Flow, values: Mapping[str, Value], language: str | None, today: date | None
+    ) -> None:
         self.flow = flow
+        self.today = today
         self._values: dict[str, Value] = dict.fromkeys(flow.scope)
         for name, field in (*flow.result.items(), *flow.variables.items()):
             self._values[name] = field.default

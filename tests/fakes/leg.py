@@ -43,7 +43,7 @@ class FakeLeg:
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
         self._changed = asyncio.Event()
 
-    # --- what the server does ------------------------------------------------------------------------------------------
+    # What the server does
 
     async def next_event(self) -> LegEvent:
         return await self._events.get()
@@ -91,7 +91,7 @@ class FakeLeg:
     def quality(self) -> Quality:
         return Quality()
 
-    # --- what the far end does -----------------------------------------------------------------------------------------
+    # What the far end does
 
     async def until(self, ready: Callable[[FakeLeg], bool]) -> None:
         """Waits, at most five seconds, until something that the server does is so."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 
 from ivr.flow.loader import load_flow
+from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.protocol import (
     Commit,
@@ -296,3 +298,41 @@ def test_keys_that_skip_a_say_do_not_stop_what_is_not_playing(flow_of: Build) ->
     stops = [c for c in call.history if isinstance(c, StopSaying)]
     says = [c for c in call.history if isinstance(c, Say)]
     assert len(stops) <= len(says)
+
+
+DATES = """
+flow: dates
+languages: [en]
+result: {day: optional date}
+limits: {call: 2m, visits: 3}
+start: ask
+steps:
+  ask:
+    collect:
+      prompt: {en: Which day?}
+      into: day
+      keys: {length: 4, gap: 3s}
+      speech: {slot: date}
+      next: bye
+      otherwise: bye
+  bye: {end: normal}
+"""
+
+
+@pytest.mark.parametrize(
+    ("events", "day"),
+    [
+        ([Heard("tomorrow")], "2026-12-31"),
+        ([Heard("31 December")], "2026-12-31"),
+        ([Key("0"), Key("1"), Key("0"), Key("1")], "2027-01-01"),
+    ],
+)
+def test_days_count_from_the_day_of_the_call(
+    flow_of: Callable[[str], Flow], events: list[Heard | Key], day: str
+) -> None:
+    flow = flow_of(DATES)
+    machine = FlowMachine(flow, flow.bind({}), today=date(2026, 12, 30))
+    machine.start(0.0)
+    for event in events:
+        machine.handle(event, 1.0)
+    assert machine.result == {"day": day}

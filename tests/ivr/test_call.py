@@ -1,4 +1,5 @@
-"""A live call over a leg without a network: what the machine commands is carried out, in order, and all of it ends."""
+"""A live call over a leg without a network: what the machine commands is carried out, in order, and all of it
+ends."""
 
 import asyncio
 from collections import deque

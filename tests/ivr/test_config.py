@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,8 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match="(?s).") as caught:
+    with pytest.raises(ConfigError, match=re.escape(message)):
         load(write(tmp_path, text))
-    assert message in str(caught.value)
 
 
 def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:

@@ -198,7 +198,9 @@ class _CollectAsking(Asking):
             return
         said = (text or "")[:MAX_TEXT]
         value = (
-            parse_slot(speech.slot, said, self._run.language, self._collect.type.options) if said else None
+            parse_slot(speech.slot, said, self._run.language, self._collect.type.options, self._run.today)
+            if said
+            else None
         )
         if not self._asked_for_operator(said, value):
             self._offer(value, "speech", now)
@@ -221,7 +223,11 @@ class _CollectAsking(Asking):
         typed, self._typed = self._typed, ""
         declared = self._collect.type
         enough = len(typed) >= keys.low
-        self._offer(parse_keys(declared.kind, typed, declared.options) if enough else None, "keys", now)
+        self._offer(
+            parse_keys(declared.kind, typed, declared.options, self._run.today) if enough else None,
+            "keys",
+            now,
+        )
 
     def _offer(self, value: Value, via: str, now: float) -> None:
         """Takes the value if it fits its type and the step accepts it."""
