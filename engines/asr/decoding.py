@@ -29,8 +29,11 @@ _MOST_WORDS: Final = 4000
 
 _FASTEST_FRAMES_PER_PHONE: Final = 5.5
 _SLOWEST_FRAMES_PER_PHONE: Final = 27.0
+_SHORT_FRAMES: Final = 80
 _FEWEST_FRAMES: Final = 11
-"""A frame is 10 ms. Words said faster or slower than this were something else."""
+"""A frame is 10 ms. Words said faster or slower than this were something else; but any word may take 0.8
+s.
+"""
 
 
 _ANCHORS: Final = {
@@ -135,7 +138,8 @@ class PhraseDecoder:
                 phones += vocabulary.phones(word_id)
         if phones == 0 or frames < _FEWEST_FRAMES:
             return None
-        if not _FASTEST_FRAMES_PER_PHONE <= frames / phones <= _SLOWEST_FRAMES_PER_PHONE:
+        longest = max(_SHORT_FRAMES, _SLOWEST_FRAMES_PER_PHONE * phones)
+        if not _FASTEST_FRAMES_PER_PHONE * phones <= frames <= longest:
             return None
         return frames
 

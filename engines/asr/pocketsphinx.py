@@ -2,6 +2,9 @@
 process.
 
 It hears which of the given phrases was said, or none. Offer keys beside it, and confirm what matters.
+Measured by bench/asr_yes_no.py on synthetic speech through A-law, in a grammar of five phrases (hi, mr, en):
+answers heard rightly 0.90, 0.98, 0.85, taken for the opposite none, the rest missed; other words taken for an
+answer 0.27, 0.25, 0.0; white noise never. At 10 dB of noise nearly half of the answers are missed.
 """
 
 from __future__ import annotations
