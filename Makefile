@@ -28,10 +28,10 @@ lint:
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-# Tests of one group share a server or a phone, and so a worker. The summary comes last.
+# The summary comes last.
 test: lint
 	@scripts/setup test
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n 2
 
 format:
 	@scripts/setup lint

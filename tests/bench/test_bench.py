@@ -33,7 +33,6 @@ def test_the_flow_is_good_and_every_packet_tells_its_prompt(tmp_path: Path) -> N
     assert signature("a") != signature("b")
 
 
-@pytest.mark.xdist_group("bench")
 def test_three_calls(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(Options(calls=3, seconds=3.0, rate=10.0)) == 0
     report = json.loads(capfd.readouterr().out)

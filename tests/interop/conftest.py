@@ -1,4 +1,4 @@
-"""One server for all phones, on free loopback ports with a data folder of its own."""
+"""One server for all phones of a worker, on free loopback ports with a data folder of its own."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
         yield server
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All calls share the server, and so a worker."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.interop)
-            item.add_marker(pytest.mark.xdist_group("interop"))
