@@ -13,7 +13,7 @@ TARGET_MS: Final = 40
 
 
 class Hearing:
-    """Exists only while somebody listens or records."""
+    """Exists only while somebody listens."""
 
     __slots__ = ("_concealer", "_decode", "_gap", "_jitter", "push")
 

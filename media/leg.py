@@ -142,7 +142,8 @@ class AudioTap(Protocol):
     """Both directions of a leg as wire payloads, for a recorder. Must return at once."""
 
     def received(self, payload: bytes, sample: int) -> None:
-        """Takes what the far end said; `sample` counts from the answer, at the codec's sample rate."""
+        """Takes what the far end said, as it arrives (perhaps out of order); `sample` counts from the answer,
+        at the codec's sample rate."""
 
     def sent(self, payload: bytes, sample: int) -> None:
         """Takes what we sent; silence between talkspurts is not passed on, `sample` shows the gap."""

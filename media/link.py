@@ -21,6 +21,7 @@ from media.dtmf import DigitReceiver, DigitSender
 from media.hearing import Hearing
 from media.leg import AudioTap, FrameSink, Quality
 from media.peer import Peer
+from media.placing import Placement
 from media.playout import Playout
 from media.ports import PortPair
 from media.reports import Reports, ntp_time
@@ -80,6 +81,7 @@ class Link:
         "_pair",
         "_payload_type",
         "_peer",
+        "_placement",
         "_playout",
         "_receives",
         "_sample",
@@ -170,7 +172,6 @@ class Link:
 
     def record(self, tap: AudioTap | None) -> None:
         self._tap = tap
-        self._hear()
 
     def send_digits(self, keys: str) -> None:
         if self._event_type is not None:
@@ -226,7 +227,10 @@ class Link:
                         self._talking = True
                         self._marker = MARKER
                     if self._tap is not None:
-                        self._record_sent(self._tap, payload, sample)
+                        try:
+                            self._tap.sent(payload, sample)
+                        except Exception:
+                            self._lose_tap()
             if payload is None:
                 payload = self._silence
                 self._talking = False
@@ -246,7 +250,7 @@ class Link:
             if playout.played:
                 self._tell_played(now)
         if self._hearing is not None:
-            self._deliver(self._hearing, now, sample)
+            self._deliver(self._hearing, now)
         self._chores -= 1
         if not self._chores:
             self._do_chores(now)
@@ -283,7 +287,7 @@ class Link:
         peer.heard_at = now
         if is_audio:
             reception.measure(timestamp, now * self._codec.clock_rate)
-            if self._hearing is None:
+            if self._hearing is None and self._tap is None:
                 return
         bounds = (HEADER_BYTES, size) if first == PLAIN else payload_bounds(data, size)
         if bounds is None:
@@ -294,8 +298,14 @@ class Link:
             key = self._digits_in.handle(payload, timestamp, now)
             if key is not None:
                 self._events.digit(key, now)
-        elif self._hearing is not None:
+            return
+        if self._hearing is not None:
             self._hearing.push(ssrc, sequence, timestamp, payload, now)
+        if self._tap is not None and self._receives:
+            try:
+                self._tap.received(payload, self._placement.place(ssrc, timestamp, self._sample))
+            except Exception:
+                self._lose_tap()
 
     def receive_report(self, data: bytearray, size: int, address: Address, now: float) -> None:
         """Takes a datagram that came to the RTCP port."""
@@ -311,6 +321,7 @@ class Link:
         self._silence = codec.silence
         self._frame_samples = codec.frame_samples
         self._step = codec.clock_rate * FRAME_MS // 1000
+        self._placement = Placement(codec.clock_rate, codec.sample_rate)
         self._stop_hearing()
         self._hear()
         self._direct()
@@ -322,8 +333,8 @@ class Link:
         self._to = to
 
     def _hear(self) -> None:
-        """Buffers and decodes only while somebody wants it."""
-        if not self._receives or (self._sink is None and self._tap is None):
+        """Buffers and decodes only while somebody listens."""
+        if not self._receives or self._sink is None:
             self._stop_hearing()
         elif self._hearing is None:
             self._hearing = Hearing(self._codec)
@@ -364,28 +375,18 @@ class Link:
         while played:  # what is told may end the stream, which empties the list
             self._events.played(played.pop(0), now)
 
-    def _deliver(self, hearing: Hearing, now: float, sample: int) -> None:
-        payload = hearing.next_payload(now)
-        if self._tap is not None and payload is not None:
-            try:
-                self._tap.received(payload, sample)
-            except Exception:
-                logger.exception("a recorder failed and is taken off")
-                self.record(None)
+    def _deliver(self, hearing: Hearing, now: float) -> None:
+        frame = hearing.frame(hearing.next_payload(now))
         if self._sink is not None:
-            frame = hearing.frame(payload)
             try:
                 self._sink(frame)
             except Exception:
                 logger.exception("a listener failed and is taken off")
                 self.listen(None)
 
-    def _record_sent(self, tap: AudioTap, payload: bytes, sample: int) -> None:
-        try:
-            tap.sent(payload, sample)
-        except Exception:
-            logger.exception("a recorder failed and is taken off")
-            self.record(None)
+    def _lose_tap(self) -> None:
+        logger.exception("a recorder failed and is taken off")
+        self._tap = None
 
     def _do_chores(self, now: float) -> None:
         self._chores = CHORE_TICKS

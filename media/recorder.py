@@ -30,6 +30,9 @@ _LONGEST_RUN_MS: Final = 500
 _MOST_PENDING: Final = 1500
 """Packets of both directions: 15 s of a disk that does not write."""
 
+_CALLER: Final = Channel.CALLER
+_SERVER: Final = Channel.SERVER
+
 _CLOSE_WAIT_S: Final = 10.0
 
 
@@ -60,11 +63,17 @@ class RecordingTap:
 
     def received(self, payload: bytes, sample: int) -> None:
         """See `AudioTap`."""
-        self._put(Channel.CALLER, payload, sample)
+        if len(self._pending) < _MOST_PENDING and not self.closed:
+            self._pending.append((_CALLER, payload, sample))
+        else:
+            self.dropped += 1
 
     def sent(self, payload: bytes, sample: int) -> None:
         """See `AudioTap`."""
-        self._put(Channel.SERVER, payload, sample)
+        if len(self._pending) < _MOST_PENDING and not self.closed:
+            self._pending.append((_SERVER, payload, sample))
+        else:
+            self.dropped += 1
 
     def close(self) -> None:
         """See `AudioTap`; the file is complete when `on_end` is called."""
@@ -73,14 +82,6 @@ class RecordingTap:
     def take(self) -> tuple[Channel, bytes, int] | None:
         """For the writer: the next packet."""
         return self._pending.popleft() if self._pending else None
-
-    def _put(self, channel: Channel, payload: bytes, sample: int) -> None:
-        if self.closed:
-            return
-        if len(self._pending) >= _MOST_PENDING:
-            self.dropped += 1
-            return
-        self._pending.append((channel, payload, sample))
 
 
 class _Run:
