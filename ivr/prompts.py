@@ -2,8 +2,9 @@
 not personal.
 
 In memory a prompt is a `Clip` (20 ms payloads of one codec); on disk it is a WAV file at the engine's own
-rate. Both are keyed by text, language, voice and the engine with its version, so that a new voice never
-speaks with an old file."""
+rate, keyed by text, language, voice and the engine with its version, so that a new voice never speaks with an
+old file.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 MEMORY_BYTES: Final = 64 * 1024 * 1024
 DISK_BYTES: Final = 512 * 1024 * 1024
+
+_Key = tuple[str, Utterance]
+"""Codec and words; the voices do not change while the server runs."""
 
 FirstAudio = Callable[[str, float], None]
 """Told the engine's name and how long its first audio took, in seconds."""
@@ -71,13 +75,13 @@ class Prompts:
         self._deadline_s = deadline_s
         self._on_first_audio = on_first_audio
         self._on_failure = on_failure
-        self._memory: OrderedDict[str, Prompt] = OrderedDict()
+        self._memory: OrderedDict[_Key, Prompt] = OrderedDict()
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def get(self, utterance: Utterance, codec: Codec) -> Prompt:
         """The prompt for an utterance, at once: from memory, or growing while it is read or synthesised."""
-        key = _key(utterance, codec, self._voices)
+        key = (codec.name, utterance)
         prompt = self._memory.get(key)
         if prompt is not None and not prompt.failed:
             self._memory.move_to_end(key)
@@ -94,7 +98,7 @@ class Prompts:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _make(self, key: str, utterance: Utterance, codec: Codec) -> Prompt:
+    def _make(self, key: _Key, utterance: Utterance, codec: Codec) -> Prompt:
         made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         made.add_done_callback(lambda future: future.cancelled() or future.exception())
         prompt = Prompt(Clip(codec), made)
@@ -104,7 +108,7 @@ class Prompts:
         task.add_done_callback(self._tasks.discard)
         return prompt
 
-    async def _fill(self, key: str, prompt: Prompt, utterance: Utterance) -> None:
+    async def _fill(self, key: _Key, prompt: Prompt, utterance: Utterance) -> None:
         clip = prompt.clip
         try:
             if isinstance(utterance, AudioFile):
@@ -124,7 +128,7 @@ class Prompts:
                 prompt.made.cancel()
         self._account(key, prompt)
 
-    def _account(self, key: str, prompt: Prompt) -> None:
+    def _account(self, key: _Key, prompt: Prompt) -> None:
         if prompt.failed:
             if self._memory.get(key) is prompt:
                 del self._memory[key]
@@ -210,13 +214,6 @@ def prune(folder: Path, limit_bytes: int = DISK_BYTES) -> None:
 
 def _size(clip: Clip) -> int:
     return len(clip.frames) * (clip.codec.frame_bytes + 48)
-
-
-def _key(utterance: Utterance, codec: Codec, voices: tuple[Synthesizer, ...]) -> str:
-    versions = "/".join(f"{voice.name} {voice.version}" for voice in voices)
-    if isinstance(utterance, Text):
-        return _digest("text", codec.name, versions, utterance.language, utterance.text)
-    return _digest("file", codec.name, versions, utterance.path)
 
 
 def _digest(*parts: str) -> str:

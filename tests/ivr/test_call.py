@@ -247,7 +247,8 @@ async def test_without_any_voice_the_call_ends_by_the_failure_event(scene: Calla
     call = scene(voice=voice)
     async with asyncio.timeout(5):
         while not call.task.done():
-            call.leg.finish()
+            if all(clip.finished for _, clip in call.leg.playing):
+                call.leg.finish()
             await asyncio.sleep(0.001)
     ended = await call.ends()
     assert ("failure", {"reason": "no voice could speak a prompt"}) in call.notebook.notes
