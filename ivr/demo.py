@@ -268,7 +268,7 @@ def _measure(first: PhoneCall, second: PhoneCall, outcome: Outcome) -> None:
     if len(keys) != 4:
         return
     for name, key_at in (("1", keys[0]), ("#", keys[3])):
-        answer_s = first.wire.answer_s(key_at, before=second.wire.payloads() if name == "1" else ())
+        answer_s = first.wire.answer_s(key_at, before=second.wire.first_prompt() if name == "1" else ())
         outcome.expect(answer_s is not None, f"call 1: no prompt followed the key {name}")
         if answer_s is not None:
             outcome.key_to_prompt_ms.append(answer_s * 1000)

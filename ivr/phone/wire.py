@@ -36,22 +36,24 @@ class Audio:
 
 @dataclass(slots=True)
 class WireLog:
-    """`keys` are the times of day at which the first packet of each key was sent."""
+    """`keys` are the times of day at which the first packet of each key was sent, `spoke_at` that of the
+    first packet with sound in it."""
 
     keys: list[float] = field(default_factory=list)
     audio: list[Audio] = field(default_factory=list)
+    spoke_at: float | None = None
 
     def sent(self, packet: bytes | bytearray, at: float) -> None:
         if len(packet) == HEADER_BYTES + 4 and packet[1] & _MARKER:
             self.keys.append(at)
+        elif self.spoke_at is None and not _is_silent(packet[1] & 0x7F, packet[HEADER_BYTES:]):
+            self.spoke_at = at
 
     def received(self, packet: memoryview, at: float) -> None:
         payload_type = packet[1] & 0x7F
-        silence = _SILENCE.get(payload_type)
-        if silence is None or len(self.audio) >= _MOST:
-            return
-        payload = bytes(packet[HEADER_BYTES:])
-        self.audio.append(Audio(at, payload, payload.count(silence) == len(payload)))
+        if payload_type in _SILENCE and len(self.audio) < _MOST:
+            payload = bytes(packet[HEADER_BYTES:])
+            self.audio.append(Audio(at, payload, _is_silent(payload_type, payload)))
 
     def answer_s(self, key_at: float, before: Container[bytes] = ()) -> float | None:
         """From the first packet of a key to the first packet of the prompt that follows, in seconds.
@@ -64,9 +66,10 @@ class WireLog:
                 return audio.at - key_at
         return None
 
-    def payloads(self) -> set[bytes]:
-        """Every payload with sound in it."""
-        return {audio.payload for audio in self.audio if not audio.silent}
+    def first_prompt(self) -> set[bytes]:
+        """Every payload with sound in it that came before we said something ourselves."""
+        until = float("inf") if self.spoke_at is None else self.spoke_at
+        return {audio.payload for audio in self.audio if not audio.silent and audio.at < until}
 
 
 class WatchedPorts(PortPool):
@@ -100,6 +103,12 @@ class _WatchedSocket(socket.socket):
     def sendto(self, data: Any, *address: Any) -> int:
         self._log.sent(data, time.time())
         return super().sendto(data, *address)
+
+
+def _is_silent(payload_type: int, payload: bytes | bytearray) -> bool:
+    """True also for what is no audio of ours."""
+    silence = _SILENCE.get(payload_type)
+    return silence is None or payload.count(silence) == len(payload)
 
 
 def _time_of(ancillary: list[tuple[int, int, bytes]]) -> float:

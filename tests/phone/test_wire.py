@@ -34,7 +34,18 @@ def test_the_answer_is_the_first_sound_that_is_not_the_prompt_cut_off() -> None:
     assert answer is not None
     assert round(answer, 3) == 0.05
     assert log.answer_s(0.99, before={old, new}) is None
-    assert log.payloads() == {old, new}
+    assert log.first_prompt() == {old, new}
+
+
+def test_the_first_prompt_ends_where_we_speak() -> None:
+    log = WireLog()
+    log.received(audio(b"\x11" * 160), 1.0)
+    log.sent(bytes(audio(PCMA.silence)), 1.01)
+    log.received(audio(b"\x22" * 160), 1.02)
+    log.sent(bytes(audio(b"\x33" * 160)), 1.03)
+    log.received(audio(b"\x44" * 160), 1.04)
+    assert log.spoke_at == 1.03
+    assert log.first_prompt() == {b"\x11" * 160, b"\x22" * 160}
 
 
 def test_packets_that_are_no_audio_are_left_out() -> None:
