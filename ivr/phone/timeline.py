@@ -10,8 +10,9 @@ from typing import Final, TextIO
 class Timeline:
     """Prints `   1.234  caller  presses 1`; times count from the first line."""
 
-    def __init__(self, out: TextIO = sys.stdout) -> None:
-        self._out: Final = out
+    def __init__(self, out: TextIO | None = None) -> None:
+        """Prints to the standard output when `out` is None."""
+        self._out: Final = out if out is not None else sys.stdout
         self._began: float | None = None
 
     def note(self, who: str, text: str, at: float | None = None) -> None:
