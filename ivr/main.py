@@ -27,8 +27,8 @@ def main(config_path: Path, announce: Path | None) -> None:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     config = load(config_path)
-    # A thread (store, recorder) that computes gives way to the media within a millisecond, not five.
-    sys.setswitchinterval(0.001)
+    # A thread (store, recorder) that computes gives way to the media in half a millisecond, not five.
+    sys.setswitchinterval(0.0005)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config, announce))
 
