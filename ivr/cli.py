@@ -102,10 +102,20 @@ def calls(
 
 
 @app.command()
+def demo() -> None:
+    """Two scripted calls to the vendor-order flow, seen from both ends."""
+    from ivr.demo import run
+
+    raise SystemExit(run())
+
+
+@app.command()
 def phone(
     uri: Annotated[OptionalText, typer.Argument(help="Whom to call, as sip:1001@127.0.0.1:5060.")] = None,
     answer: Annotated[bool, typer.Option("--answer", help="Wait for a call instead of placing one.")] = False,
-    port: Annotated[int, typer.Option(help="The port to be reached at; 0 is any free one.")] = 0,
+    listen: Annotated[
+        OptionalText, typer.Option(help="Where to be reached, as udp:127.0.0.1:5070; port 0 is any free one.")
+    ] = None,
     language: Annotated[str, typer.Option(help="The language that --say and scripts speak.")] = "hi",
     say: Annotated[OptionalText, typer.Option(help="Say this when the first prompt is over.")] = None,
     wav: Annotated[OptionalPath, typer.Option(help="Play this file when the first prompt is over.")] = None,
@@ -115,9 +125,10 @@ def phone(
     """A phone for the terminal: type keys, or let it speak or follow a script."""
     from ivr.phone.command import Options, run
 
+    if answer and listen is None:
+        listen = "udp:127.0.0.1:5070"
     if answer == (uri is not None):
         raise typer.BadParameter("give an address to call, or --answer")
-    listen = f"udp:127.0.0.1:{port}" if answer or port else None
     raise SystemExit(run(Options(uri, language, say, wav, script, record, listen)))
 
 

@@ -27,33 +27,50 @@ class Endpoints:
     async def send(self, request: SendRequest) -> Replied | RequestFailed:
         """Sends a request and waits for the answer, at most `timeout_s` in all. Never raises for what the
         network or the endpoint does."""
-        endpoint = self._endpoints[request.endpoint]
-        body = b"" if request.body is None else json.dumps(request.body, ensure_ascii=False).encode()
-        headers = {**endpoint.headers, "Content-Type": "application/json"}
-        if endpoint.secret is not None:
-            headers |= sign(endpoint.secret, body)
         try:
             async with asyncio.timeout(request.timeout_s):
-                return await self._exchange(request, endpoint.url, headers, body)
+                return await self._exchange(request, self._endpoints[request.endpoint])
         except TimeoutError:
             return RequestFailed(request.id, f"no answer within {request.timeout_s:g} s")
         except httpx.HTTPError as error:
             return RequestFailed(request.id, f"{type(error).__name__}: {error}")
 
-    async def _exchange(
-        self, request: SendRequest, url: str, headers: dict[str, str], body: bytes
-    ) -> Replied | RequestFailed:
-        async with self._client.stream(request.method, url, content=body, headers=headers) as response:
-            answer = bytearray()
+    async def _exchange(self, request: SendRequest, endpoint: Endpoint) -> Replied | RequestFailed:
+        answer = bytearray()
+        async with self._client.stream(
+            request.method, endpoint.url, params=_query(request), **_content(request, endpoint)
+        ) as response:
             async for chunk in response.aiter_bytes():
                 answer += chunk
                 if len(answer) > MAX_ANSWER_BYTES:
-                    return RequestFailed(
-                        request.id, f"the answer is over {MAX_ANSWER_BYTES} bytes", response.status_code
-                    )
+                    reason = f"the answer is over {MAX_ANSWER_BYTES} bytes"
+                    return RequestFailed(request.id, reason, response.status_code)
         if not response.is_success:
             return RequestFailed(request.id, f"status {response.status_code}", response.status_code)
         return Replied(request.id, response.status_code, _json(bytes(answer)))
+
+
+def _query(request: SendRequest) -> Mapping[str, str] | None:
+    """The values of a GET; absent ones are left out."""
+    if request.method != "GET" or request.body is None:
+        return None
+    return {name: _text(value) for name, value in request.body.items() if value is not None}
+
+
+def _content(request: SendRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """Body and headers; signed where the endpoint has a secret."""
+    body = b""
+    headers = dict(endpoint.headers)
+    if request.method != "GET":
+        body = json.dumps(request.body, ensure_ascii=False).encode()
+        headers["Content-Type"] = "application/json"
+    if endpoint.secret is not None:
+        headers |= sign(endpoint.secret, body)
+    return {"content": body, "headers": headers}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _json(answer: bytes) -> Any:
