@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from engines.contract import Recognizer
+from ivr.alarm import Alarm
 from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
 from ivr.flow.protocol import (
@@ -116,7 +117,7 @@ class _Spoken:
     failure: str = ""
 
 
-_Input = LegEvent | _Spoken | PromptDone | Replied | RequestFailed | Transferred | Failure
+_Input = LegEvent | _Spoken | PromptDone | Tick | Replied | RequestFailed | Transferred | Failure
 
 
 class CallSession:
@@ -133,6 +134,7 @@ class CallSession:
         """`on_answered` is called when media flows (to start a recording)."""
         self._leg = leg
         self._machine = machine
+        self._folder = str(machine.flow.folder)
         self._journal = journal
         self._services = services
         self._on_answered = on_answered
@@ -201,29 +203,23 @@ class CallSession:
                 return False
 
     async def _converse(self) -> None:
-        machine, loop = self._machine, self._loop
+        machine, loop, inbox = self._machine, self._loop, self._inbox
+        alarm = Alarm(loop, lambda: inbox.put_nowait(Tick()))
         limit = loop.time() + self._services.max_call_s
-        await self._carry_out(machine.start(loop.time()))
-        while not machine.finished:
-            item = await self._next(min(limit, machine.due or limit))
-            now = loop.time()
-            if item is None:
-                event: Event | None = Failure("the call is too long") if now >= limit else Tick()
-                limit = limit if now < limit else now + GOODBYE_S
-            else:
-                event = self._translate(item)
-            if event is not None:
-                await self._carry_out(machine.handle(event, now))
-
-    async def _next(self, due: float) -> _Input | None:
-        """The next input, or None when `due` came first. Inputs that are already there win over the time."""
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
         try:
-            async with asyncio.timeout_at(due):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
+            await self._carry_out(machine.start(loop.time()))
+            while not machine.finished:
+                alarm.set(limit if machine.due is None else min(limit, machine.due))
+                item = await inbox.get()
+                now = loop.time()
+                if now >= limit:
+                    limit = now + GOODBYE_S
+                    await self._carry_out(machine.handle(Failure("the call is too long"), now))
+                event = self._translate(item)
+                if event is not None:
+                    await self._carry_out(machine.handle(event, now))
+        finally:
+            alarm.cancel()
 
     def _translate(self, item: _Input) -> Event | None:
         match item:
@@ -248,7 +244,7 @@ class CallSession:
                 return self._spoken(generation, event, failure)
             case Ringing() | Answered():
                 return None
-            case PromptDone():
+            case PromptDone() | Tick():
                 return item
             case Replied(id=id_, status=status):
                 self._journal.note("replied", {"id": id_, "status": status})
@@ -353,7 +349,7 @@ class CallSession:
     def _located(self, utterance: Spoken) -> Spoken:
         """Audio files lie in the flow's folder."""
         if isinstance(utterance, AudioFile):
-            return AudioFile(str(self._machine.flow.folder / utterance.path), utterance.instead)
+            return AudioFile(f"{self._folder}/{utterance.path}", utterance.instead)
         return utterance
 
     async def _request(self, command: SendRequest) -> None:

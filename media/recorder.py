@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -32,6 +32,9 @@ _TURNS: Final = 25
 _LONGEST_RUN_MS: Final = 500
 _MOST_PENDING: Final = 1500
 """Packets of both directions: 15 s of a disk that does not write."""
+
+_Packet = tuple[Channel, bytes, int]
+"""Direction, payload, position in samples."""
 
 _CALLER: Final = Channel.CALLER
 _SERVER: Final = Channel.SERVER
@@ -60,7 +63,7 @@ class RecordingTap:
     """The `AudioTap` of one call; made by `RecordingWriter.open`."""
 
     def __init__(self) -> None:
-        self._pending: deque[tuple[Channel, bytes, int]] = deque()
+        self._pending: deque[_Packet] = deque()
         self.closed = False
         self.dropped = 0
 
@@ -82,41 +85,24 @@ class RecordingTap:
         """See `AudioTap`; the file is complete when `on_end` is called."""
         self.closed = True
 
-    def take(self) -> tuple[Channel, bytes, int] | None:
-        """For the writer: the next packet."""
-        return self._pending.popleft() if self._pending else None
+    def take(self) -> list[_Packet]:
+        """For the writer: all that is pending."""
+        pending = self._pending
+        return [pending.popleft() for _ in range(len(pending))]
 
 
-class _Run:
-    """Packets of one direction that follow each other without a gap: decoded in one go."""
-
-    __slots__ = ("_bytes", "_next", "_payloads", "_samples_per_byte", "start")
-
-    def __init__(self, codec: Codec) -> None:
-        self._samples_per_byte = codec.frame_samples / codec.frame_bytes
-        self._payloads: list[bytes] = []
-        self._bytes = 0
-        self.start = 0
-        self._next = 0
-
-    def fits(self, sample: int) -> bool:
-        return not self._payloads or sample == self._next
-
-    def add(self, payload: bytes, sample: int) -> int:
-        """Returns the samples of the run so far."""
-        if not self._payloads:
-            self.start = sample
-        self._payloads.append(payload)
-        self._bytes += len(payload)
-        samples = int(self._bytes * self._samples_per_byte)
-        self._next = self.start + samples
-        return samples
-
-    def take(self) -> bytes:
-        payload = b"".join(self._payloads)
-        self._payloads.clear()
-        self._bytes = 0
-        return payload
+def _runs(packets: list[_Packet], samples_per_byte: float) -> Iterator[tuple[bytes, int]]:
+    """Joins packets of one direction that follow each other without a gap: payload and position of each
+    run."""
+    while packets:
+        _, payload, first = packets[0]
+        step = int(len(payload) * samples_per_byte)
+        count = next(
+            (n for n, (_, p, at) in enumerate(packets) if at != first + n * step or len(p) != len(payload)),
+            None,
+        )
+        yield b"".join(payload for _, payload, _ in packets[:count]), first
+        packets = [] if count is None else packets[count:]
 
 
 class _Stopped(Exception):
@@ -132,7 +118,7 @@ class _Recording:
         self.on_end = on_end
         self._codec = codec
         self._timeline = StereoTimeline(codec.sample_rate)
-        self._runs = (_Run(codec), _Run(codec))
+        self._samples_per_byte = codec.frame_samples / codec.frame_bytes
         self._longest_run = codec.sample_rate * _LONGEST_RUN_MS // 1000
         self._file: int | None = None
         self._data_bytes = 0
@@ -143,9 +129,8 @@ class _Recording:
             closed = self.tap.closed  # before the last look at what is pending
             if self._file is None:
                 self._create()
-            while packet := self.tap.take():
-                self._take(*packet)
-            self._place()
+            if packets := self.tap.take():
+                self._place(packets)
             if not closed:
                 return None
             self._put(self._timeline.finish())
@@ -164,19 +149,19 @@ class _Recording:
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self._write_at(0, header(self._codec.sample_rate, 0))
 
-    def _take(self, channel: Channel, payload: bytes, sample: int) -> None:
-        run = self._runs[channel]
-        if not run.fits(sample):
-            self._place()
-        if run.add(payload, sample) >= self._longest_run:
-            self._place()
-
-    def _place(self) -> None:
-        """Both directions together, so that neither runs ahead of the other."""
-        for channel in Channel:
-            run = self._runs[channel]
-            if payload := run.take():
-                self._put(self._timeline.place(channel, self._codec.decode(payload), run.start))
+    def _place(self, packets: list[_Packet]) -> None:
+        """Both directions by turns, so that neither runs ahead of the other by more than a run."""
+        samples = max(1, int(len(packets[0][1]) * self._samples_per_byte))
+        block = max(2, 2 * self._longest_run // samples)
+        for begin in range(0, len(packets), block):
+            part = packets[begin : begin + block]
+            runs = [
+                (at, channel, payload)
+                for channel in (_CALLER, _SERVER)
+                for payload, at in _runs([p for p in part if p[0] is channel], self._samples_per_byte)
+            ]
+            for at, channel, payload in sorted(runs):
+                self._put(self._timeline.place(channel, self._codec.decode(payload), at))
 
     def _put(self, piece: Piece | None) -> None:
         if piece is None:

@@ -38,10 +38,13 @@ Announce = Callable[[CallRecord], Sequence[Delivery]]
 it."""
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def to_json(value: object) -> str:
     """Compact JSON; raises `StoreError` for what JSON cannot say."""
     try:
-        return encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+        return encodable(_encode(value))
     except (TypeError, ValueError) as error:
         raise StoreError(f"not JSON: {error}") from error
 
