@@ -30,14 +30,8 @@ _TURNS: Final = 25
 """Each recording is written once in so many wakes, a second, and when it ends."""
 
 _LONGEST_RUN_MS: Final = 500
-_MOST_PENDING: Final = 1500
-"""Packets of both directions: 15 s of a disk that does not write."""
-
-_Packet = tuple[Channel, bytes, int]
-"""Direction, payload, position in samples."""
-
-_CALLER: Final = Channel.CALLER
-_SERVER: Final = Channel.SERVER
+_MOST_PENDING: Final = 750
+"""Packets of a direction: 15 s of a disk that does not write."""
 
 _CLOSE_WAIT_S: Final = 10.0
 
@@ -59,50 +53,72 @@ class RecordingEnd:
 OnEnd = Callable[[RecordingEnd], None]
 
 
+class _Direction:
+    """Packets of one direction on their way to the writer.
+
+    Payloads and positions are kept apart: no object is made for a packet that the garbage collector would
+    have to follow.
+    """
+
+    __slots__ = ("_payloads", "_samples", "dropped")
+
+    def __init__(self) -> None:
+        self._payloads: deque[bytes] = deque()
+        self._samples: deque[int] = deque()
+        self.dropped = 0
+
+    def put(self, payload: bytes, sample: int) -> None:
+        """On the loop."""
+        if len(self._samples) < _MOST_PENDING:
+            self._payloads.append(payload)
+            self._samples.append(sample)  # last: the writer counts these
+        else:
+            self.dropped += 1
+
+    def take_runs(self, codec: Codec) -> Iterator[tuple[int, bytes]]:
+        """In the writer's thread: all that is pending, as positions and payloads; packets that follow each
+        other without a gap are joined, up to half a second."""
+        count = len(self._samples)
+        payloads = [self._payloads.popleft() for _ in range(count)]
+        samples = [self._samples.popleft() for _ in range(count)]
+        begin = 0
+        while begin < count:
+            size, first = len(payloads[begin]), samples[begin]
+            step = max(1, size * codec.frame_samples // codec.frame_bytes)
+            most = max(1, codec.sample_rate * _LONGEST_RUN_MS // 1000 // step)
+            end = begin + 1
+            while end < min(begin + most, count) and samples[end] == first + (end - begin) * step:
+                if len(payloads[end]) != size:
+                    break
+                end += 1
+            yield first, b"".join(payloads[begin:end])
+            begin = end
+
+
 class RecordingTap:
     """The `AudioTap` of one call; made by `RecordingWriter.open`."""
 
     def __init__(self) -> None:
-        self._pending: deque[_Packet] = deque()
+        self._heard, self._said = _Direction(), _Direction()
+        self.received = self._heard.put
+        self.sent = self._said.put
         self.closed = False
-        self.dropped = 0
 
-    def received(self, payload: bytes, sample: int) -> None:
-        """See `AudioTap`."""
-        if len(self._pending) < _MOST_PENDING and not self.closed:
-            self._pending.append((_CALLER, payload, sample))
-        else:
-            self.dropped += 1
-
-    def sent(self, payload: bytes, sample: int) -> None:
-        """See `AudioTap`."""
-        if len(self._pending) < _MOST_PENDING and not self.closed:
-            self._pending.append((_SERVER, payload, sample))
-        else:
-            self.dropped += 1
+    @property
+    def dropped(self) -> int:
+        """Packets that the writer was too slow for."""
+        return self._heard.dropped + self._said.dropped
 
     def close(self) -> None:
         """See `AudioTap`; the file is complete when `on_end` is called."""
         self.closed = True
 
-    def take(self) -> list[_Packet]:
-        """For the writer: all that is pending."""
-        pending = self._pending
-        return [pending.popleft() for _ in range(len(pending))]
-
-
-def _runs(packets: list[_Packet], samples_per_byte: float) -> Iterator[tuple[bytes, int]]:
-    """Joins packets of one direction that follow each other without a gap: payload and position of each
-    run."""
-    while packets:
-        _, payload, first = packets[0]
-        step = int(len(payload) * samples_per_byte)
-        count = next(
-            (n for n, (_, p, at) in enumerate(packets) if at != first + n * step or len(p) != len(payload)),
-            None,
-        )
-        yield b"".join(payload for _, payload, _ in packets[:count]), first
-        packets = [] if count is None else packets[count:]
+    def take_runs(self, codec: Codec) -> list[tuple[int, Channel, bytes]]:
+        """For the writer: all that is pending, in the order of time, so that neither direction runs ahead of
+        the other by more than a run."""
+        heard = [(at, Channel.CALLER, payload) for at, payload in self._heard.take_runs(codec)]
+        said = [(at, Channel.SERVER, payload) for at, payload in self._said.take_runs(codec)]
+        return sorted(heard + said)
 
 
 class _Stopped(Exception):
@@ -118,8 +134,6 @@ class _Recording:
         self.on_end = on_end
         self._codec = codec
         self._timeline = StereoTimeline(codec.sample_rate)
-        self._samples_per_byte = codec.frame_samples / codec.frame_bytes
-        self._longest_run = codec.sample_rate * _LONGEST_RUN_MS // 1000
         self._file: int | None = None
         self._data_bytes = 0
 
@@ -129,8 +143,8 @@ class _Recording:
             closed = self.tap.closed  # before the last look at what is pending
             if self._file is None:
                 self._create()
-            if packets := self.tap.take():
-                self._place(packets)
+            for at, channel, payload in self.tap.take_runs(self._codec):
+                self._put(self._timeline.place(channel, self._codec.decode(payload), at))
             if not closed:
                 return None
             self._put(self._timeline.finish())
@@ -148,20 +162,6 @@ class _Recording:
         # What people said is for nobody else on the machine.
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self._write_at(0, header(self._codec.sample_rate, 0))
-
-    def _place(self, packets: list[_Packet]) -> None:
-        """Both directions by turns, so that neither runs ahead of the other by more than a run."""
-        samples = max(1, int(len(packets[0][1]) * self._samples_per_byte))
-        block = max(2, 2 * self._longest_run // samples)
-        for begin in range(0, len(packets), block):
-            part = packets[begin : begin + block]
-            runs = [
-                (at, channel, payload)
-                for channel in (_CALLER, _SERVER)
-                for payload, at in _runs([p for p in part if p[0] is channel], self._samples_per_byte)
-            ]
-            for at, channel, payload in sorted(runs):
-                self._put(self._timeline.place(channel, self._codec.decode(payload), at))
 
     def _put(self, piece: Piece | None) -> None:
         if piece is None:
