@@ -189,6 +189,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         # What is there now stays: the collector need not walk it again while calls are live.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 50, 50)  # less often: what a call makes is mostly freed by counting
         await plane.start()
         on_exit.push_async_callback(plane.close)
         on_exit.push_async_callback(stack.close)
