@@ -26,6 +26,7 @@ from ivr.flow.protocol import AudioFile, Text, Utterance
 from ivr.flow.sayas import normalise
 from media.clip import Clip, ClipWriter
 from media.codecs import Codec
+from media.trim import LeadingSilence
 
 log = logging.getLogger(__name__)
 
@@ -183,15 +184,19 @@ class Prompts:
         anew: to hear its beginning twice is better than a hole."""
         began = time.perf_counter()
         writer = ClipWriter(clip, voice.sample_rate)
+        lead = LeadingSilence(voice.sample_rate)
         pcm = bytearray()
+        spoke = False
         async with contextlib.aclosing(voice.synthesize(request, deadline_s=self._deadline_s)) as stream:
             async for chunk in stream:
-                if not pcm:
+                if not spoke:
                     self._on_first_audio(voice.name, time.perf_counter() - began)
-                pcm += chunk
-                writer.write(chunk)
+                    spoke = True
+                sound = lead.cut(chunk)
+                pcm += sound
+                writer.write(sound)
         writer.close()
-        if not pcm:
+        if not spoke:
             raise NoVoice("the engine gave no audio")
         return bytes(pcm)
 

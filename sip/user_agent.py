@@ -190,9 +190,19 @@ class UserAgent:
             self._out_of_dialog(server, trunk)
 
     def acked(self, ack: Request) -> None:
-        session = self._dialogs.get(_dialog_id(ack))
+        session = self._dialogs.get(_dialog_id(ack)) or self._awaiting(ack)
         if isinstance(session, Session):
             session.acked(ack)
+
+    def _awaiting(self, ack: Request) -> Session | None:
+        """The session that waits for an ACK of this call: some phones (pyVoIP) put a To tag of their own into
+        it, and the call would be cut for want of an ACK."""
+        for dialog in self._dialogs.values():
+            if isinstance(dialog, Session) and dialog.accepted is not None:
+                invite = dialog.accepted.request
+                if (invite.call_id, invite.from_.tag) == (ack.call_id, ack.from_.tag):
+                    return dialog
+        return None
 
     def unacked(self, server: ServerTransaction) -> None:
         for dialog in list(self._dialogs.values()):

@@ -33,6 +33,18 @@ def test_pyvoip_calls_hears_and_hangs_up(server: LocalServer, phone: PhoneProces
     assert call["result"]["decision"] == "unreached"
 
 
+def test_the_server_hangs_up_on_pyvoip(server: LocalServer, phone: PhoneProcess) -> None:
+    """Its ACK has a wrong To tag; were it not taken, no BYE could be sent."""
+    phone.wait_for("ready")
+    phone.do("call", number="1001")
+    phone.wait_for("established")
+    phone.wait_for_sound(1.0)
+    call_id = server.api.calls()[0]["id"]
+    server.api.hang_up(call_id)
+    phone.wait_for("closed")
+    assert server.api.ended(call_id)["hung_up_by"] == "us"
+
+
 def test_pyvoip_is_called(server: LocalServer, phone: PhoneProcess) -> None:
     uri = phone.wait_for("ready")["uri"]
     call_id = server.api.initiate(to=uri, flow="order", params={"order": "77"}, trunk="local")

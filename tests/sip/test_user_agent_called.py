@@ -144,6 +144,14 @@ async def test_a_lost_ack_has_the_200_repeated_and_the_first_ack_ends_that() -> 
         assert (await until(leg, HungUp)).by == "caller"
 
 
+async def test_an_ack_with_a_strange_to_tag_is_an_ack_all_the_same() -> None:
+    async with agent() as b, peer() as p:
+        leg, _, _ = await dial(p, b)
+        ack(p, b, "a-tag-of-its-own")
+        await leg.hang_up()
+        await p.request("BYE")
+
+
 async def test_without_any_ack_the_call_is_ended_with_bye() -> None:
     async with agent() as b, peer() as p:
         leg, _, _ = await dial(p, b)
