@@ -69,5 +69,5 @@ def _welcome(server: Server) -> str:
     lines.append(f"  its pages  {server.api}/docs")
     if server.config.numbers:
         number = next(iter(server.config.numbers))
-        lines.append(f"  try        ivr phone sip:{number}@{host}:{port}")
+        lines.append(f"  try        {sys.argv[0]} phone sip:{number}@{host}:{port}")
     return "\n".join([*lines, ""])
