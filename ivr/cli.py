@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -18,6 +19,12 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure the server from outside its process.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 NamesFrom = Annotated[
@@ -53,11 +60,15 @@ def serve(
 
 
 @app.command()
-def check(paths: Flows, config: NamesFrom = None) -> None:
+def check(
+    paths: Flows,
+    config: NamesFrom = None,
+    format: Annotated[Format, typer.Option(help="How the mistakes are printed.")] = Format.TEXT,
+) -> None:
     """Checks flows: every mistake with its file, line, column, rule and a hint."""
     from ivr.flow.check_command import run
 
-    raise SystemExit(run(paths, _environment(config)))
+    raise SystemExit(run(paths, _environment(config), format.value))
 
 
 @app.command()

@@ -127,13 +127,11 @@ class Limits(_Strict):
 
 
 class Engines(_Strict):
-    """Per language the chain of synthesisers, first choice first; the embedded engine is always the last
-    link."""
+    """How long a call waits for an engine, in seconds: to the first audio, and from the end of speech to the
+    transcript."""
 
-    tts: list[str] = ["espeak"]
-    asr: list[str] = ["pocketsphinx"]
-    tts_deadline_s: float = 0.8
-    asr_deadline_s: float = 0.8
+    tts_deadline_s: float = Field(default=0.8, gt=0)
+    asr_deadline_s: float = Field(default=0.8, gt=0)
 
 
 class Store(_Strict):

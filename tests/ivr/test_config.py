@@ -2,7 +2,9 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from ivr import config as models
 from ivr.config import ConfigError, load
 
 
@@ -60,3 +62,10 @@ def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
     config = load(write(tmp_path, "webhook: {url: 'http://127.0.0.1/', secret: '${IVR_TEST_SECRET}'}"))
     assert config.webhook is not None
     assert config.webhook.secret == "a-secret-of-some-length"
+
+
+def test_every_field_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    every = [m for m in vars(models).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    fields = {name for model in every for name in model.model_fields}
+    assert {name for name in fields if not re.search(rf"\b{name}\b", page)} == set()
