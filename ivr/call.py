@@ -117,6 +117,15 @@ class _Spoken:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    """One utterance that plays or waits to: `last` of the `Say` with this id."""
+
+    id: str
+    prompt: Prompt
+    last: bool
+
+
 _Input = LegEvent | _Spoken | PromptDone | Tick | Replied | RequestFailed | Transferred | Failure
 
 
@@ -151,8 +160,7 @@ class CallSession:
             self._on_heard,
         )
         self._generation = 0
-        self._saying: dict[str, tuple[str, Prompt]] = {}
-        self._last_mark: dict[str, str] = {}
+        self._saying: dict[str, _Saying] = {}
         self._key_at: float | None = None
         self._hung_up: HungUp | None = None
         self._finish: Finish | None = None
@@ -260,14 +268,13 @@ class CallSession:
                 return item
 
     def _prompt_played(self, mark: str) -> Event | None:
-        entry = self._saying.pop(mark, None)
-        if entry is None:
+        saying = self._saying.pop(mark, None)
+        if saying is None:
             return None
-        say_id, prompt = entry
-        if prompt.failed and not prompt.clip.frames:
+        if saying.prompt.failed and not saying.prompt.clip.frames:
             self._journal.note("failure", {"reason": "no voice could speak a prompt"})
             return Failure("no voice could speak a prompt")
-        return PromptDone(say_id) if self._last_mark.pop(mark, None) else None
+        return PromptDone(saying.id) if saying.last else None
 
     def _spoken(self, generation: int, event: SpeechBegan | Heard, failure: str) -> Event | None:
         if generation != self._generation:
@@ -299,7 +306,6 @@ class CallSession:
                     self._say(command)
                 case StopSaying():
                     self._saying.clear()
-                    self._last_mark.clear()
                     self._leg.stop()
                 case Listen(speech=spec):
                     self._generation += 1
@@ -323,18 +329,17 @@ class CallSession:
 
     def _say(self, command: Say) -> None:
         codec = self._leg.codec
-        mark = ""
-        for index, utterance in enumerate(command.utterances):
-            mark = f"{command.id}/{index}"
+        left = len(command.utterances)
+        for utterance in command.utterances:
+            left -= 1
+            mark = f"{command.id}/{left}"
             prompt = self._services.prompts.get(self._located(utterance), codec)
-            self._saying[mark] = (command.id, prompt)
+            self._saying[mark] = _Saying(command.id, prompt, last=not left)
             self._leg.play(prompt.clip, mark)
             self._journal.note(
                 "prompt", {"text": utterance.text if isinstance(utterance, Text) else utterance.path}
             )
-        if mark:
-            self._last_mark[mark] = command.id
-        else:
+        if not command.utterances:
             self._inbox.put_nowait(PromptDone(command.id))
         if self._key_at is not None:
             self._services.observe_key(self._loop.time() - self._key_at)
