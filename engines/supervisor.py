@@ -80,7 +80,6 @@ class SupervisedWorker:
         self._last_failure = ""
         self._last_latency_s: float | None = None
         self._task: asyncio.Task[None] | None = None
-        self._first: asyncio.Future[Fields] | None = None
 
     @property
     def health(self) -> WorkerHealth:
@@ -106,7 +105,7 @@ class SupervisedWorker:
         if self._task:
             raise RuntimeError(f"{self._name} was started before")
         loop = asyncio.get_running_loop()
-        first = self._first = loop.create_future()
+        first: asyncio.Future[Fields] = loop.create_future()
         self._task = asyncio.create_task(self._keep_alive(first), name=f"{self._name} supervisor")
         try:
             return await asyncio.shield(first)

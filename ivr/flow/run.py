@@ -22,7 +22,6 @@ from ivr.flow.protocol import (
     SpeechSpec,
     StopListening,
     StopSaying,
-    Text,
     Utterance,
 )
 from ivr.flow.sayas import say
@@ -256,8 +255,3 @@ class Run:
 
     def end(self, cause: str) -> None:
         self.verdict = self.verdict or End(cause)
-
-
-def as_text(utterance: Utterance) -> Text | None:
-    """The words of an utterance, if it has any."""
-    return utterance if isinstance(utterance, Text) else utterance.instead
