@@ -29,18 +29,18 @@ def _network(text: str) -> str:
     return text
 
 
-_ADDRESS = re.compile(r"(udp|tcp):(.+):(\d{1,5})")
+_ADDRESS = re.compile(r"(udp|tcp|tls):(.+):(\d{1,5})")
 
 
 def _listen(text: str) -> str:
     if not _ADDRESS.fullmatch(text):
-        raise ValueError("write it as udp:127.0.0.1:5060 or tcp:[::1]:5060")
+        raise ValueError("write it as udp:127.0.0.1:5060, tcp:[::1]:5060 or tls:0.0.0.0:5061")
     return text
 
 
 Network = Annotated[str, AfterValidator(_network)]
 Listen = Annotated[str, AfterValidator(_listen)]
-CodecName = Literal["PCMA", "PCMU"]
+CodecName = Literal["PCMA", "PCMU", "G722"]
 
 
 class Credentials(_Strict):
@@ -51,29 +51,82 @@ class Credentials(_Strict):
     realm: str | None = None
 
 
+class TrunkTls(_Strict):
+    """How we check the trunk's certificate, and what we show it when it asks.
+
+    `ca` are the authorities (PEM) that may have signed it, the system's without one; `server_name` the name
+    that it must carry, the proxy's host without one. `certificate` and `key` (PEM) are ours, for peers that
+    want one.
+    """
+
+    ca: Path | None = None
+    server_name: str | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    verify: bool = True
+
+
+class Registration(_Strict):
+    """We register with the trunk (RFC 3261 10): `user` is who we are there, `registrar` where, the proxy
+    without one."""
+
+    user: str
+    registrar: str | None = None
+    expires_s: int = Field(default=600, ge=60, le=86_400)
+
+
 class Trunk(_Strict):
     """A peer that may call us, and that we may call through.
 
-    `number_format` is what the peer wants in the Request-URI: `e164` (+919876543210), `national`
-    (09876543210), `plain` (as given).
+    `profile` sets what a provider wants; what is written here overrides it. `number_format` is what the peer
+    wants in the Request-URI: `e164` (+919876543210), `national` (09876543210), `plain` (as given).
     """
 
+    profile: Literal["exotel"] | None = None
     allow: list[Network] = []
+    users: dict[str, str] = {}
     proxy: str | None = None
+    tls: TrunkTls = TrunkTls()
+    registration: Registration | None = None
+    options_s: float = Field(default=30.0, ge=0)
     caller_id: str | None = None
+    asserted_identity: bool = False
+    privacy: bool = False
     number_format: Literal["e164", "national", "plain"] = "plain"
     country_code: str = "91"
     headers: dict[str, str] = {}
     credentials: Credentials | None = None
     codecs: list[CodecName] = ["PCMA", "PCMU"]
+    srtp: Literal["refused", "offered", "required"] = "refused"
+    rel100: Literal["off", "supported", "required"] = "supported"
+    session_expires_s: int = Field(default=1800, ge=0)
+    refresher: Literal["us", "them"] | None = None
+    refer_to: list[str] = []
+    destinations: list[str] | None = None
     max_calls: int = Field(default=100, ge=1)
+    calls_per_minute: int | None = Field(default=None, ge=1)
+    call_s: float | None = Field(default=None, gt=0)
+
+
+class Tls(_Strict):
+    """Our own certificate (PEM, with its chain) for peers that call by TLS.
+
+    `client_certificate` says whether they must show one, signed by an authority in `ca`.
+    """
+
+    certificate: Path
+    key: Path
+    ca: Path | None = None
+    client_certificate: Literal["none", "optional", "required"] = "none"
 
 
 class Sip(_Strict):
     """`advertise` is the address written into SIP and SDP when it differs from the bound one (NAT)."""
 
+    stack: Literal["own", "pjsip"] = "own"
     listen: list[Listen] = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
     advertise: str | None = None
+    tls: Tls | None = None
 
 
 class Media(_Strict):
@@ -172,13 +225,20 @@ def load(path: Path) -> Config:
     except ValidationError as error:
         lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from error
-    base = path.resolve().parent
-    return config.model_copy(
-        update={
-            "flows": base / config.flows,
-            "store": config.store.model_copy(update={"path": base / config.store.path}),
-        }
-    )
+    placed: Config = _placed(config, path.resolve().parent)
+    return placed
+
+
+def _placed(part: Any, base: Path) -> Any:
+    """The same with every relative path made relative to the file."""
+    if isinstance(part, Path):
+        return base / part
+    if isinstance(part, BaseModel):
+        fields = type(part).model_fields
+        return part.model_copy(update={name: _placed(getattr(part, name), base) for name in fields})
+    if isinstance(part, dict):
+        return {key: _placed(value, base) for key, value in part.items()}
+    return part
 
 
 def _expand(text: str) -> str:

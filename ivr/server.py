@@ -22,7 +22,6 @@ from ivr.api import create_app
 from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness
 from ivr.call import Services
 from ivr.config import Config
-from ivr.config import Trunk as TrunkConfig
 from ivr.desk import CallDesk, Load
 from ivr.endpoints import Endpoints
 from ivr.library import FlowLibrary, load_library
@@ -30,13 +29,13 @@ from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
 from ivr.store import Store, database_url
+from ivr.trunks import trunks_of
 from media.plane import RtpPlane
 from media.ports import PortPool
 from media.recorder import RecordingWriter, recover
 from media.vad import VadBatch
-from sip.digest import Credentials
 from sip.stack import SipStack
-from sip.trunks import Trunk, TrunkTable
+from sip.trunks import TrunkTable
 from sip.user_agent import UserAgent
 
 WATCH_S: Final = 1.0
@@ -166,7 +165,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             observe_key=metrics.observe_key,
             max_call_s=config.limits.call_s,
         )
-        trunks = {name: _trunk(trunk) for name, trunk in config.trunks.items()}
+        trunks = trunks_of(config)
         load = Load(config.limits.calls, config.limits.loop_lag_ms, lambda: plane.lateness_ms)
         desk = CallDesk(config, library, store, services, recorder, TrunkTable(trunks), load, metrics)
         stack = UserAgent(
@@ -287,20 +286,3 @@ def _media_address(config: Config) -> str:
     """RTP is received where SIP is."""
     host = config.sip.listen[0].split(":", 1)[1].rpartition(":")[0]
     return host.strip("[]")
-
-
-def _trunk(trunk: TrunkConfig) -> Trunk:
-    credentials = trunk.credentials
-    return Trunk(
-        allow=tuple(trunk.allow),
-        proxy=trunk.proxy,
-        caller_id=trunk.caller_id,
-        number_format=trunk.number_format,
-        country_code=trunk.country_code,
-        headers=trunk.headers,
-        credentials=None
-        if credentials is None
-        else Credentials(credentials.username, credentials.password, credentials.realm),
-        codecs=tuple(trunk.codecs),
-        max_calls=trunk.max_calls,
-    )

@@ -112,8 +112,12 @@ class TransferOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What the network did to the media of one leg so far; `rtt_ms` is None until an RTCP round trip was
-    seen."""
+    """What the network did to the media of one leg so far.
+
+    `rtt_ms` is None until an RTCP round trip was seen. `buffer_ms` is how long the jitter buffer holds
+    packets. `mos` is what the far end's voice was worth here (1 to 4.5, ITU-T G.107), None before the first
+    packet; `remote_mos` the same of ours there, by its RTCP reports.
+    """
 
     packets_sent: int = 0
     packets_received: int = 0
@@ -123,6 +127,9 @@ class Quality:
     remote_lost: int = 0
     remote_jitter_ms: float = 0.0
     rtt_ms: float | None = None
+    buffer_ms: float = 0.0
+    mos: float | None = None
+    remote_mos: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +212,10 @@ class CallLeg(Protocol):
 
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
         """Blind transfer; returns when the far end told how it went, at the latest after `wait_s`."""
+
+    async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
+        """Attended transfer: connects the far end with that of `other`, a leg of the same transport; both
+        legs end when it was done."""
 
     async def hold(self, on: bool) -> None:
         """Puts the far end on hold, or takes it back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Transport = Literal["UDP", "TCP"]
+Transport = Literal["UDP", "TCP", "TLS"]
 
 
 class Address(NamedTuple):

@@ -14,6 +14,7 @@ from media.codecs import Codec
 from media.leg import (
     Answered,
     AudioTap,
+    CallLeg,
     Cause,
     Digit,
     FrameSink,
@@ -171,6 +172,9 @@ class SipLeg:
         except TimeoutError:
             transfer.expired()
         return transfer.outcome or TransferOutcome.FAILED
+
+    async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
+        return TransferOutcome.FAILED
 
     async def hold(self, on: bool) -> None:
         direction = Direction.SENDONLY if on else Direction.SENDRECV

@@ -43,6 +43,30 @@ class OutboundCall:
     ring_s: float = 45.0
 
 
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """One address that a trunk's proxy resolves to, as `udp:192.0.2.1:5060`; `up` is None before it was
+    asked."""
+
+    address: str
+    up: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkState:
+    """How a trunk stands. `up` is None where nothing is known: no probes, no registration, no proxy.
+
+    `reason` says in words why it is not up. `registered` is None where we do not register. `rtt_ms` is the
+    round trip of the last OPTIONS.
+    """
+
+    up: bool | None = None
+    reason: str = ""
+    registered: bool | None = None
+    rtt_ms: float | None = None
+    targets: tuple[TargetState, ...] = ()
+
+
 class SipStack(Protocol):
     async def start(self) -> None:
         """Binds the listening sockets; raises OSError that names the address."""
@@ -52,6 +76,9 @@ class SipStack(Protocol):
 
     def calls(self, trunk: str) -> int:
         """Calls that the trunk has now, both directions."""
+
+    def trunk_state(self, trunk: str) -> TrunkState:
+        """How the trunk stands now; raises `UnknownTrunk`."""
 
     def addresses(self) -> list[str]:
         """Where we listen, as `udp:127.0.0.1:5060`; real ports also when 0 was asked for."""

@@ -11,9 +11,13 @@ from typing import Final, Literal
 from sip.digest import Credentials
 from sip.headers import is_token
 from sip.stack import BadNumber, OutboundCall, UnknownTrunk
+from sip.tls import ClientTls
 from sip.uri import NameAddr, Uri, UriError
 
 NumberFormat = Literal["e164", "national", "plain"]
+Srtp = Literal["refused", "offered", "required"]
+Rel100 = Literal["off", "supported", "required"]
+Side = Literal["us", "them"]
 
 _SEPARATORS: Final = str.maketrans("", "", " -().\u00a0")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -33,6 +37,15 @@ _OURS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """What we register as: `user` at the registrar (a SIP URI; the proxy without one)."""
+
+    user: str
+    registrar: str | None = None
+    expires_s: int = 600
+
+
+@dataclass(frozen=True, slots=True)
 class Trunk:
     """A peer that may call us, and that we may call through.
 
@@ -40,17 +53,37 @@ class Trunk:
     URI, `;transport=tcp` included); without one only SIP URIs can be called. `number_format` is what the peer
     wants in the Request-URI: `e164` (+919876543210), `national` (09876543210), `plain` (as given).
     `codecs` are SDP names, the first choice first.
+
+    `srtp`: `offered` takes SRTP where the peer has it, `required` nothing else. `rel100` is RFC 3262,
+    `session_expires_s` RFC 4028 (0: no session timer), `refresher` who refreshes where we may choose.
+    `options_s` is the pause between OPTIONS probes (0: none). `users` (name to password) are challenged when
+    they call from an address that is not in `allow`. `refer_to` are the targets that an incoming REFER may
+    name, `destinations` the prefixes that may be called (None: any); `call_s` ends a call that is longer.
     """
 
     allow: tuple[str, ...] = ()
     proxy: str | None = None
     caller_id: str | None = None
+    asserted_identity: bool = False
+    privacy: bool = False
     number_format: NumberFormat = "plain"
     country_code: str = "91"
     headers: Mapping[str, str] = field(default_factory=dict)
     credentials: Credentials | None = None
     codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    srtp: Srtp = "refused"
+    rel100: Rel100 = "supported"
+    session_expires_s: int = 1800
+    refresher: Side | None = None
+    tls: ClientTls = field(default_factory=ClientTls)
+    registration: Registration | None = None
+    options_s: float = 0.0
+    users: Mapping[str, str] = field(default_factory=dict)
+    refer_to: tuple[str, ...] = ()
+    destinations: tuple[str, ...] | None = None
     max_calls: int = 100
+    calls_per_minute: int | None = None
+    call_s: float | None = None
 
     def proxy_uri(self) -> Uri | None:
         """The proxy as a SIP URI; raises `UriError`."""

@@ -26,7 +26,7 @@ from sip.privacy import masked
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
 from sip.session import ALLOW, Session
-from sip.stack import Admit, OnIncoming, OutboundCall, TrunkBusy
+from sip.stack import Admit, OnIncoming, OutboundCall, TrunkBusy, TrunkState
 from sip.timers import Timing
 from sip.trunks import Trunk, TrunkTable, canonical, target_of
 
@@ -166,6 +166,11 @@ class UserAgent:
     def calls(self, trunk: str) -> int:
         """Calls that the trunk has now, both directions."""
         return self._calls[trunk]
+
+    def trunk_state(self, trunk: str) -> TrunkState:
+        """How the trunk stands now; raises `UnknownTrunk`."""
+        _ = self._trunks[trunk]
+        return TrunkState()
 
     # From the endpoint
 

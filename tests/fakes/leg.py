@@ -10,6 +10,7 @@ from media.codecs import PCMA, Codec
 from media.leg import (
     Answered,
     AudioTap,
+    CallLeg,
     Cause,
     Digit,
     Direction,
@@ -84,6 +85,9 @@ class FakeLeg:
 
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
         self.transfers.append(target)
+        return self.transfer_outcome
+
+    async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
         return self.transfer_outcome
 
     async def hold(self, on: bool) -> None: ...
