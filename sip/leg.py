@@ -163,7 +163,7 @@ class SipLeg:
         except BadNumber:
             return TransferOutcome.FAILED
         news = asyncio.Event()
-        transfer = session.refer(f"<{uri}>", session.contact(), news.set)
+        transfer = session.referrals.refer(f"<{uri}>", session.contact(), news.set)
         try:
             async with asyncio.timeout(wait_s):
                 while transfer.outcome is None:

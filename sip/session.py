@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, Literal, Protocol
 
-from media.leg import Cause, TransferOutcome
+from media.leg import Cause
 from sip.acks import Acks
 from sip.authenticator import Authenticator, carried
 from sip.causes import reason, warning
@@ -18,9 +18,9 @@ from sip.hop import Hop
 from sip.info import PLAIN, RELAY, key_of
 from sip.message import ParseError, Request, Response
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
+from sip.referring import Referrals
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
-from sip.transfer import Transfer
 
 ALLOW: Final = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY"
 
@@ -103,7 +103,7 @@ class Session:
         self._late_offer = late_offer
         self._leave_for = Cause.NORMAL
         self._reinviting: OnReinvited | None = None
-        self._transfer: tuple[Transfer, Callable[[], None]] | None = None
+        self.referrals: Final = Referrals(endpoint, self)
         self._trusted: list[str] = []
         self._trust(near.remote.host)
         sessions.opened(self)
@@ -119,6 +119,11 @@ class Session:
             self.state, self._leave_for = SessionState.LEAVING, cause
         elif self.state is SessionState.LIVE:
             self._bye(cause)
+
+    @property
+    def live(self) -> bool:
+        """Whether requests can be sent in the dialog."""
+        return self.state is SessionState.LIVE
 
     @property
     def may_reinvite(self) -> bool:
@@ -155,22 +160,6 @@ class Session:
         extra = (("Contact", self.contact()), ("Allow", ALLOW), ("Content-Type", "application/sdp"))
         self.send("INVITE", extra, sdp, finished)
 
-    def refer(self, target: str, referred_by: str, then: Callable[[], None]) -> Transfer:
-        """Asks the far end to call `target`; `then` is called at each news, the transfer tells which."""
-        transfer = Transfer()
-        if self.state is not SessionState.LIVE or (self._transfer and self._transfer[0].outcome is None):
-            transfer.expired()
-            return transfer
-        self._transfer = (transfer, then)
-
-        def answered(_client: ClientTransaction, status: int, _response: Response | None) -> None:
-            transfer.responded(status)
-            then()
-
-        extra = (("Refer-To", target), ("Referred-By", referred_by), ("Contact", self.contact()))
-        self.send("REFER", extra, b"", answered)
-        return transfer
-
     def contact(self) -> str:
         return self._endpoint.contact(self._near, self._contact_user)
 
@@ -193,15 +182,13 @@ class Session:
                 self._reinvited(server)
             case "INFO":
                 self._informed(server)
-            case "NOTIFY":
-                self._notified(server)
+            case "REFER" | "NOTIFY":
+                self.referrals.requested(server)
             case "OPTIONS":
                 self._endpoint.respond(server, 200, extra=(("Allow", ALLOW),))
             case "UPDATE" if not request.body:
                 self.dialog.refresh(request)
                 self._endpoint.respond(server, 200, extra=(("Contact", self.contact()),))
-            case "REFER":
-                self._endpoint.respond(server, 603)
             case _:
                 self._endpoint.respond(server, 405, extra=(("Allow", ALLOW),))
 
@@ -278,13 +265,7 @@ class Session:
 
     def _left(self) -> None:
         """The far end sent BYE."""
-        cause = Cause.NORMAL
-        if self._transfer is not None:
-            transfer, then = self._transfer
-            transfer.left()
-            then()
-            if transfer.outcome is TransferOutcome.DONE:
-                cause = Cause.TRANSFERRED
+        cause = self.referrals.left()
         told = self.state is not SessionState.LEAVING
         self._close()
         if told:
@@ -296,11 +277,8 @@ class Session:
         self.state = SessionState.OVER
         if self.accepted is not None:
             self._endpoint.acknowledged(self.accepted)
-        if self._transfer is not None:
-            transfer, then = self._transfer
-            transfer.expired()
-            then()
-        self._reinviting = self._transfer = None
+        self.referrals.close()
+        self._reinviting = None
         self._sessions.closed(self)
         for host in self._trusted:
             self._sessions.distrust(host)
@@ -345,13 +323,3 @@ class Session:
         key = key_of(kind, body)
         if key is not None:
             self._user.session_digit(key)
-
-    def _notified(self, server: ServerTransaction) -> None:
-        event = (server.request.headers.get("Event") or "").partition(";")[0].strip().lower()
-        if event != "refer" or self._transfer is None:
-            self._endpoint.respond(server, 481 if event == "refer" else 489)
-            return
-        self._endpoint.respond(server, 200)
-        transfer, then = self._transfer
-        transfer.notified(server.request.body, server.request.headers.get("Subscription-State") or "")
-        then()
