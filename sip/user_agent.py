@@ -7,7 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from media.leg import CallLeg, Cause, LegInfo
 from media.plane import RtpPlane
@@ -15,8 +15,11 @@ from media.ports import NoPorts
 from sip.authenticator import Authenticator
 from sip.call_media import codecs_named
 from sip.causes import warning
-from sip.dialog import DialogError, DialogId
+from sip.dialog import DialogError
+from sip.dialogs import Dialogs
+from sip.door import Door
 from sip.endpoint import Endpoint
+from sip.identity import inbound_info
 from sip.inbound import InboundLeg
 from sip.leg import SipLeg, Ties
 from sip.message import Request
@@ -25,7 +28,6 @@ from sip.outbound import OutboundLeg
 from sip.privacy import masked
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
-from sip.session import ALLOW, Session
 from sip.stack import Admit, OnIncoming, OutboundCall, TrunkBusy, TrunkState
 from sip.timers import Timing
 from sip.trunks import Trunk, TrunkTable, canonical, target_of
@@ -37,17 +39,6 @@ BUSY_RETRY_S: Final = 5
 DRAIN_RETRY_S: Final = 30
 CLOSE_S: Final = 1.2
 """How long `close` waits for the answers to its BYEs."""
-
-_KNOWN: Final = frozenset(
-    ["REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH", "PRACK", "UPDATE", "INFO", "REFER"]
-)
-"""Methods that exist, but do nothing here outside a dialog."""
-
-
-class _InDialog(Protocol):
-    """Takes the requests of one dialog."""
-
-    def requested(self, server: ServerTransaction) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +78,11 @@ class UserAgent:
         self._admit: Final = admit
         self._on_incoming: Final = on_incoming
         self._endpoint: Final = Endpoint(self, listen, advertise, user_agent, timing or Timing())
+        self._dialogs: Final = Dialogs()
+        self._door: Final = Door(self._endpoint, self._trunks, self._dialogs, self)
         self._legs: dict[SipLeg, str] = {}
         self._calls: Counter[str] = Counter()
-        self._dialogs: dict[DialogId, _InDialog] = {}
         self._ringing: dict[ServerTransaction, InboundLeg] = {}
-        self._trusted: Counter[str] = Counter()
         self._draining = False
 
     # SipStack
@@ -117,7 +108,7 @@ class UserAgent:
             trunk=request.trunk,
             headers=dict(target.headers),
         )
-        leg = OutboundLeg(info, Ties(self._endpoint, self, trunk, authenticator, self._over))
+        leg = OutboundLeg(info, Ties(self._endpoint, self._dialogs, trunk, authenticator, self._over))
         self._keep(leg, request.trunk)
         try:
             hop = await self._endpoint.resolve(target.next_hop)
@@ -146,9 +137,8 @@ class UserAgent:
         for leg in list(self._legs):
             leg.end(Cause.UNAVAILABLE)
         await self._endpoint.settled(CLOSE_S)
-        for dialog in list(self._dialogs.values()):
-            if isinstance(dialog, Session):
-                dialog.quit()
+        for session in self._dialogs.sessions():
+            session.quit()
         await self._endpoint.close()
 
     # Watching
@@ -175,123 +165,32 @@ class UserAgent:
     # From the endpoint
 
     def known(self, host: str) -> bool:
-        return host in self._trusted or self._trunks.match(host) is not None
+        return self._door.known(host)
 
     def requested(self, server: ServerTransaction) -> None:
-        request = server.request
-        trunk = self._trunks.match(server.hop.remote.host)
-        if trunk is None and (request.to.tag is None or not self.known(server.hop.remote.host)):
-            # A stranger, or the far end of a call past its trunk, which may do no more than go on with it.
-            self._endpoint.abandon(server)
-        elif request.method == "CANCEL":
-            self._cancel(server)
-        elif not self._extensions(server):
-            pass
-        elif trunk is None or request.to.tag is not None:
-            self._in_dialog(server)
-        elif self._endpoint.layer.merged(server):
-            self._endpoint.respond(server, 482)
-        else:
-            self._out_of_dialog(server, trunk)
+        self._door.requested(server)
 
     def acked(self, ack: Request) -> None:
-        session = self._dialogs.get(_dialog_id(ack)) or self._awaiting(ack)
-        if isinstance(session, Session):
-            session.acked(ack)
-
-    def _awaiting(self, ack: Request) -> Session | None:
-        """The session that waits for an ACK of this call: some phones (pyVoIP) put a To tag of their own into
-        it, and the call would be cut for want of an ACK."""
-        for dialog in self._dialogs.values():
-            if isinstance(dialog, Session) and dialog.accepted is not None:
-                invite = dialog.accepted.request
-                if (invite.call_id, invite.from_.tag) == (ack.call_id, ack.from_.tag):
-                    return dialog
-        return None
+        self._dialogs.acked(ack)
 
     def unacked(self, server: ServerTransaction) -> None:
-        for dialog in list(self._dialogs.values()):
-            if isinstance(dialog, Session) and dialog.accepted is server:
-                dialog.unacked()
+        self._dialogs.unacked(server)
 
-    # Sessions
+    # From the door
 
-    def opened(self, session: Session) -> None:
-        self._dialogs[session.dialog.id] = session
+    def busy_s(self) -> int | None:
+        return DRAIN_RETRY_S if self._draining else self._admit()
 
-    def closed(self, session: Session) -> None:
-        if self._dialogs.get(session.dialog.id) is session:
-            del self._dialogs[session.dialog.id]
+    def ringing(self, invite: ServerTransaction) -> InboundLeg | None:
+        return self._ringing.get(invite)
 
-    def trust(self, host: str) -> None:
-        self._trusted[host] += 1
-
-    def distrust(self, host: str) -> None:
-        self._trusted[host] -= 1
-        if self._trusted[host] <= 0:
-            del self._trusted[host]
-
-    # Requests
-
-    def _extensions(self, server: ServerTransaction) -> bool:
-        """RFC 3261 8.2.2.3: what the request requires; we know no extension."""
-        required = server.request.headers.get_all("Require")
-        if required:
-            self._endpoint.respond(server, 420, extra=(("Unsupported", ", ".join(required)),))
-        return not required
-
-    def _cancel(self, server: ServerTransaction) -> None:
-        invite = self._endpoint.layer.cancelled_by(server.request)
-        leg = self._ringing.get(invite) if invite is not None else None
-        if invite is None:
-            self._endpoint.respond(server, 481)
-            return
-        self._endpoint.respond(server, 200, tag=None if leg is None else leg.dialog.id.local_tag)
-        if leg is not None:
-            leg.cancelled()
-
-    def _in_dialog(self, server: ServerTransaction) -> None:
-        dialog = self._dialogs.get(_dialog_id(server.request))
-        if dialog is None:
-            self._endpoint.respond(server, 481)
-        else:
-            dialog.requested(server)
-
-    def _out_of_dialog(self, server: ServerTransaction, trunk: str) -> None:
-        request = server.request
-        method = request.method
-        hops = request.max_forwards
-        if method == "INVITE" and hops == 0:
-            self._endpoint.respond(server, 483)
-        elif request.uri.scheme != "sip":
-            self._endpoint.respond(server, 416)
-        elif method == "INVITE":
-            self._invited(server, trunk)
-        elif method == "OPTIONS":
-            self._asked(server)
-        elif method in ("BYE", "NOTIFY"):
-            self._endpoint.respond(server, 481)
-        elif method in _KNOWN:
-            self._endpoint.respond(server, 405, extra=(("Allow", ALLOW),))
-        else:
-            self._endpoint.respond(server, 501, extra=(("Allow", ALLOW),))
-
-    def _asked(self, server: ServerTransaction) -> None:
-        """OPTIONS: whether we would take a call now (a dispatcher asks so)."""
-        wait_s = DRAIN_RETRY_S if self._draining else self._admit()
-        if wait_s is not None:
-            self._endpoint.respond(server, 503, extra=(("Retry-After", str(wait_s)),))
-            return
-        extra = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Accept-Encoding", "identity"))
-        self._endpoint.respond(server, 200, extra=extra)
-
-    def _invited(self, server: ServerTransaction, name: str) -> None:
+    def invited(self, server: ServerTransaction, trunk: str) -> None:
         endpoint = self._endpoint
         request = server.request
         endpoint.respond(server, 100)
-        trunk = self._trunks[name]
-        wait_s = DRAIN_RETRY_S if self._draining else self._admit()
-        if wait_s is None and self._calls[name] >= trunk.max_calls:
+        peer = self._trunks[trunk]
+        wait_s = self.busy_s()
+        if wait_s is None and self._calls[trunk] >= peer.max_calls:
             wait_s = BUSY_RETRY_S
         if wait_s is not None:
             endpoint.respond(server, 503, extra=(("Retry-After", str(wait_s)),))
@@ -299,21 +198,23 @@ class UserAgent:
         if request.body and request.content_type != "application/sdp":
             endpoint.respond(server, 415, extra=(("Accept", "application/sdp"),))
             return
-        authenticator = Authenticator(trunk.credentials, lambda host: self._trunks.match(host) == name)
-        ties = Ties(endpoint, self, trunk, authenticator, self._over)
+        authenticator = Authenticator(peer.credentials, lambda host: self._trunks.match(host) == trunk)
+        ties = Ties(endpoint, self._dialogs, peer, authenticator, self._over)
         try:
-            leg = InboundLeg(_info(request, name, trunk), ties, server, self._plane)
+            leg = InboundLeg(
+                inbound_info(request, secrets.token_hex(16), trunk, peer), ties, server, self._plane
+            )
         except DialogError as error:
             endpoint.respond(server, 400, reason=f"Bad Request: {error}")
         except (SdpError, IncompatibleMedia) as error:
             endpoint.respond(server, 488, extra=(("Warning", warning(str(error))),))
         except NoPorts as error:
-            log.warning("a call of trunk %s is refused: %s", name, error)
+            log.warning("a call of trunk %s is refused: %s", trunk, error)
             endpoint.respond(server, 503, extra=(("Retry-After", str(BUSY_RETRY_S)),))
         else:
-            self._keep(leg, name)
+            self._keep(leg, trunk)
             self._ringing[server] = leg
-            self._dialogs[leg.dialog.id] = leg
+            self._dialogs.add(leg.dialog.id, leg)
             try:
                 self._on_incoming(leg)
             except Exception:
@@ -332,32 +233,4 @@ class UserAgent:
             self._calls[trunk] -= 1
         if isinstance(leg, InboundLeg):
             self._ringing.pop(leg.server, None)
-            if self._dialogs.get(leg.dialog.id) is leg:
-                del self._dialogs[leg.dialog.id]
-
-
-def _dialog_id(request: Request) -> DialogId:
-    """The dialog of a request received: its To tag is ours."""
-    return DialogId(request.call_id, request.to.tag or "", request.from_.tag or "")
-
-
-def _info(request: Request, name: str, trunk: Trunk) -> LegInfo:
-    headers = {"Call-ID": request.call_id}
-    for field, value in request.headers:
-        lower = field.lower()
-        if lower.startswith("x-") or lower in _SHOWN:
-            headers.setdefault(field, value)
-    return LegInfo(
-        id=secrets.token_hex(16),
-        direction="inbound",
-        caller=canonical(request.from_.uri.user or "anonymous", trunk),
-        called=canonical(request.uri.user or "", trunk),
-        trunk=name,
-        headers=headers,
-    )
-
-
-_SHOWN: Final = frozenset(
-    ["p-asserted-identity", "diversion", "history-info", "privacy", "user-agent", "p-charging-vector"]
-)
-"""Headers of an INVITE, besides X-..., that the layers above see."""
+            self._dialogs.drop(leg.dialog.id, leg)

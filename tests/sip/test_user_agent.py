@@ -98,7 +98,7 @@ async def test_nothing_is_left_of_a_call_when_its_transactions_have_run_out() ->
         for one in (a, b):
             await eventually(lambda one=one: one.ua.load() == Load(0, 0, 0, 0, one.ua.load().connections))
             assert one.ua.calls("peer") == 0
-            assert not one.ua._trusted
+            assert not one.ua._dialogs._trusted
         assert a.ua.load().connections == b.ua.load().connections == 1
         assert b.plane.streams == 0
 
