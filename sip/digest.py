@@ -78,6 +78,8 @@ def parse_challenge(header: str) -> Challenge:
     scheme, _, rest = header.strip().partition(" ")
     if scheme.lower() != "digest":
         raise DigestError(f"not a Digest challenge: {scheme[:40]!r}")
+    if any(char < " " and char != "\t" for char in rest):
+        raise DigestError("the challenge holds control characters")
     fields = _fields(rest)
     if "realm" not in fields or "nonce" not in fields:
         raise DigestError("the challenge has no realm or no nonce")
