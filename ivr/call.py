@@ -57,6 +57,7 @@ from media.leg import (
     Party,
     Played,
     Quality,
+    Replaced,
     Ringing,
     Stopped,
 )
@@ -247,6 +248,9 @@ class CallSession:
                 return HungUpEvent()
             case Held(on=on):
                 self._journal.note("held", {"on": on})
+                return None
+            case Replaced(party=party):
+                self._journal.note("replaced", {"party": party})
                 return None
             case _Spoken(generation=generation, event=event, failure=failure):
                 return self._spoken(generation, event, failure)

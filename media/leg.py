@@ -91,6 +91,15 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """Somebody else is at the far end now, after a transfer; the leg goes on as it was. `party` is the number
+    or address of who came."""
+
+    at: float
+    party: str
+
+
+@dataclass(frozen=True, slots=True)
 class HungUp:
     """The leg is over; always the last event, sent exactly once. `code` is the SIP status or None."""
 
@@ -100,7 +109,7 @@ class HungUp:
     code: int | None = None
 
 
-LegEvent = Ringing | Answered | Digit | Played | Stopped | Held | HungUp
+LegEvent = Ringing | Answered | Digit | Played | Stopped | Held | Replaced | HungUp
 
 
 class TransferOutcome(Enum):
@@ -217,7 +226,7 @@ class CallLeg(Protocol):
         """Attended transfer: connects the far end with that of `other`, a leg of the same transport; both
         legs end when it was done."""
 
-    async def hold(self, on: bool) -> None:
-        """Puts the far end on hold, or takes it back."""
+    async def hold(self, on: bool) -> bool:
+        """Puts the far end on hold, or takes it back; False when it refused, and all is as it was."""
 
     def quality(self) -> Quality: ...

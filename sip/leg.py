@@ -176,7 +176,7 @@ class SipLeg:
     async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
         return TransferOutcome.FAILED
 
-    async def hold(self, on: bool) -> None:
+    async def hold(self, on: bool) -> bool:
         direction = Direction.SENDONLY if on else Direction.SENDRECV
         for _ in range(_HOLD_TRIES):
             match await self._reoffer(direction):
@@ -186,8 +186,9 @@ class SipLeg:
                     # RFC 3261 14.1: who made the Call-ID waits longer, so that one of both comes through.
                     ours = self._info.direction == "outbound"
                     await asyncio.sleep(random.uniform(2.1, 4.0) if ours else random.uniform(0.0, 2.0))
-                case _:
-                    return
+                case outcome:
+                    return outcome is _Offer.DONE
+        return False
 
     # The session's user
 

@@ -90,7 +90,8 @@ class FakeLeg:
     async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
         return self.transfer_outcome
 
-    async def hold(self, on: bool) -> None: ...
+    async def hold(self, on: bool) -> bool:
+        return True
 
     def quality(self) -> Quality:
         return Quality()
