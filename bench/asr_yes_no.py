@@ -83,7 +83,7 @@ def line(samples: np.ndarray, level: float, noise_db: int | None, noise: np.rand
     padded = np.concatenate([np.zeros(RATE * 4 // 10), scaled, np.zeros(RATE * 7 // 10)])
     if noise_db is not None:
         padded = padded + noise.normal(0, level * 10 ** (-noise_db / 20), len(padded))
-    return PCMA.decode(PCMA.encode(np.clip(padded, -32768, 32767).astype("<i2").tobytes()))
+    return PCMA.new_decoder()(PCMA.new_encoder()(np.clip(padded, -32768, 32767).astype("<i2").tobytes()))
 
 
 async def hear(

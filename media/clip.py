@@ -34,6 +34,7 @@ class ClipWriter:
         self.clip = clip
         codec = clip.codec
         self._resampler = StreamResampler(rate, codec.sample_rate)
+        self._encode = codec.new_encoder()
         self._pending = bytearray()
         self._frame_pcm_bytes = codec.frame_samples * 2
 
@@ -58,7 +59,7 @@ class ClipWriter:
         whole = len(self._pending) // size * size
         if not whole:
             return
-        payload = self.clip.codec.encode(bytes(self._pending[:whole]))
+        payload = self._encode(bytes(self._pending[:whole]))
         del self._pending[:whole]
         step = self.clip.codec.frame_bytes
         self.clip.frames.extend(payload[i : i + step] for i in range(0, len(payload), step))

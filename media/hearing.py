@@ -21,7 +21,7 @@ class Hearing:
         frame = codec.clock_rate * FRAME_MS // 1000
         self._jitter = JitterBuffer(frame, codec.clock_rate, TARGET_MS, codec.silence[:1])
         self._concealer = Concealer(codec.sample_rate)
-        self._decode = codec.decode
+        self._decode = codec.new_decoder()
         self._gap = Gap.SILENCE
         self.push = self._jitter.push
 

@@ -179,7 +179,7 @@ class Link:
             self._keying = self._digits_out.busy
             return
         codec, size = self._codec, len(self._silence)
-        payload = codec.encode(b"".join(key_tone(key, codec.sample_rate) for key in keys))
+        payload = codec.new_encoder()(b"".join(key_tone(key, codec.sample_rate) for key in keys))
         self._tones.extend(payload[i : i + size] for i in range(0, len(payload), size))
 
     def quality(self) -> Quality:

@@ -89,4 +89,5 @@ class Playout:
 def _conversion(source: Codec, wire: Codec) -> Callable[[bytes], bytes] | None:
     if source is wire:
         return None
-    return lambda payload: wire.encode(source.decode(payload))
+    decode, encode = source.new_decoder(), wire.new_encoder()
+    return lambda payload: encode(decode(payload))

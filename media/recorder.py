@@ -133,6 +133,7 @@ class _Recording:
         self.tap = tap
         self.on_end = on_end
         self._codec = codec
+        self._decode = {channel: codec.new_decoder() for channel in Channel}
         self._timeline = StereoTimeline(codec.sample_rate)
         self._file: int | None = None
         self._data_bytes = 0
@@ -144,7 +145,7 @@ class _Recording:
             if self._file is None:
                 self._create()
             for at, channel, payload in self.tap.take_runs(self._codec):
-                self._put(self._timeline.place(channel, self._codec.decode(payload), at))
+                self._put(self._timeline.place(channel, self._decode[channel](payload), at))
             if not closed:
                 return None
             self._put(self._timeline.finish())

@@ -61,7 +61,7 @@ prompts:
 
 def signature(prompt: str) -> int:
     """The byte at `SIGNATURE_OFFSET` of every PCMA payload of the prompt."""
-    return PCMA.encode(struct.pack("<h", _LEVELS[prompt]))[0]
+    return PCMA.new_encoder()(struct.pack("<h", _LEVELS[prompt]))[0]
 
 
 def write_flow(folder: Path) -> None:

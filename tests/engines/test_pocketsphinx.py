@@ -30,7 +30,7 @@ async def engine() -> AsyncIterator[PocketsphinxRecognizer]:
 
 def line(pcm: bytes) -> bytes:
     """Silence around it, through A-law, as a call would hand it over."""
-    return PCMA.decode(PCMA.encode(silence(3200) + pcm + silence(4000)))
+    return PCMA.new_decoder()(PCMA.new_encoder()(silence(3200) + pcm + silence(4000)))
 
 
 def say(engine: PocketsphinxRecognizer, pcm: bytes, request: RecognitionRequest) -> PocketsphinxStream:

@@ -82,11 +82,11 @@ def test_samples_count_the_clip_alone_not_the_silence_of_waiting():
 
 def test_after_a_new_negotiation_the_rest_comes_in_the_new_codec():
     playout = Playout(PCMA)
-    payload = PCMA.encode(b"\x00\x20" * 160)
+    payload = PCMA.new_encoder()(b"\x00\x20" * 160)
     playout.add(Clip(PCMA, [payload, payload], True), "prompt")
     assert playout.next() == payload
     playout.use(PCMU)
-    assert playout.next() == PCMU.encode(PCMA.decode(payload))
+    assert playout.next() == PCMU.new_encoder()(PCMA.new_decoder()(payload))
 
 
 def test_another_sample_rate_is_refused():

@@ -21,10 +21,10 @@ from media.recorder import RecordingEnd, RecordingTap, RecordingWriter, recover
 from media.timeline import Channel, Piece, StereoTimeline
 from media.wav import FRAME_BYTES, HEADER_BYTES, MOST_DATA_BYTES, header, repair
 
-ALAW_LOUD = PCMA.encode(np.full(160, 8064, "<i2").tobytes())
-LOUD = int(np.frombuffer(PCMA.decode(ALAW_LOUD), "<i2")[0])
-ALAW_SOFT = PCMA.encode(np.full(160, 504, "<i2").tobytes())
-SOFT = int(np.frombuffer(PCMA.decode(ALAW_SOFT), "<i2")[0])
+ALAW_LOUD = PCMA.new_encoder()(np.full(160, 8064, "<i2").tobytes())
+LOUD = int(np.frombuffer(PCMA.new_decoder()(ALAW_LOUD), "<i2")[0])
+ALAW_SOFT = PCMA.new_encoder()(np.full(160, 504, "<i2").tobytes())
+SOFT = int(np.frombuffer(PCMA.new_decoder()(ALAW_SOFT), "<i2")[0])
 
 
 class Owner:
@@ -91,8 +91,8 @@ async def test_both_sides_stand_where_they_were_said(tmp_path: Path) -> None:
 async def test_long_calls_lose_nothing(tmp_path: Path) -> None:
     """A minute of µ-law in both directions, each packet with its own value; the caller's come 200 ms late."""
     values = [400 + 13 * (n % 300) for n in range(3000)]
-    payloads = [PCMU.encode(np.full(160, value, "<i2").tobytes()) for value in values]
-    heard = np.repeat([np.frombuffer(PCMU.decode(p), "<i2")[0] for p in payloads], 160)
+    payloads = [PCMU.new_encoder()(np.full(160, value, "<i2").tobytes()) for value in values]
+    heard = np.repeat([np.frombuffer(PCMU.new_decoder()(p), "<i2")[0] for p in payloads], 160)
     path = tmp_path / "long.wav"
     writer = RecordingWriter()
     await writer.start()
