@@ -152,6 +152,10 @@ class Link:
         self._playout.use(agreed.codec)
         self._use(agreed)
 
+    def change_party(self) -> None:
+        """Another party will be named next; the source of this one is heard no more."""
+        self._peer.bar()
+
     def set_direction(self, send: bool, receive: bool, now: float) -> None:
         if receive and not self._receives:
             self._peer.expect(now)

@@ -16,6 +16,7 @@ class Peer:
     """
 
     __slots__ = (
+        "_barred",
         "_clock_rate",
         "_given_up",
         "_lock",
@@ -31,6 +32,7 @@ class Peer:
 
     def __init__(self, signalled: Address, reports: Reports, clock_rate: int, now: float) -> None:
         self.reports = reports
+        self._barred: Address | None = None
         self.reception: Reception | None = None
         self.received = 0
         self._clock_rate = clock_rate
@@ -49,6 +51,10 @@ class Peer:
         self.source: Address | None = None
         self.destination = self._lock.destination
 
+    def bar(self) -> None:
+        """Another party comes: the source heard so far is refused, once it is not the one signalled."""
+        self._barred = self.source
+
     def expect(self, now: float) -> None:
         """Its silence counts from now on."""
         self.heard_at = now
@@ -56,6 +62,8 @@ class Peer:
 
     def admit(self, address: Address, sequence: int) -> bool:
         """Whether a packet from there is the peer's."""
+        if address == self._barred and address != self._lock.signalled:
+            return False
         taken = self._lock.admit(address, sequence)
         self.source, self.destination = self._lock.source, self._lock.destination
         return taken

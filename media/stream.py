@@ -85,6 +85,12 @@ class RtpStream:
         if self._live is not None:
             self._live.set_direction(send, receive, self._wheel.time())
 
+    def change_party(self) -> None:
+        """Somebody else will be named by the next `connect`: late packets of the one before are no longer
+        taken, lest they show themselves first at the new address."""
+        if self._live is not None:
+            self._live.change_party()
+
     def play(self, clip: Clip, mark: str) -> None:
         """Queues a clip; `played` or `stopped` will name the mark. Raises ValueError for another rate."""
         if self._live is not None:

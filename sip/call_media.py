@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from media.codecs import PCMA, PCMU, Codec
-from media.plane import RtpPlane
-from media.stream import RtpStream, StreamEvents
+from media.stream import RtpStream
 from sip.offer import Negotiated, OfferAnswer
 from sip.sdp import Direction, parse_sdp
 
@@ -24,13 +23,18 @@ def codecs_named(names: Sequence[str]) -> tuple[Codec, ...]:
 
 
 class CallMedia:
-    """Holds a pair of RTP ports from its making to `close`."""
+    """What is agreed with one party about a leg's stream, which is closed with it.
+
+    A transfer brings another party to the same stream: a `successor` offers it while the old one still has
+    it, and moves it by `take_over`.
+    """
 
     def __init__(
-        self, plane: RtpPlane, events: StreamEvents, address: str, codecs: tuple[Codec, ...]
+        self, stream: RtpStream, address: str, codecs: tuple[Codec, ...], *, waiting: bool = False
     ) -> None:
-        """Raises `NoPorts`. `address` is the IP address for our SDP."""
-        self.stream: Final[RtpStream] = plane.open(events)
+        """`address` is the IP address for our SDP. `waiting`: the stream is not ours before `take_over`."""
+        self.stream: Final = stream
+        self._has_stream = not waiting
         self._preferred: Final = codecs[0]
         self._offers: Final = OfferAnswer(
             address, self.stream.local_port, codecs, session_id=secrets.randbits(31)
@@ -68,7 +72,7 @@ class CallMedia:
     def connect(self) -> None:
         """Media flows as agreed from here on."""
         agreed = self._offers.negotiated
-        if agreed is None or agreed == self._connected:
+        if not self._has_stream or agreed is None or agreed == self._connected:
             return
         self._connected = agreed
         self.stream.connect(
@@ -79,5 +83,20 @@ class CallMedia:
         )
         self.stream.set_direction(agreed.direction.send, agreed.direction.receive)
 
+    def successor(self, address: str) -> CallMedia:
+        """The media of a party that is to take the place of ours.
+
+        It knows the codec in use alone: what plays, listens and records was made for that.
+        """
+        return CallMedia(self.stream, address, (self.codec,), waiting=True)
+
+    def take_over(self, old: CallMedia) -> None:
+        """The stream is moved from the party of `old` to ours; nothing that plays, listens or records on it
+        sees a difference."""
+        old._has_stream, self._has_stream = False, True
+        self.stream.change_party()
+        self.connect()
+
     def close(self) -> None:
-        self.stream.close()
+        if self._has_stream:
+            self.stream.close()

@@ -8,7 +8,6 @@ from typing import Final
 
 from media.leg import Cause, LegInfo, Party
 from media.plane import RtpPlane
-from sip.call_media import CallMedia, codecs_named
 from sip.causes import status_of
 from sip.dialog import Dialog
 from sip.endpoint import new_tag
@@ -42,7 +41,7 @@ class InboundLeg(SipLeg):
         self._stage = _Stage.OFFERED
         self._acknowledged: asyncio.Event | None = None
         address = self._endpoint.shown(server.hop).host
-        media = CallMedia(plane, self, address, codecs_named(ties.trunk.codecs))
+        media = self._open(plane, address)
         try:
             self._sdp = media.answer(request.body) if request.body else None
         except Exception:

@@ -28,6 +28,7 @@ from media.leg import (
     Stopped,
     TransferOutcome,
 )
+from media.plane import RtpPlane
 from sip.authenticator import Authenticator
 from sip.call_media import CallMedia, codecs_named
 from sip.endpoint import Endpoint
@@ -244,6 +245,10 @@ class SipLeg:
     def _put(self, event: LegEvent) -> None:
         if not self._over:
             self._events.put_nowait(event)
+
+    def _open(self, plane: RtpPlane, address: str) -> CallMedia:
+        """The media of our first party, `address` in its SDP; raises `NoPorts`."""
+        return CallMedia(plane.open(self), address, codecs_named(self._ties.trunk.codecs))
 
     def _begin(self) -> None:
         """The call is answered, and its media agreed on."""

@@ -10,7 +10,6 @@ from media.leg import Cause, LegInfo, Party, Ringing
 from media.plane import RtpPlane
 from sip.acks import Acks
 from sip.authenticator import carried
-from sip.call_media import CallMedia, codecs_named
 from sip.causes import cause_of, reason
 from sip.client_transactions import ClientTransaction
 from sip.dialog import MAX_FORWARDS, Dialog, DialogError
@@ -59,7 +58,7 @@ class OutboundLeg(SipLeg):
             return
         endpoint = self._endpoint
         address = endpoint.shown(hop)
-        self._media = CallMedia(plane, self, address.host, codecs_named(self._ties.trunk.codecs))
+        self._media = self._open(plane, address.host)
         caller = NameAddr("", Uri("sip", target.caller, address.host)).with_tag(new_tag())
         headers = Headers()
         headers.add("Max-Forwards", MAX_FORWARDS)
