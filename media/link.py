@@ -23,7 +23,7 @@ from media.leg import AudioTap, FrameSink, Quality
 from media.peer import Peer
 from media.placing import Placement
 from media.playout import Playout
-from media.ports import PortPair
+from media.ports import Sockets
 from media.reports import Reports, ntp_time
 from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
 from media.source import Address
@@ -53,12 +53,17 @@ class StreamEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What signalling settled; `telephone_event` is the payload type of keys, None without."""
+    """What signalling settled; `telephone_event` is the payload type of keys, `comfort_noise` that of
+    RFC 3389, None without. `ptime_ms` is the packet length that the far end asks for, a multiple of 10 from
+    10 to 60; `remote_rtcp` where it wants RTCP, when that is not the port after its RTP."""
 
     remote: Address
     codec: Codec
     payload_type: int
     telephone_event: int | None
+    ptime_ms: int = FRAME_MS
+    comfort_noise: int | None = None
+    remote_rtcp: Address | None = None
 
 
 class Link:
@@ -78,13 +83,13 @@ class Link:
         "_marker",
         "_octets",
         "_packet",
-        "_pair",
         "_payload_type",
         "_peer",
         "_placement",
         "_playout",
         "_receives",
         "_sample",
+        "_send_control",
         "_sends",
         "_sendto",
         "_sequence",
@@ -106,7 +111,7 @@ class Link:
 
     def __init__(
         self,
-        pair: PortPair,
+        pair: Sockets,
         events: StreamEvents,
         agreed: Agreement,
         cname: str,
@@ -115,8 +120,7 @@ class Link:
     ) -> None:
         """`cname` names us in RTCP; `timeout_s` is how long the far end may be silent."""
         codec = agreed.codec
-        self._pair = pair
-        self._sendto: Callable[[bytearray | bytes, Address], int] = pair.rtp.sendto
+        self.move(pair)
         self._events = events
         self._timeout_s = timeout_s
         self.ssrc = secrets.randbits(32)
@@ -142,6 +146,11 @@ class Link:
         self._use(agreed)
 
     # What the owner asks for
+
+    def move(self, pair: Sockets) -> None:
+        """Sends through these sockets from now on."""
+        self._sendto: Callable[[bytearray | bytes, Address], int] = pair.rtp.sendto
+        self._send_control: Callable[[bytearray | bytes, Address], int] = pair.rtcp.sendto
 
     def renegotiate(self, agreed: Agreement, now: float) -> None:
         """Goes on as was newly agreed; another `remote` allows another source."""
@@ -414,6 +423,6 @@ class Link:
             bye=bye,
         )
         try:
-            self._pair.rtcp.sendto(report, (host, port + 1))
+            self._send_control(report, (host, port + 1))
         except (OSError, OverflowError):
             self.send_errors += 1

@@ -12,14 +12,13 @@ import asyncio
 import logging
 import secrets
 import select
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from media.link import Link
 from media.pace import FRAME_S, Lateness, Pace
-from media.ports import PortPair, PortPool
+from media.ports import Datagrams, PortPair, PortPool, Sockets
 from media.source import Address
 from media.stream import RtpStream, StreamEvents
 
@@ -126,14 +125,19 @@ class RtpPlane:
 
     # What streams ask for
 
-    def turn(self, link: Link, pair: PortPair) -> None:
+    def turn(self, link: Link, pair: Sockets) -> None:
         """Ticks the link and gives it its packets from now on; it joins the smallest group."""
-        for sock, handler in ((pair.rtp, link.receive), (pair.rtcp, link.receive_report)):
+        for sock in (pair.rtp, pair.rtcp):
             link.dropped += _empty(sock)
-            self._readers[sock.fileno()] = (sock.recvfrom_into, handler)
             self._epoll.register(sock.fileno(), select.EPOLLIN)
+        self.read(link, pair)
         group = min(self._groups, key=lambda g: len(g.links))
         group.links = (*group.links, link)
+
+    def read(self, link: Link, pair: Sockets) -> None:
+        """Takes the link's packets through these, which are around the sockets that it was turned with."""
+        for sock, handler in ((pair.rtp, link.receive), (pair.rtcp, link.receive_report)):
+            self._readers[sock.fileno()] = (sock.recvfrom_into, handler)
 
     def leave(self, stream: RtpStream, pair: PortPair) -> None:
         """Forgets the stream and gives its ports back."""
@@ -210,7 +214,7 @@ def _add(totals: Totals, link: Link | None) -> None:
         totals.send_errors += link.send_errors
 
 
-def _empty(sock: socket.socket) -> int:
+def _empty(sock: Datagrams) -> int:
     """Throws away what came before anybody was expected."""
     for count in range(_BACKLOG):
         try:

@@ -9,7 +9,9 @@ import errno
 import random
 import socket
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
+
+from media.source import Address
 
 _TRIES: Final = 64
 """How often a free pair of any number is looked for before giving up."""
@@ -22,6 +24,28 @@ _TAKEN: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 class NoPorts(Exception):
     """No pair of ports is free: all in use, resting, or held by other programs."""
+
+
+class Datagrams(Protocol):
+    """What a stream needs of a socket."""
+
+    def fileno(self) -> int: ...
+
+    def sendto(self, packet: bytes | bytearray, to: Address, /) -> int: ...
+
+    def recvfrom_into(self, buffer: bytearray, /) -> tuple[int, Address]: ...
+
+    def recv_into(self, buffer: bytearray, /) -> int: ...
+
+
+class Sockets(Protocol):
+    """Where a stream's RTP and RTCP go through: a `PortPair`, or something around one."""
+
+    @property
+    def rtp(self) -> Datagrams: ...
+
+    @property
+    def rtcp(self) -> Datagrams: ...
 
 
 class PortPair(NamedTuple):

@@ -6,11 +6,13 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from media.clip import Clip
-from media.codecs import Codec
+from media.codecs import FRAME_MS, Codec
+from media.keys import Security
 from media.leg import AudioTap, FrameSink, Quality
 from media.link import Agreement, Link, StreamEvents
-from media.ports import PortPair
+from media.ports import PortPair, Sockets
 from media.source import Address
+from media.srtp import SecurePair
 
 __all__ = ["RtpStream", "StreamEvents", "Wheel"]
 
@@ -23,8 +25,11 @@ class Wheel(Protocol):
 
     def time(self) -> float: ...
 
-    def turn(self, link: Link, pair: PortPair) -> None:
+    def turn(self, link: Link, pair: Sockets) -> None:
         """Ticks the link and gives it its packets from now on."""
+
+    def read(self, link: Link, pair: Sockets) -> None:
+        """Takes its packets through these from now on."""
 
     def leave(self, stream: RtpStream, pair: PortPair) -> None:
         """Forgets the stream and closes its sockets."""
@@ -37,7 +42,7 @@ class RtpStream:
     on the event loop.
     """
 
-    __slots__ = ("_closed", "_direction", "_events", "_pair", "_sink", "_tap", "_wheel", "link")
+    __slots__ = ("_closed", "_direction", "_events", "_pair", "_secure", "_sink", "_tap", "_wheel", "link")
 
     def __init__(self, wheel: Wheel, pair: PortPair, events: StreamEvents) -> None:
         self._wheel = wheel
@@ -47,6 +52,7 @@ class RtpStream:
         self._sink: FrameSink | None = None
         self._tap: AudioTap | None = None
         self._closed = False
+        self._secure: SecurePair | None = None
         self.link: Link | None = None
 
     @property
@@ -54,27 +60,41 @@ class RtpStream:
         """Where the far end is to send its RTP; RTCP is on the next port."""
         return self._pair.port
 
-    def connect(self, remote: Address, codec: Codec, payload_type: int, telephone_event: int | None) -> None:
-        """Sends to `remote` from now on, silence at first.
+    def connect(
+        self,
+        remote: Address,
+        codec: Codec,
+        payload_type: int,
+        telephone_event: int | None,
+        *,
+        ptime_ms: int = FRAME_MS,
+        comfort_noise: int | None = None,
+        remote_rtcp: Address | None = None,
+        security: Security | None = None,
+    ) -> None:
+        """Sends to `remote` from now on, silence at first; the rest is as in `Agreement`.
 
-        `telephone_event` is the payload type of keys, None when they were not negotiated. May be called again
-        after a new negotiation: another `remote` then allows another source, the same keeps the one that was
-        learned. Port 0 or the address 0.0.0.0 sends nothing until the far end is heard. Raises ValueError
+        May be called again after a new negotiation: another `remote` then allows another source, the same
+        keeps the one that was learned. Port 0 or the address 0.0.0.0 sends nothing until the far end is
+        heard. With `security` only what is authentic is heard, of whatever source (SRTP). Raises ValueError
         when the host is no IP address.
         """
         if self._closed:
             return
         ip_address(remote[0])
-        agreed = Agreement(remote, codec, payload_type, telephone_event)
+        agreed = Agreement(remote, codec, payload_type, telephone_event, ptime_ms, comfort_noise, remote_rtcp)
         wheel, now = self._wheel, self._wheel.time()
+        sockets = self._secured(security)
         if self.link is not None:
+            self.link.move(sockets)
+            wheel.read(self.link, sockets)
             self.link.renegotiate(agreed, now)
             return
-        self.link = Link(self._pair, self._events, agreed, wheel.cname, wheel.timeout_s, now)
+        self.link = Link(sockets, self._events, agreed, wheel.cname, wheel.timeout_s, now)
         self.link.set_direction(*self._direction, now)
         self.link.listen(self._sink)
         self.link.record(self._tap)
-        wheel.turn(self.link, self._pair)
+        wheel.turn(self.link, sockets)
 
     def set_direction(self, send: bool, receive: bool) -> None:
         """On hold we send nothing (`send` false), or expect nothing (`receive` false).
@@ -139,6 +159,17 @@ class RtpStream:
             self._tap.close()
         self._sink = self._tap = None
         self._wheel.leave(self, self._pair)
+
+    def _secured(self, security: Security | None) -> Sockets:
+        """Our sockets, behind SRTP when there are keys."""
+        if security is None:
+            self._secure = None
+            return self._pair
+        if self._secure is None:
+            self._secure = SecurePair(self._pair, security)
+        else:
+            self._secure.rekey(security)
+        return self._secure
 
     @property
     def _live(self) -> Link | None:
