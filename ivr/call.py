@@ -164,6 +164,7 @@ class CallSession:
         self._saying: dict[str, _Saying] = {}
         self._key_at: float | None = None
         self._hung_up: HungUp | None = None
+        self._too_long = False
         self._finish: Finish | None = None
 
     async def run(self) -> Ended:
@@ -223,6 +224,7 @@ class CallSession:
                 now = loop.time()
                 if now >= limit:
                     limit = now + GOODBYE_S
+                    self._too_long = True
                     await self._carry_out(machine.handle(Failure("the call is too long"), now))
                 event = self._translate(item)
                 if event is not None:
@@ -325,7 +327,8 @@ class CallSession:
                     self._journal.note("transfer", {"target": command.target})
                     self._spawn(self._transfer(command))
                 case HangUp(cause=cause):
-                    await self._leg.hang_up(_CAUSES.get(cause, Cause.NORMAL))
+                    why = Cause.LIMIT if self._too_long else _CAUSES.get(cause, Cause.NORMAL)
+                    await self._leg.hang_up(why)
                 case Finish():
                     self._finish = command
         if commands and not self._machine.finished and self._hung_up is None:
@@ -385,7 +388,7 @@ class CallSession:
     async def _goodbye(self) -> None:
         """The flow is over: ends the leg if it still lives, and waits a moment for how it ended."""
         self._ear.stop()
-        await self._leg.hang_up(Cause.NORMAL)
+        await self._leg.hang_up(Cause.LIMIT if self._too_long else Cause.NORMAL)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
                 while self._hung_up is None:

@@ -40,6 +40,9 @@ def _listen(text: str) -> str:
 
 Network = Annotated[str, AfterValidator(_network)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Destination = Annotated[
+    str, Field(pattern=r"^(\+[0-9]*|[0-9*#]+|sip:(\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]))$")
+]
 CodecName = Literal["PCMA", "PCMU", "G722"]
 
 
@@ -102,9 +105,10 @@ class Trunk(_Strict):
     session_expires_s: int = Field(default=1800, ge=0)
     refresher: Literal["us", "them"] | None = None
     refer_to: list[str] = []
-    destinations: list[str] | None = None
+    destinations: list[Destination] | None = None
     max_calls: int = Field(default=100, ge=1)
     calls_per_minute: int | None = Field(default=None, ge=1)
+    invites_per_minute: int | None = Field(default=None, ge=1)
     call_s: float | None = Field(default=None, gt=0)
 
 

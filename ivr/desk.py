@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from ivr.api.gateway import (
     CallRequest,
     LiveCall,
     NoCapacity,
+    NotAllowed,
     ParamsRefused,
     UnknownFlow,
     UnknownTrunk,
@@ -125,9 +126,9 @@ class CallDesk:
         outbound, target = self._target(request)
         if (retry := self.admit()) is not None:
             raise NoCapacity(retry)
-        if stack.calls(outbound.trunk) >= self._trunks[outbound.trunk].max_calls:
+        if (retry := stack.wait_s(outbound.trunk)) is not None:
             self._metrics.call_refused("no_capacity")
-            raise NoCapacity(RETRY_FULL_S, f"all lines of the trunk {outbound.trunk} are in use")
+            raise NoCapacity(retry, f"the trunk {outbound.trunk} has all the calls it may have now")
         call = NewCall(
             new_id(),
             "outbound",
@@ -164,6 +165,8 @@ class CallDesk:
         outbound = OutboundCall(request.to, name, request.caller_id)
         try:
             return outbound, target_of(outbound, self._trunks[name])
+        except stack_errors.NotAllowed as error:
+            raise NotAllowed(str(error)) from error
         except stack_errors.BadNumber as error:
             raise BadNumber(str(error)) from error
 
@@ -249,7 +252,7 @@ class CallDesk:
             if self._config.media.record:
                 recordings.append(self._record(leg, call_id, journal))
 
-        session = CallSession(leg, machine, journal, self._services, on_answered)
+        session = CallSession(leg, machine, journal, self._services_of(info.trunk), on_answered)
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
         ended = Ended(machine.result, Cause.FAILED.value, "us")
@@ -266,6 +269,13 @@ class CallDesk:
                 await asyncio.wait(recordings, timeout=RECORDED_S)
             await journal.finish(ended.result, ended.cause, ended.by, quality)
             log.info("call %s: ended, %s by %s, after %.1f s", call_id, ended.cause, ended.by, talked or 0.0)
+
+    def _services_of(self, trunk: str) -> Services:
+        """What a call over the trunk shares with others; no longer than the trunk allows."""
+        configured = self._config.trunks.get(trunk)
+        if configured is None or configured.call_s is None:
+            return self._services
+        return replace(self._services, max_call_s=min(self._services.max_call_s, configured.call_s))
 
     def _record(self, leg: CallLeg, call_id: str, journal: CallJournal) -> asyncio.Future[None]:
         """Starts the recording; what it gives is done when the file is complete."""

@@ -58,5 +58,6 @@ def _trunk(trunk: TrunkConfig) -> Trunk:
         destinations=None if trunk.destinations is None else tuple(trunk.destinations),
         max_calls=trunk.max_calls,
         calls_per_minute=trunk.calls_per_minute,
+        invites_per_minute=trunk.invites_per_minute,
         call_s=trunk.call_s,
     )

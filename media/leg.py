@@ -25,7 +25,8 @@ FrameSink = Callable[[bytes], None]
 
 
 class Cause(Enum):
-    """Why a leg ended. `media_timeout` is a caller who vanished without a BYE."""
+    """Why a leg ended. `media_timeout` is a caller who vanished without a BYE, `limit` a call that lasted as
+    long as it may."""
 
     NORMAL = "normal"
     CANCELLED = "cancelled"
@@ -37,6 +38,7 @@ class Cause(Enum):
     NO_CAPACITY = "no_capacity"
     INCOMPATIBLE_MEDIA = "incompatible_media"
     MEDIA_TIMEOUT = "media_timeout"
+    LIMIT = "limit"
     TRANSFERRED = "transferred"
     FAILED = "failed"
 

@@ -21,7 +21,12 @@ Admit = Callable[[], int | None]
 
 
 class TrunkBusy(Exception):
-    """The trunk's concurrency limit is reached; the call was not placed."""
+    """The trunk has all the calls that it may have, at once or in this minute; the call was not placed."""
+
+    def __init__(self, text: str, retry_s: int = 5) -> None:
+        """`retry_s` are the seconds after which it is worth another try."""
+        super().__init__(text)
+        self.retry_s = retry_s
 
 
 class UnknownTrunk(Exception):
@@ -30,6 +35,10 @@ class UnknownTrunk(Exception):
 
 class BadNumber(ValueError):
     """The number cannot be called over this trunk; the text says why."""
+
+
+class NotAllowed(BadNumber):
+    """The number could be called, but the trunk's `destinations` do not allow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,10 @@ class SipStack(Protocol):
 
     def calls(self, trunk: str) -> int:
         """Calls that the trunk has now, both directions."""
+
+    def wait_s(self, trunk: str) -> int | None:
+        """None when a call could be placed over the trunk now, else the seconds after which to try again
+        (`sip.lines.Lines`)."""
 
     def trunk_state(self, trunk: str) -> TrunkState:
         """How the trunk stands now; raises `UnknownTrunk`."""

@@ -12,6 +12,7 @@ from sip.digest import Credentials
 from sip.headers import is_token
 from sip.stack import BadNumber, OutboundCall, UnknownTrunk
 from sip.tls import ClientTls
+from sip.tolls import check_host, check_number
 from sip.uri import NameAddr, Uri, UriError
 
 NumberFormat = Literal["e164", "national", "plain"]
@@ -58,7 +59,9 @@ class Trunk:
     `session_expires_s` RFC 4028 (0: no session timer), `refresher` who refreshes where we may choose.
     `options_s` is the pause between OPTIONS probes (0: none). `users` (name to password) are challenged when
     they call from an address that is not in `allow`. `refer_to` are the targets that an incoming REFER may
-    name, `destinations` the prefixes that may be called (None: any); `call_s` ends a call that is longer.
+    name. `destinations` is all that may be called (None: any number): prefixes as `+91`, hosts of SIP
+    addresses as `sip:pbx.example`. `calls_per_minute` are those we place, `invites_per_minute` those the peer
+    may send. The server above ends a call that lasts longer than `call_s`.
     """
 
     allow: tuple[str, ...] = ()
@@ -83,6 +86,7 @@ class Trunk:
     destinations: tuple[str, ...] | None = None
     max_calls: int = 100
     calls_per_minute: int | None = None
+    invites_per_minute: int | None = None
     call_s: float | None = None
 
     def proxy_uri(self) -> Uri | None:
@@ -173,18 +177,22 @@ def target_of(call: OutboundCall, trunk: Trunk) -> Target:
 
 
 def transfer_uri(to: str, trunk: Trunk) -> Uri:
-    """The SIP URI of a number (in any form that the trunk knows) or of a SIP URI; raises `BadNumber`."""
+    """The SIP URI of a number (in any form that the trunk knows) or of a SIP URI; raises `BadNumber`,
+    `NotAllowed` where the trunk's `destinations` do not have it."""
+    proxy = trunk.proxy_uri()
     if re.match(r"sips?:", to, re.IGNORECASE):
         try:
             uri = Uri.parse(to)
         except UriError as error:
             raise BadNumber(str(error)) from error
-        if uri.scheme != "sip" or uri.headers:
+        if uri.scheme != "sip" or uri.headers or uri.password is not None or uri.param("maddr") is not None:
             raise BadNumber("only plain sip: URIs can be called")
+        if check_host(uri, proxy, trunk.allow, trunk.destinations):
+            check_number(canonical(uri.user or "", trunk), trunk.destinations)
         return uri
-    proxy = trunk.proxy_uri()
     if proxy is None:
         raise BadNumber("the trunk has no proxy to send a number to; give a sip: URI, or configure one")
+    check_number(canonical(to.translate(_SEPARATORS), trunk), trunk.destinations)
     params = tuple((name, value) for name, value in proxy.params if name.lower() != "lr")
     return Uri("sip", formatted(to, trunk), proxy.host, proxy.port, params)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -22,20 +22,21 @@ from sip.endpoint import Endpoint
 from sip.identity import inbound_info
 from sip.inbound import InboundLeg
 from sip.leg import SipLeg, Ties
+from sip.lines import BUSY_RETRY_S, Lines
 from sip.message import Request
 from sip.offer import IncompatibleMedia
 from sip.outbound import OutboundLeg
 from sip.privacy import masked
+from sip.resolver import Resolver
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
 from sip.stack import Admit, OnIncoming, OutboundCall, TrunkBusy, TrunkState
 from sip.timers import Timing
+from sip.tls import ClientTls, ServerTls
 from sip.trunks import Trunk, TrunkTable, canonical, target_of
 
 log = logging.getLogger(__name__)
 
-BUSY_RETRY_S: Final = 5
-"""Retry-After where a trunk has all the calls it may have, or no media port is free."""
 DRAIN_RETRY_S: Final = 30
 CLOSE_S: Final = 1.2
 """How long `close` waits for the answers to its BYEs."""
@@ -66,8 +67,11 @@ class UserAgent:
         on_incoming: OnIncoming,
         user_agent: str,
         timing: Timing | None = None,
+        tls: ServerTls | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
-        """`listen` as `udp:127.0.0.1:5060`; `advertise` is the IP address that peers are told (NAT).
+        """`listen` as `udp:127.0.0.1:5060`; `advertise` is the IP address that peers are told (NAT); `tls` is
+        our certificate for `tls:` addresses.
 
         Raises ValueError for an address, a trunk's network, its proxy or its codecs that make no sense.
         """
@@ -77,11 +81,13 @@ class UserAgent:
         self._plane: Final = plane
         self._admit: Final = admit
         self._on_incoming: Final = on_incoming
-        self._endpoint: Final = Endpoint(self, listen, advertise, user_agent, timing or Timing())
+        self._endpoint: Final = Endpoint(
+            self, listen, advertise, user_agent, timing or Timing(), tls=tls, resolver=resolver
+        )
         self._dialogs: Final = Dialogs()
         self._door: Final = Door(self._endpoint, self._trunks, self._dialogs, self)
         self._legs: dict[SipLeg, str] = {}
-        self._calls: Counter[str] = Counter()
+        self._lines: Final = Lines(trunks)
         self._ringing: dict[ServerTransaction, InboundLeg] = {}
         self._draining = False
 
@@ -93,8 +99,9 @@ class UserAgent:
     async def call(self, request: OutboundCall) -> CallLeg:
         trunk = self._trunks[request.trunk]
         target = target_of(request, trunk)
-        if self._draining or self._calls[request.trunk] >= trunk.max_calls:
-            raise TrunkBusy(f"the trunk {request.trunk} has its {trunk.max_calls} calls, or the server stops")
+        if self._draining:
+            raise TrunkBusy("the server stops", DRAIN_RETRY_S)
+        early_s = self._lines.place(request.trunk, self._endpoint.now())
         proxied = target.next_hop is not target.uri
         hosts: set[str] = set()
         authenticator = Authenticator(
@@ -109,12 +116,14 @@ class UserAgent:
             headers=dict(target.headers),
         )
         leg = OutboundLeg(info, Ties(self._endpoint, self._dialogs, trunk, authenticator, self._over))
-        self._keep(leg, request.trunk)
+        self._legs[leg] = request.trunk
         try:
-            hop = await self._endpoint.resolve(target.next_hop)
+            if early_s:
+                await asyncio.sleep(early_s)
+            hops = await self._endpoint.targets(target.next_hop, trunk.tls)
             if proxied:
-                hosts.add(hop.remote.host)
-            leg.place(target, hop, self._plane, request.ring_s)
+                hosts.update(hop.remote.host for hop in hops)
+            leg.place(target, hops, self._plane, request.ring_s)
         except OSError as error:
             log.warning("a call over trunk %s cannot be placed: %s", request.trunk, masked(error))
             leg.fail(Cause.UNAVAILABLE)
@@ -155,7 +164,10 @@ class UserAgent:
 
     def calls(self, trunk: str) -> int:
         """Calls that the trunk has now, both directions."""
-        return self._calls[trunk]
+        return self._lines[trunk]
+
+    def wait_s(self, trunk: str) -> int | None:
+        return DRAIN_RETRY_S if self._draining else self._lines.wait_s(trunk, self._endpoint.now())
 
     def trunk_state(self, trunk: str) -> TrunkState:
         """How the trunk stands now; raises `UnknownTrunk`."""
@@ -190,8 +202,8 @@ class UserAgent:
         endpoint.respond(server, 100)
         peer = self._trunks[trunk]
         wait_s = self.busy_s()
-        if wait_s is None and self._calls[trunk] >= peer.max_calls:
-            wait_s = BUSY_RETRY_S
+        if wait_s is None:
+            wait_s = self._lines.invited(trunk, endpoint.now())
         if wait_s is not None:
             endpoint.respond(server, 503, extra=(("Retry-After", str(wait_s)),))
             return
@@ -212,7 +224,8 @@ class UserAgent:
             log.warning("a call of trunk %s is refused: %s", trunk, error)
             endpoint.respond(server, 503, extra=(("Retry-After", str(BUSY_RETRY_S)),))
         else:
-            self._keep(leg, trunk)
+            self._lines.take(trunk)
+            self._legs[leg] = trunk
             self._ringing[server] = leg
             self._dialogs.add(leg.dialog.id, leg)
             try:
@@ -223,14 +236,10 @@ class UserAgent:
 
     # Legs
 
-    def _keep(self, leg: SipLeg, trunk: str) -> None:
-        self._legs[leg] = trunk
-        self._calls[trunk] += 1
-
     def _over(self, leg: SipLeg) -> None:
         trunk = self._legs.pop(leg, None)
         if trunk is not None:
-            self._calls[trunk] -= 1
+            self._lines.give_back(trunk)
         if isinstance(leg, InboundLeg):
             self._ringing.pop(leg.server, None)
             self._dialogs.drop(leg.dialog.id, leg)

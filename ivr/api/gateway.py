@@ -66,6 +66,10 @@ class BadNumber(CallRefused):
         self.reason = reason
 
 
+class NotAllowed(BadNumber):
+    """The trunk may not be used to call this."""
+
+
 class UnknownTrunk(CallRefused):
     def __init__(self, trunk: str | None, known: tuple[str, ...] = ()) -> None:
         super().__init__(

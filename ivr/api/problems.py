@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
-from ivr.api.gateway import BadNumber, NoCapacity, ParamsRefused, UnknownFlow, UnknownTrunk
+from ivr.api.gateway import BadNumber, NoCapacity, NotAllowed, ParamsRefused, UnknownFlow, UnknownTrunk
 from ivr.store import CallLive, IdempotencyConflict, StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,12 @@ BAD_NUMBER: Final = Kind(
     422,
     "This cannot be called",
     "Write a number with country code (+919876543210), as your trunk wants it, or a SIP address.",
+)
+NOT_ALLOWED: Final = Kind(
+    "destination-not-allowed",
+    403,
+    "This may not be called over the trunk",
+    "`destinations` of the trunk in the configuration lists what may be called over it.",
 )
 NO_CAPACITY: Final = Kind(
     "no-capacity",
@@ -169,6 +175,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(BadNumber)
     async def on_bad_number(_: Request, error: BadNumber) -> Response:
         return problem(BAD_NUMBER, error.reason, fields=fields({"to": error.reason}))
+
+    @app.exception_handler(NotAllowed)
+    async def on_not_allowed(_: Request, error: NotAllowed) -> Response:
+        return problem(NOT_ALLOWED, error.reason, fields=fields({"to": error.reason}))
 
     @app.exception_handler(NoCapacity)
     async def on_no_capacity(_: Request, error: NoCapacity) -> Response:

@@ -19,6 +19,7 @@ from media.leg import AudioTap, CallLeg, Cause
 from media.plane import RtpPlane
 from media.recorder import RecordingEnd, RecordingWriter
 from sip.stack import BadNumber, OutboundCall
+from sip.tolls import ANY_HOST
 from sip.trunks import Trunk
 from sip.uri import Uri, UriError
 from sip.user_agent import UserAgent
@@ -80,7 +81,7 @@ class Phone:
             self._agent = UserAgent(
                 listen=[listen] if transport == "tcp" else [listen, f"tcp:{rest.rpartition(':')[0]}:0"],
                 advertise=None,
-                trunks={_TRUNK: Trunk(allow=("0.0.0.0/0", "::/0"))},
+                trunks={_TRUNK: Trunk(allow=("0.0.0.0/0", "::/0"), destinations=(ANY_HOST,))},
                 plane=self._plane,
                 admit=lambda: None,
                 on_incoming=self._on_incoming,

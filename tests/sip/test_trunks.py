@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from media.leg import Cause
 from sip.causes import cause_of, reason, status_of, warning
-from sip.stack import BadNumber, OutboundCall, UnknownTrunk
+from sip.stack import BadNumber, NotAllowed, OutboundCall, UnknownTrunk
 from sip.trunks import Trunk, TrunkTable, canonical, formatted, target_of, transfer_uri
 
 E164 = Trunk(proxy="sip:trunk.example:5070;transport=tcp", number_format="e164")
@@ -100,11 +102,12 @@ def test_a_number_goes_to_the_proxy_itself() -> None:
 
 
 def test_a_uri_goes_through_the_proxy_as_a_route() -> None:
-    target = target_of(OutboundCall("sip:agent@pbx.example", "t"), E164)
+    through = replace(E164, destinations=("sip:pbx.example",))
+    target = target_of(OutboundCall("sip:agent@pbx.example", "t"), through)
     assert str(target.uri) == "sip:agent@pbx.example"
     assert target.next_hop.host == "trunk.example"
     assert target.routes == ("<sip:trunk.example:5070;transport=tcp;lr>",)
-    direct = target_of(OutboundCall("sip:agent@pbx.example", "t"), Trunk())
+    direct = target_of(OutboundCall("sip:agent@pbx.example", "t"), Trunk(destinations=("sip:pbx.example",)))
     assert direct.next_hop.host == "pbx.example"
     assert direct.routes == ()
     assert direct.caller == "anonymous"
@@ -125,9 +128,15 @@ def test_headers_that_a_call_cannot_set(headers: dict[str, str]) -> None:
 
 
 def test_where_a_transfer_goes() -> None:
-    assert str(transfer_uri("sip:agent@192.0.2.7", PLAIN)) == "sip:agent@192.0.2.7"
+    assert str(transfer_uri("sip:agent@192.0.2.9:5080", PLAIN)) == "sip:agent@192.0.2.9:5080"
     assert str(transfer_uri("9876543210", NATIONAL)) == "sip:09876543210@192.0.2.9"
-    for bad in ("sips:x@y.example", "sip:x@y.example?Replaces=z", "sip:"):
+    for bad in (
+        "sips:x@y.example",
+        "sip:x@192.0.2.9?Replaces=z",
+        "sip:x:pw@192.0.2.9",
+        "sip:x@192.0.2.9;maddr=y.example",
+        "sip:",
+    ):
         with pytest.raises(BadNumber):
             transfer_uri(bad, PLAIN)
 
@@ -150,3 +159,44 @@ def test_every_cause_has_a_status_and_a_reason_and_comes_back_sensibly() -> None
 
 def test_a_warning_holds_no_foreign_quotes() -> None:
     assert warning('bad "sdp" \r\n\\ line') == '399 ivr "bad sdp  line"'
+
+
+INDIA = replace(E164, allow=("198.51.100.0/24",), destinations=("+91", "1860", "sip:pbx.example"))
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("+919876543210", "98765 43210", "00919876543210", "1860", "18605"),
+        *("sip:9876543210@trunk.example", "sip:+919876543210@198.51.100.7:5080", "sip:1860@TRUNK.example"),
+        *("sip:+442079460000@pbx.example", "sip:PBX.example"),
+    ],
+)
+def test_what_may_be_called(to: str) -> None:
+    assert transfer_uri(to, INDIA)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("+442079460000", "00442079460000", "+9", "112"),
+        *("sip:00442079460000@trunk.example", "sip:+442079460000@198.51.100.7", "sip:desk@198.51.100.7"),
+        *("sip:+91x;phone-context=evil@trunk.example", "sip:%2b44207946@trunk.example", "sip:trunk.example"),
+        *("sip:+919876543210@203.0.113.1", "sip:x@evil.example", "sip:x@pbx.example.evil.example"),
+    ],
+)
+def test_what_may_not_be_called(to: str) -> None:
+    with pytest.raises(BadNumber):
+        transfer_uri(to, INDIA)
+    with pytest.raises(BadNumber):
+        target_of(OutboundCall(to, "t"), INDIA)
+
+
+def test_without_destinations_a_sip_address_must_still_be_the_trunks() -> None:
+    trunk = Trunk(allow=("127.0.0.0/8", "2001:db8::/32"))
+    assert transfer_uri("sip:desk@127.0.0.1:5070", trunk)
+    assert transfer_uri("sip:desk@[2001:db8::1]", trunk)
+    for to in ("sip:desk@192.0.2.1", "sip:desk@localhost", "sip:desk@[2001:db9::1]"):
+        with pytest.raises(NotAllowed, match="`destinations` as sip:HOST"):
+            transfer_uri(to, trunk)
+    assert transfer_uri("sip:x@anywhere.example", replace(trunk, destinations=("sip:*",)))

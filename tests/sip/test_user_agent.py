@@ -201,7 +201,7 @@ async def test_closing_while_a_name_is_looked_up_sends_no_invite(monkeypatch: py
         return "127.0.0.1"
 
     monkeypatch.setattr(Resolver, "lookup", lookup)
-    async with agent() as a:
+    async with agent(trunk=Trunk(allow=LOCAL, destinations=("sip:slow.example",))) as a:
         calling = asyncio.create_task(a.call("sip:1@slow.example"))
         await looking.wait()
         for leg in list(a.ua._legs):
