@@ -19,7 +19,9 @@ from media.clip import Clip
 from media.codecs import FRAME_MS, Codec
 from media.dtmf import DigitReceiver, DigitSender
 from media.hearing import Hearing
+from media.inband import InbandReceiver
 from media.leg import AudioTap, FrameSink, Quality
+from media.packing import PTIMES_MS, Packer
 from media.peer import Peer
 from media.placing import Placement
 from media.playout import Playout
@@ -28,6 +30,7 @@ from media.reports import Reports, ntp_time
 from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
 from media.source import Address
 from media.tones import key_tone
+from media.verdict import Heard, opinion, remote_opinion
 
 logger = logging.getLogger(__name__)
 
@@ -65,11 +68,16 @@ class Agreement:
     comfort_noise: int | None = None
     remote_rtcp: Address | None = None
 
+    def __post_init__(self) -> None:
+        if self.ptime_ms not in PTIMES_MS:
+            raise ValueError(f"packets last {', '.join(map(str, PTIMES_MS))} ms, not {self.ptime_ms}")
+
 
 class Link:
     """Built when the far end's address and the codec are known; the plane ticks it every 20 ms."""
 
     __slots__ = (
+        "_buffer_ms",
         "_chores",
         "_codec",
         "_digits_in",
@@ -78,15 +86,19 @@ class Link:
         "_events",
         "_frame_samples",
         "_hearing",
-        "_keying",
+        "_inband",
+        "_keys_due",
         "_late_before",
         "_marker",
+        "_noise_type",
         "_octets",
+        "_packer",
         "_packet",
         "_payload_type",
         "_peer",
         "_placement",
         "_playout",
+        "_ptime_ms",
         "_receives",
         "_sample",
         "_send_control",
@@ -127,6 +139,7 @@ class Link:
         self._sequence = secrets.randbits(15)  # in the lower half, as RFC 3711 section 3.3.1 advises
         self._timestamp = secrets.randbits(32)
         self._sample = self._octets = self._late_before = 0
+        self._buffer_ms = 0.0
         self.packets_sent = self.packets_received = self.dropped = self.send_errors = 0
         self._packet = bytearray(HEADER_BYTES)
         self._sink: FrameSink | None = None
@@ -134,7 +147,7 @@ class Link:
         self._hearing: Hearing | None = None
         self._digits_in = DigitReceiver()
         self._tones: deque[bytes] = deque()
-        self._keying = self._talking = False
+        self._keys_due = self._talking = False
         self._sends = self._receives = True
         self._chores = CHORE_TICKS
         reports = Reports(self.ssrc, cname, codec.clock_rate, Random(self.ssrc))
@@ -189,24 +202,37 @@ class Link:
     def send_digits(self, keys: str) -> None:
         if self._event_type is not None:
             self._digits_out.add(keys)
-            self._keying = self._digits_out.busy
+            self._keys_due = self._digits_out.busy
             return
         codec, size = self._codec, len(self._silence)
         payload = codec.new_encoder()(b"".join(key_tone(key, codec.sample_rate) for key in keys))
         self._tones.extend(payload[i : i + size] for i in range(0, len(payload), size))
+        self._keys_due = bool(self._tones)
 
     def quality(self) -> Quality:
         peer = self._peer
         remote, rtt_s = peer.reports.remote, peer.reports.rtt_s
+        rtt_ms = rtt_s * 1000 if rtt_s is not None else None
+        remote_lost = max(0, remote.lost) if remote is not None else 0
+        remote_jitter_ms = peer.reports.remote_jitter_ms()
+        late, buffer_ms = self._late_before, self._buffer_ms
+        if self._hearing is not None:
+            late, buffer_ms = late + self._hearing.late, self._hearing.buffer_ms
+        heard = Heard(self.packets_received, peer.lost, late, peer.loss_runs, buffer_ms)
         return Quality(
             packets_sent=self.packets_sent,
             packets_received=self.packets_received,
             packets_lost=peer.lost,
-            packets_late=self._late_before + (self._hearing.late if self._hearing is not None else 0),
+            packets_late=late,
             jitter_ms=peer.jitter_ms,
-            remote_lost=max(0, remote.lost) if remote is not None else 0,
-            remote_jitter_ms=peer.reports.remote_jitter_ms(),
-            rtt_ms=rtt_s * 1000 if rtt_s is not None else None,
+            remote_lost=remote_lost,
+            remote_jitter_ms=remote_jitter_ms,
+            rtt_ms=rtt_ms,
+            buffer_ms=buffer_ms,
+            mos=opinion(heard, rtt_ms),
+            remote_mos=None
+            if remote is None
+            else remote_opinion(self.packets_sent, remote_lost, remote_jitter_ms, rtt_ms, self._ptime_ms),
         )
 
     def end(self, now: float) -> None:
@@ -231,7 +257,7 @@ class Link:
         if to is not None:
             playout = self._playout
             payload = None
-            if self._keying or self._tones:
+            if self._keys_due:
                 payload = self._key(timestamp, to)
             elif playout.playing:
                 payload = playout.next()
@@ -247,7 +273,9 @@ class Link:
             if payload is None:
                 payload = self._silence
                 self._talking = False
-            if payload:
+            if self._packer is not None:
+                self._pack(self._packer, payload, timestamp, to)
+            elif payload:
                 packet = self._packet
                 sequence = self._sequence = (self._sequence + 1) & SEQUENCE_MASK
                 packet[HEADER_BYTES:] = payload
@@ -260,7 +288,7 @@ class Link:
                     self._sendto(packet, to)
                 except OSError:
                     self.send_errors += 1
-            if playout.played:
+            if playout.played and (self._packer is None or self._packer.all_sent()):
                 self._tell_played(now)
         if self._hearing is not None:
             self._deliver(self._hearing, now)
@@ -331,6 +359,12 @@ class Link:
         codec = self._codec = agreed.codec
         self._payload_type = agreed.payload_type
         self._event_type = agreed.telephone_event
+        self._noise_type = agreed.comfort_noise
+        self._ptime_ms = agreed.ptime_ms
+        usual = agreed.ptime_ms == FRAME_MS
+        self._packer = None if usual else Packer(codec.clock_rate * agreed.ptime_ms // 1000)
+        # Where keys cannot come as events they are heard in the audio, whether or not anybody listens to it.
+        self._inband = InbandReceiver(codec.sample_rate) if agreed.telephone_event is None else None
         self._silence = codec.silence
         self._frame_samples = codec.frame_samples
         self._step = codec.clock_rate * FRAME_MS // 1000
@@ -343,11 +377,13 @@ class Link:
         to = self._peer.destination if self._sends else None
         if to is not None and self._to is None:
             self._marker = MARKER
+        elif to is None and self._packer is not None:
+            self._packer.clear()
         self._to = to
 
     def _hear(self) -> None:
-        """Buffers and decodes only while somebody listens."""
-        if not self._receives or self._sink is None:
+        """Buffers and decodes only while somebody listens, be it for keys."""
+        if not self._receives or (self._sink is None and self._inband is None):
             self._stop_hearing()
         elif self._hearing is None:
             self._hearing = Hearing(self._codec)
@@ -355,6 +391,7 @@ class Link:
     def _stop_hearing(self) -> None:
         if self._hearing is not None:
             self._late_before += self._hearing.late
+            self._buffer_ms = self._hearing.buffer_ms
             self._hearing = None
 
     def _admit(self, address: Address, sequence: int) -> bool:
@@ -366,22 +403,37 @@ class Link:
 
     def _key(self, timestamp: int, to: Address) -> bytes | None:
         """Sends the key packet that is due (then gives b""), or gives a tone or None to send as audio."""
-        if not self._keying:
-            return self._tones.popleft()
+        if not self._digits_out.busy:
+            tone = self._tones.popleft()
+            self._keys_due = bool(self._tones)
+            return tone
         event = self._digits_out.next(timestamp)
-        self._keying = self._digits_out.busy
+        self._keys_due = self._digits_out.busy or bool(self._tones)
         if event is None or self._event_type is None:
             return None
+        if self._packer is not None:
+            for piece in self._packer.flush():
+                self._send(self._payload_type, piece.timestamp, piece.payload, to)
+        self._send(self._event_type | (MARKER if event.marker else 0), event.timestamp, event.payload, to)
+        return b""
+
+    def _pack(self, packer: Packer, payload: bytes, timestamp: int, to: Address) -> None:
+        if not payload:
+            return
+        for piece in packer.put(payload, timestamp):
+            self._send(self._payload_type | self._marker, piece.timestamp, piece.payload, to)
+            self._marker = 0
+
+    def _send(self, second: int, timestamp: int, payload: bytes, to: Address) -> None:
+        """Any packet that is not one of the even run of `tick`; `second` is marker and payload type."""
         self._sequence = (self._sequence + 1) & SEQUENCE_MASK
-        second = self._event_type | (MARKER if event.marker else 0)
-        packet = HEADER.pack(PLAIN, second, self._sequence, event.timestamp, self.ssrc) + event.payload
+        packet = HEADER.pack(PLAIN, second, self._sequence, timestamp, self.ssrc) + payload
         self.packets_sent += 1
-        self._octets += len(event.payload)
+        self._octets += len(payload)
         try:
             self._sendto(packet, to)
         except OSError:
             self.send_errors += 1
-        return b""
 
     def _tell_played(self, now: float) -> None:
         played = self._playout.played
@@ -389,13 +441,24 @@ class Link:
             self._events.played(played.pop(0), now)
 
     def _deliver(self, hearing: Hearing, now: float) -> None:
-        frame = hearing.frame(hearing.next_payload(now))
+        payload = hearing.next_payload(now)
+        frame = hearing.frame(payload)
+        if self._inband is not None:
+            self._hear_key(self._inband, None if payload is None else frame, now)
         if self._sink is not None:
             try:
                 self._sink(frame)
             except Exception:
                 logger.exception("a listener failed and is taken off")
                 self.listen(None)
+
+    def _hear_key(self, inband: InbandReceiver, frame: bytes | None, now: float) -> None:
+        """Frames come from the jitter buffer: a key whose packets came out of order is whole there, and what
+        was lost is known from what is silent. That costs its delay, where other calls take keys at once."""
+        if frame is None:
+            inband.missing()
+        elif (key := inband.take(frame)) is not None:
+            self._events.digit(key, now)
 
     def _lose_tap(self) -> None:
         logger.exception("a recorder failed and is taken off")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from media.clip import Clip, ClipWriter
 from media.codecs import PCMA, PCMU
-from media.tones import KEY_MS, key_tone, ringback, silence, tone
+from media.tones import KEY_MS, Partial, key_tone, ringback, silence, tone
 
 
 @pytest.mark.parametrize("codec", [PCMA, PCMU])
@@ -58,7 +58,7 @@ def test_chunks_of_any_size_give_the_same_clip(pcm, size):
 def test_speech_at_another_rate_keeps_its_length():
     writer = ClipWriter(Clip(PCMA), 22050)
     for _ in range(10):
-        writer.write(tone((440,), 100, 22050))
+        writer.write(tone((Partial(440),), 100, 22050))
     writer.close()
     assert writer.clip.duration_ms == 1000
 
