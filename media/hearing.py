@@ -15,11 +15,12 @@ TARGET_MS: Final = 40
 class Hearing:
     """Exists only while somebody listens."""
 
-    __slots__ = ("_concealer", "_decode", "_gap", "_jitter", "push")
+    __slots__ = ("_clock_rate", "_concealer", "_decode", "_gap", "_jitter", "push")
 
     def __init__(self, codec: Codec) -> None:
         frame = codec.clock_rate * FRAME_MS // 1000
         self._jitter = JitterBuffer(frame, codec.clock_rate, TARGET_MS, codec.silence[:1])
+        self._clock_rate = codec.clock_rate
         self._concealer = Concealer(codec.sample_rate)
         self._decode = codec.new_decoder()
         self._gap = Gap.SILENCE
@@ -29,6 +30,11 @@ class Hearing:
     def late(self) -> int:
         """Packets that came too late to be played."""
         return self._jitter.late
+
+    @property
+    def buffer_ms(self) -> float:
+        """How long packets are held."""
+        return self._jitter.target * 1000 / self._clock_rate
 
     def next_payload(self, now: float) -> bytes | None:
         """The wire payload of this tick, None when there is none; once per tick."""

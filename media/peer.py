@@ -22,6 +22,7 @@ class Peer:
         "_lock",
         "_lost_before",
         "_report_due",
+        "_runs_before",
         "destination",
         "heard_at",
         "received",
@@ -36,7 +37,7 @@ class Peer:
         self.reception: Reception | None = None
         self.received = 0
         self._clock_rate = clock_rate
-        self._lost_before = 0
+        self._lost_before = self._runs_before = 0
         self._report_due = now + reports.interval_s(first=True)
         self.move(signalled)
         self.expect(now)
@@ -72,6 +73,7 @@ class Peer:
         """A new SSRC is heard."""
         if self.reception is not None:
             self._lost_before += max(0, self.reception.lost)
+            self._runs_before += self.reception.runs
         self.reception = Reception(ssrc, sequence, self._clock_rate)
         return self.reception
 
@@ -103,6 +105,11 @@ class Peer:
         """Packets that never came, of all SSRCs."""
         now = self.reception.lost if self.reception is not None else 0
         return max(0, self._lost_before + now)
+
+    @property
+    def loss_runs(self) -> int:
+        """In how many runs they were lost, at most."""
+        return self._runs_before + (self.reception.runs if self.reception is not None else 0)
 
     @property
     def jitter_ms(self) -> float:

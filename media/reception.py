@@ -14,7 +14,10 @@ MAX_MISORDER: Final = 100
 
 
 class Reception:
-    """Statistics of the packets of one SSRC."""
+    """Statistics of the packets of one SSRC.
+
+    `runs` counts the gaps in the sequence, which are runs of lost packets when nothing is out of order.
+    """
 
     __slots__ = (
         "_base",
@@ -27,6 +30,7 @@ class Reception:
         "_sane",
         "_transit",
         "received",
+        "runs",
         "ssrc",
     )
 
@@ -39,7 +43,7 @@ class Reception:
         self._begin(sequence)
 
     def _begin(self, sequence: int) -> None:
-        self.received = 0
+        self.received = self.runs = 0
         self._base = self._highest = sequence
         self._cycles = 0
         self._restart = -1
@@ -52,6 +56,8 @@ class Reception:
         if ahead < MAX_DROPOUT:
             if sequence < self._highest:
                 self._cycles += SEQUENCE_MASK + 1
+            if ahead > 1:
+                self.runs += 1
             self._highest = sequence
         elif ahead <= SEQUENCE_MASK + 1 - MAX_MISORDER:
             if sequence != self._restart:
