@@ -36,7 +36,7 @@ class CallMedia:
         self.stream: Final = stream
         self._has_stream = not waiting
         self._preferred: Final = codecs[0]
-        self._offers: Final = OfferAnswer(
+        self._offers = OfferAnswer(
             address, self.stream.local_port, codecs, session_id=secrets.randbits(31)
         )
         self._connected: Negotiated | None = None
@@ -56,6 +56,18 @@ class CallMedia:
     def offer(self, direction: Direction | None = None) -> bytes:
         """Our offer; raises `OfferPending`."""
         return self._offers.make_offer(direction).to_bytes()
+
+    def refresh(self) -> bytes:
+        """Our last description once more, as an offer that changes nothing; raises `OfferPending`."""
+        return self._offers.repeat_offer().to_bytes()
+
+    def fork(self) -> OfferAnswer:
+        """What stands between us and one more party that may answer our offer; see `follow`."""
+        return self._offers.fork()
+
+    def follow(self, party: OfferAnswer) -> None:
+        """From here on it is this party that we negotiate with: the fork that is heard, or has answered."""
+        self._offers = party
 
     def withdraw(self) -> None:
         """Our offer was refused: what was agreed before holds on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sip.message import Request, Response
+from sip.refusal import Refused
 from sip.trunks import Trunk
 
 METHODS: Final = (
@@ -29,6 +30,9 @@ EARLY_END: Final = "199"
 """RFC 6228: we understand that one fork of a call ended."""
 
 
+_KNOWN: Final = frozenset((REL100, TIMER, REPLACES, EARLY_END))
+
+
 def tags(trunk: Trunk) -> tuple[str, ...]:
     """The option tags of what we do on that trunk."""
     reliable = () if trunk.rel100 == "off" else (REL100,)
@@ -41,10 +45,19 @@ def supported(trunk: Trunk) -> str:
     return ", ".join(tags(trunk))
 
 
-def unknown(request: Request, trunk: Trunk) -> list[str]:
-    """What the request requires and we do not do on that trunk: answer it with 420, naming these."""
+def unknown(request: Request) -> list[str]:
+    """What the request requires and nobody here knows: answer it with 420, naming these."""
+    return [tag for tag in request.headers.get_all("Require") if tag.lower() not in _KNOWN]
+
+
+def demand(invite: Request, trunk: Trunk) -> None:
+    """Raises `Refused` where an INVITE requires what its trunk switched off, or cannot do what that wants."""
     ours = tags(trunk)
-    return [tag for tag in request.headers.get_all("Require") if tag.lower() not in ours]
+    off = [tag for tag in invite.headers.get_all("Require") if tag.lower() not in ours]
+    if off:
+        raise Refused("an extension that is off", 420, (("Unsupported", ", ".join(off)),))
+    if trunk.rel100 == "required" and not supports(invite, REL100):
+        raise Refused("reliable provisional responses are required", 421, (("Require", REL100),))
 
 
 def requires(message: Request | Response, tag: str) -> bool:

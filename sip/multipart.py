@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from sip.message import Message
 from sip.params import param, parse_params
+from sip.refusal import Refused
 
 SDP: Final = "application/sdp"
 
@@ -15,12 +17,23 @@ _MAX_HEAD: Final = 4096
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 
 
-class MultipartError(ValueError):
-    """The body is not what its Content-Type says (400 Bad Request)."""
+class MultipartError(Refused):
+    """The body is not what its Content-Type says."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 400)
 
 
-class NoSdp(Exception):
-    """The body holds nothing that we understand (415 Unsupported Media Type)."""
+class NoSdp(Refused):
+    """The body holds nothing that we understand."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 415, (("Accept", SDP),))
+
+
+def sdp_in(message: Message) -> bytes:
+    """As `sdp_of`, for a message."""
+    return sdp_of(message.headers.get("Content-Type"), message.body)
 
 
 def sdp_of(content_type: str | None, body: bytes) -> bytes:

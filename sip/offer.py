@@ -7,6 +7,7 @@ refused re-INVITE) is withdrawn, and what was agreed before holds on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
@@ -117,6 +118,23 @@ class OfferAnswer:
         media[at : at + 1] = [ours]
         self._phase = _Phase.OFFERED
         return self._describe(media)
+
+    def repeat_offer(self) -> SessionDescription:
+        """What we described last, unchanged, as an offer: it refreshes the session (RFC 4028 7.4).
+
+        Raises `OfferPending`.
+        """
+        if self._local is None:
+            return self.make_offer()
+        if self._phase is _Phase.OFFERED:
+            raise OfferPending("our offer is still without an answer")
+        self._agreed = _Agreed(self._phase, self._local, self._wanted)
+        self._phase = _Phase.OFFERED
+        return self._local
+
+    def fork(self) -> OfferAnswer:
+        """The same state once more, for another party that may answer our offer (RFC 3261 13.2.2.4)."""
+        return copy(self)
 
     def withdraw(self) -> None:
         """Our offer was refused, or never answered: what was agreed before holds on."""

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from sip.extensions import TIMER, supports
 from sip.message import Request, Response
 from sip.params import param, parse_params
+from sip.refusal import Refused
 from sip.trunks import Side
 
 MIN_SE_S: Final = 90
@@ -19,16 +20,19 @@ _LEAST_S: Final = 10
 """A peer that breaks the rule above is taken at its word down to this, and no further."""
 _GRACE_S: Final = 32.0
 _RETRY_S: Final = 5.0
+_RAISES: Final = 4
+"""How often a peer may ask for a longer interval."""
 _SECONDS: Final = re.compile("[0-9]{1,10}")
 
 Fields = tuple[tuple[str, str], ...]
 _Role = Literal["uac", "uas"]
 
 
-class IntervalTooSmall(Exception):
-    """The interval asked for is shorter than ours may be: answer with 422 and `Min-SE` (RFC 4028 9)."""
+class IntervalTooSmall(Refused):
+    """The interval asked for is shorter than ours may be (RFC 4028 9)."""
 
-    fields: Final[Fields] = (("Min-SE", str(MIN_SE_S)),)
+    def __init__(self) -> None:
+        super().__init__("the session interval is too small", 422, (("Min-SE", str(MIN_SE_S)),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class SessionTimer:
         self._wanted_s: Final = max(wanted_s, MIN_SE_S) if wanted_s else 0
         self._wanted_refresher: Final = refresher
         self._min_s = MIN_SE_S
+        self._raises = 0
         self.terms: Terms | None = None
         self._refresh_at: float | None = None
         self._expire_at = 0.0
@@ -103,8 +108,9 @@ class SessionTimer:
         except ValueError:
             return False
         asked = max(self._wanted_s if self.terms is None else self.terms.expires_s, self._min_s)
-        if not self._wanted_s or floor <= asked:
+        if not self._wanted_s or floor <= asked or self._raises >= _RAISES:
             return False
+        self._raises += 1
         self._min_s = floor
         return True
 
@@ -178,6 +184,11 @@ class SessionTimer:
             self._refresh_at = now + max(_RETRY_S, self.terms.expires_s / 8)
             return Due.REFRESH
         return None
+
+    def retry(self, at: float) -> None:
+        """Our refresh met another change of the session, or a peer without UPDATE: again at that time."""
+        if self._refresh_at is not None:
+            self._refresh_at = at
 
     def stop(self) -> None:
         """The call is over."""
