@@ -15,20 +15,26 @@ class Keepalive:
 
 
 class Framer:
-    """Cuts a byte stream into messages by Content-Length (RFC 3261 18.3)."""
+    """Cuts a byte stream into messages by Content-Length (RFC 3261 18.3).
 
-    __slots__ = ("_buffer", "_scanned")
+    `lost` says why the stream can be followed no further (the end of a message cannot be known, or it is too
+    long): then close the connection.
+    """
+
+    __slots__ = ("_buffer", "_scanned", "lost")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._scanned = 0
+        self.lost: ParseError | None = None
 
     def feed(self, data: bytes) -> list[Message | Keepalive | ParseError]:
         """Takes the next bytes and gives the messages that are complete.
 
-        A message that is bad, but whose end is known, stands in the list as its `ParseError`. Raises
-        `ParseError` when the end of a message cannot be known or it is too long: then close the connection.
+        A message that is bad, but whose end is known, stands in the list as its `ParseError`.
         """
+        if self.lost is not None:
+            return []
         self._buffer += data
         found: list[Message | Keepalive | ParseError] = []
         while self._buffer:
@@ -36,11 +42,23 @@ class Framer:
                 if not self._skip_line_ends(found):
                     break
                 continue
-            item = self._next()
+            try:
+                item = self._next()
+            except ParseError as error:
+                self.lost = error
+                self._buffer.clear()
+                break
             if item is None:
                 break
             found.append(item)
         return found
+
+    def take_pong(self) -> bool:
+        """Takes a single CRLF that nothing follows: for who has pinged, the answer (RFC 5626 4.4.1)."""
+        if self._buffer != b"\r\n":
+            return False
+        self._buffer.clear()
+        return True
 
     def _skip_line_ends(self, found: list[Message | Keepalive | ParseError]) -> bool:
         """Drops line ends before a message; False when a second CRLF may still follow the first."""

@@ -82,10 +82,9 @@ def sip_stream(data: bytes) -> None:
 
 def _framed(chunks: Iterable[bytes]) -> list[str]:
     framer, found = Framer(), list[str]()
-    with suppress(ParseError):
-        for chunk in chunks:
-            found += [type(item).__name__ for item in framer.feed(chunk)]
-    return found
+    for chunk in chunks:
+        found += [type(item).__name__ for item in framer.feed(chunk)]
+    return [*found, str(framer.lost)]
 
 
 def uri(data: bytes) -> None:
