@@ -33,6 +33,7 @@ _ENGINE_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 _COMMIT_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
 _JITTER_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 _LOSS: Final = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
+_MOS: Final = (1.5, 2.0, 2.5, 3.0, 3.25, 3.5, 3.75, 4.0, 4.1, 4.2, 4.3, 4.4, 4.5)
 _LENGTH_S: Final = (5, 15, 30, 60, 120, 300, 600, 1200, 1800)
 
 _OUTCOMES: Final = frozenset(cause.value for cause in Cause) | {"interrupted"}
@@ -68,6 +69,7 @@ class Metrics:
         self._lateness = gauge("rtp_lateness_seconds", "Worst lateness of the media plane of late")
         self._jitter = histogram("rtp_jitter_seconds", "Interarrival jitter of a call (RFC 3550)", _JITTER_S)
         self._loss = histogram("rtp_loss_ratio", "Share of a call's expected packets that were lost", _LOSS)
+        self._mos = histogram("call_mos", "Mean opinion score of a call (ITU-T G.107)", _MOS, "heard_by")
         self._engine = histogram("engine_seconds", "To an engine's first output", _ENGINE_S, "kind", "engine")
         self._engine_failures = counter(
             "engine_failures", "Engine calls that failed or were late", "kind", "engine"
@@ -173,6 +175,10 @@ class Metrics:
         if expected > 0:
             self._jitter.observe(quality.jitter_ms / 1000)
             self._loss.observe(max(quality.packets_lost, 0) / expected)
+        if quality.mos is not None:
+            self._mos.labels("us").observe(quality.mos)
+        if quality.remote_mos is not None:
+            self._mos.labels("far_end").observe(quality.remote_mos)
 
 
 def _total(totals: Callable[[], Totals], name: str) -> float:

@@ -46,6 +46,9 @@ _REPORT: Final[dict[str, JsonValue]] = {
         "remote_lost": 0,
         "remote_jitter_ms": 2.4,
         "rtt_ms": 38.0,
+        "buffer_ms": 40.0,
+        "mos": 4.39,
+        "remote_mos": 4.41,
     },
     "recording": f"/api/voice/calls/{_ID}/recording",
 }
@@ -150,7 +153,7 @@ class Event(BaseModel):
 
 
 class QualityReport(BaseModel):
-    """What the network did to the media."""
+    """What the network did to the media. Calls of earlier releases have no `buffer_ms` and no scores."""
 
     packets_sent: int
     packets_received: int
@@ -160,6 +163,13 @@ class QualityReport(BaseModel):
     remote_lost: int
     remote_jitter_ms: float
     rtt_ms: float | None
+    buffer_ms: float = Field(0.0, description="What the jitter buffer held, in milliseconds")
+    mos: float | None = Field(
+        None, description="What the far end's voice was worth here, 1 to 4.5 (ITU-T G.107)"
+    )
+    remote_mos: float | None = Field(
+        None, description="The same of our voice at the far end, by its RTCP reports"
+    )
 
 
 class CallReport(Call):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -48,6 +49,14 @@ async def test_a_call_is_told_whole(api: httpx.AsyncClient, ended: str) -> None:
     assert body["recording"] == f"{CALLS}/{ended}/recording"
     (event,) = body["events"]
     assert (event["seq"], event["kind"], event["data"]) == (1, "heard", {"text": "हाँ"})
+
+
+def test_a_record_of_an_earlier_release_has_no_scores() -> None:
+    before = asdict(Quality(packets_sent=7, mos=4.4))
+    for name in ("buffer_ms", "mos", "remote_mos"):
+        del before[name]
+    told = models.QualityReport.model_validate(before)
+    assert (told.packets_sent, told.buffer_ms, told.mos, told.remote_mos) == (7, 0.0, None, None)
 
 
 async def test_a_live_call_tells_its_step_and_quality(api: httpx.AsyncClient) -> None:

@@ -30,7 +30,9 @@ def test_a_call_from_beginning_to_end() -> None:
     assert value(metrics, "ivr_calls_active", direction="inbound") == 2
     metrics.observe_setup("inbound", 0.012)
     metrics.observe_key(0.021)
-    quality = Quality(packets_sent=500, packets_received=396, packets_lost=4, jitter_ms=3.0)
+    quality = Quality(
+        packets_sent=500, packets_received=396, packets_lost=4, jitter_ms=3.0, mos=4.27, remote_mos=3.9
+    )
     metrics.call_ended("inbound", "vendor-order", "normal", answered_s=8.0, quality=quality)
 
     assert value(metrics, "ivr_calls_active", direction="inbound") == 1
@@ -40,6 +42,9 @@ def test_a_call_from_beginning_to_end() -> None:
     assert value(metrics, "ivr_rtp_loss_ratio_bucket", le="0.005") == 0
     assert value(metrics, "ivr_rtp_loss_ratio_bucket", le="0.01") == 1
     assert value(metrics, "ivr_rtp_jitter_seconds_sum") == 0.003
+    assert value(metrics, "ivr_call_mos_bucket", heard_by="us", le="4.2") == 0
+    assert value(metrics, "ivr_call_mos_bucket", heard_by="us", le="4.3") == 1
+    assert value(metrics, "ivr_call_mos_sum", heard_by="far_end") == 3.9
 
 
 def test_the_targets_are_bounds_of_buckets() -> None:
