@@ -36,9 +36,7 @@ class CallMedia:
         self.stream: Final = stream
         self._has_stream = not waiting
         self._preferred: Final = codecs[0]
-        self._offers = OfferAnswer(
-            address, self.stream.local_port, codecs, session_id=secrets.randbits(31)
-        )
+        self._offers = OfferAnswer(address, self.stream.local_port, codecs, session_id=secrets.randbits(31))
         self._connected: Negotiated | None = None
 
     @property
@@ -52,6 +50,11 @@ class CallMedia:
         """Whether we may not send: the far end put us on hold."""
         agreed = self._offers.negotiated
         return agreed is not None and not agreed.direction.send
+
+    @property
+    def offering(self) -> bool:
+        """Whether an offer of ours waits for its answer."""
+        return self._offers.offering
 
     def offer(self, direction: Direction | None = None) -> bytes:
         """Our offer; raises `OfferPending`."""
