@@ -57,6 +57,10 @@ class ClientTransaction:
             self._host.emit(Unreachable(self))
             self.end(now)
 
+    def quiet(self) -> None:
+        """Repeats the request no more, but still takes its answers."""
+        self._host.timers.cancel(self._resend)
+
     def end(self, now: float) -> None:
         """Forgets the transaction, in whatever state."""
         if self.state is not ClientState.TERMINATED:

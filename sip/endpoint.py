@@ -6,24 +6,25 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from sip.client_transactions import ClientTransaction
-from sip.hop import Address, Hop, Transport
+from sip.health import Health
+from sip.hop import Address, Hop
+from sip.locate import DEFAULT_PORTS, NoPlace, Place
 from sip.message import Message, ParseError, Request, Response, Via, response_to
 from sip.outputs import Acked, Ended, Output, Requested, Responded, TimedOut, Transmit, Unacked, Unreachable
 from sip.privacy import masked
 from sip.resolver import Resolver
 from sip.server_transactions import ServerTransaction
 from sip.timers import Action, Timer, TimerHeap, Timing
+from sip.tls import ClientTls, ServerTls, TlsPeer
 from sip.transactions import MAGIC_COOKIE, TransactionLayer
 from sip.transports import Transports
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
-
-DEFAULT_PORT: Final = 5060
 
 OnResponse = Callable[[ClientTransaction, int, Response | None], None]
 """Takes a response to our request. Without one the status is ours: 408 no answer came, 503 not sendable."""
@@ -47,20 +48,32 @@ class Core(Protocol):
     def unacked(self, server: ServerTransaction) -> None:
         """No ACK came for our 2xx."""
 
+    def tls_towards(self, host: str) -> ClientTls:
+        """How a peer of that address is to prove itself when we dial it."""
+
 
 class Endpoint:
     """Sends and receives requests and responses, and keeps the time, for one user agent."""
 
     def __init__(
-        self, core: Core, listen: list[str], advertise: str | None, user_agent: str, timing: Timing
+        self,
+        core: Core,
+        listen: list[str],
+        advertise: str | None,
+        user_agent: str,
+        timing: Timing,
+        *,
+        tls: ServerTls | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self._core: Final = core
         self.timing: Final = timing
         self.user_agent: Final = user_agent
         self.timers: Final = TimerHeap()
         self.layer: Final = TransactionLayer(timing, self.timers)
-        self.transports: Final = Transports(self, listen, advertise=advertise)
-        self._resolver: Final = Resolver()
+        self.transports: Final = Transports(self, listen, advertise=advertise, tls=tls)
+        self.health: Final = Health()
+        self._resolver: Final = resolver or Resolver()
         self._handlers: dict[ClientTransaction, OnResponse] = {}
         self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
@@ -71,7 +84,7 @@ class Endpoint:
     # Life
 
     async def start(self) -> None:
-        """Binds the sockets; raises OSError that names the address."""
+        """Binds the sockets; raises OSError or ValueError that names the address or certificate file."""
         self._loop = asyncio.get_running_loop()
         await self.transports.start()
 
@@ -80,6 +93,7 @@ class Endpoint:
         for task in list(self._lookups):
             task.cancel()
         await asyncio.gather(*self._lookups, return_exceptions=True)
+        await self._resolver.close()
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
@@ -182,22 +196,28 @@ class Endpoint:
         if near is not None and self.transports.connected(near):
             then(near)
             return
-        address = self._resolver.known(uri.host)
-        if address is not None:
-            hop = self._hop(uri, address, near) or near
-            if hop is not None:
-                then(hop)
+        try:
+            places = self._resolver.known(
+                uri, self.transports.reach(), None if near is None else near.transport
+            )
+        except NoPlace as error:
+            log.info("no way to a SIP route: %s", masked(error))
+            places = ()
+        if places is None:
+            task = self._running.create_task(self._route_later(uri, near, then))
+            self._lookups.add(task)
+            task.add_done_callback(self._lookups.discard)
             return
-        task = self._running.create_task(self._route_later(uri, near, then))
-        self._lookups.add(task)
-        task.add_done_callback(self._lookups.discard)
+        self._route_to(uri, places, near, then)
 
-    async def resolve(self, uri: Uri) -> Hop:
-        """The hop to a URI; raises OSError when it has no address, or we no socket for it."""
-        hop = self._hop(uri, await self._resolver.lookup(uri.host), None)
-        if hop is None:
-            raise OSError(f"no listening address of ours can reach {uri.host_port}")
-        return hop
+    async def targets(self, uri: Uri, tls: ClientTls) -> list[Hop]:
+        """The hops to a URI, in the order in which they are to be tried (RFC 3263), those that failed lately
+        last; raises OSError when it has no address, or we no socket for it."""
+        places = await self._resolver.find(uri, self.transports.reach())
+        hops = self._hops(uri, places, tls, None)
+        if not hops:
+            raise NoPlace(f"no listening address of ours can reach {uri.host_port}")
+        return self.health.ordered(hops, self.now())
 
     def shown(self, hop: Hop) -> Address:
         """The address of ours that the neighbour is told."""
@@ -207,7 +227,7 @@ class Endpoint:
         """Our Contact towards a neighbour."""
         host, port = self.shown(hop)
         params = () if hop.transport == "UDP" else (("transport", hop.transport.lower()),)
-        return f"<{Uri('sip', user or None, host, port, params)}>"
+        return f"<{Uri('sip', user or None, host, port or None, params)}>"
 
     # From the transports
 
@@ -228,9 +248,20 @@ class Endpoint:
         if self._loop is not None:
             self._loop.call_soon(self._report_unreachable, hop)
 
+    def disconnected(self, hop: Hop) -> None:
+        if self._loop is not None:
+            self._loop.call_soon(self._report_disconnected, hop)
+
+    def tls_towards(self, host: str) -> ClientTls:
+        return self._core.tls_towards(host)
+
     def _report_unreachable(self, hop: Hop) -> None:
         if self._loop is not None:
             self._perform(self.layer.unreachable(hop, self.now()))
+
+    def _report_disconnected(self, hop: Hop) -> None:
+        if self._loop is not None:
+            self._perform(self.layer.disconnected(hop, self.now()))
 
     def _complain(self, error: ParseError, hop: Hop) -> None:
         """Malformed, but complete enough for an answer: without a transaction, so that nothing is kept."""
@@ -325,26 +356,44 @@ class Endpoint:
     def _stamp(self, request: Request, hop: Hop) -> None:
         host, port = self.shown(hop)
         params = (("branch", new_branch()), ("rport", None))
-        request.headers.prepend("Via", str(Via(hop.transport, host, port, params)))
+        request.headers.prepend("Via", str(Via(hop.transport, host, port or None, params)))
         request.headers.add("User-Agent", self.user_agent)
 
-    def _hop(self, uri: Uri, address: str, near: Hop | None) -> Hop | None:
-        asked = "TLS" if uri.scheme == "sips" else (uri.param("transport") or "").upper()
-        if asked not in ("", "UDP", "TCP"):
-            return near  # what we do not speak can only be reached the way it came
-        transport: Transport | None = "UDP" if asked == "UDP" else "TCP" if asked == "TCP" else None
-        if transport is None and near is not None:
-            transport = near.transport
-        return self.transports.hop_to(Address(address, uri.port or DEFAULT_PORT), transport)
+    def _hops(self, uri: Uri, places: Iterable[Place], tls: ClientTls, near: Hop | None) -> list[Hop]:
+        name = uri.host
+        if near is not None and near.tls is not None and _is_address(name):
+            name = near.tls.name  # an address in a Contact names nobody: it must be who the dialog is with
+        peer = TlsPeer.at(tls, name)
+        found = (self.transports.hop_to(address, transport, peer) for transport, address in places)
+        return [hop for hop in found if hop is not None]
+
+    def _route_to(
+        self, uri: Uri, places: Sequence[Place], near: Hop | None, then: Callable[[Hop], None]
+    ) -> None:
+        if near is None:
+            tls = ClientTls()
+        else:
+            tls = self.tls_towards(near.remote.host) if near.tls is None else near.tls.settings
+        hops = self.health.ordered(self._hops(uri, places, tls, near), self.now())
+        hop = hops[0] if hops else near
+        if near is not None and near.transport != "TLS" and hop is not None and hop.transport == "TLS":
+            hop = near  # providers write inner doors of theirs into a plain dialog: back the way it came
+        if hop is not None:
+            then(hop)
 
     async def _route_later(self, uri: Uri, near: Hop | None, then: Callable[[Hop], None]) -> None:
-        hop: Hop | None = near
+        places: Sequence[Place] = ()
         try:
-            hop = self._hop(uri, await self._resolver.lookup(uri.host), near) or near
+            places = await self._resolver.find(
+                uri, self.transports.reach(), None if near is None else near.transport
+            )
         except OSError as error:
-            log.info("no address for a SIP route: %s", error)
-        if hop is not None:
-            self._guard(then, hop)
+            log.info("no address for a SIP route: %s", masked(error))
+        self._guard(self._route_to, uri, places, near, then)
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _reply_hop(request: Request, hop: Hop) -> Hop:
@@ -359,7 +408,8 @@ def _reply_hop(request: Request, hop: Hop) -> Hop:
         request.headers.replace_first("Via", str(via))
     if hop.transport == "UDP" and via.wants_rport:
         return hop
-    return Hop(hop.transport, Address(source.host, via.port or DEFAULT_PORT), hop.local, hop.connection)
+    port = via.port or DEFAULT_PORTS[hop.transport]
+    return Hop(hop.transport, Address(source.host, port), hop.local, hop.connection, hop.tls)
 
 
 def new_branch() -> str:

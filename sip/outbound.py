@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
 
 from media.leg import Cause, LegInfo, Party, Ringing
 from media.plane import RtpPlane
 from sip.acks import Acks
+from sip.attempts import Attempts
 from sip.authenticator import carried
 from sip.causes import cause_of, reason
 from sip.client_transactions import ClientTransaction
@@ -42,42 +44,49 @@ class OutboundLeg(SipLeg):
     def __init__(self, info: LegInfo, ties: Ties) -> None:
         super().__init__(info, ties)
         self._stage = _Stage.IDLE
-        self._client: ClientTransaction | None = None
+        self._attempts: Attempts | None = None
         self._acks: Final = Acks(self._endpoint)
         self._trusted: str | None = None
+        self._media_host = ""
         self._timer: Timer | None = None
         self._early: bool | None = None
         self._left_for = Cause.NORMAL
 
-    def place(self, target: Target, hop: Hop, plane: RtpPlane, ring_s: float) -> None:
-        """Sends the INVITE; raises `NoPorts`, or ValueError when it cannot be written.
+    def place(self, target: Target, hops: Sequence[Hop], plane: RtpPlane, ring_s: float) -> None:
+        """Sends the INVITE to the first hop, and to the others while nobody takes it; raises `NoPorts`, or
+        ValueError when it cannot be written.
 
         A leg that was ended meanwhile sends none.
         """
         if self._over:
             return
         endpoint = self._endpoint
-        address = endpoint.shown(hop)
-        self._media = self._open(plane, address.host)
-        caller = NameAddr("", Uri("sip", target.caller, address.host)).with_tag(new_tag())
-        headers = Headers()
-        headers.add("Max-Forwards", MAX_FORWARDS)
-        for route in target.routes:
-            headers.add("Route", route)
-        headers.add("From", str(caller))
-        headers.add("To", str(NameAddr("", target.uri)))
-        headers.add("Call-ID", secrets.token_hex(16))
-        headers.add("CSeq", "1 INVITE")
-        headers.add("Contact", endpoint.contact(hop, target.caller))
-        headers.add("Allow", ALLOW)
-        headers.add("Content-Type", "application/sdp")
-        for name, value in target.headers:
-            headers.add(name, value)
-        self._trusted = hop.remote.host
-        self._ties.sessions.trust(self._trusted)
-        self._stage = _Stage.CALLING
+        host = endpoint.shown(hops[0]).host
+        caller = NameAddr("", Uri("sip", target.caller, host)).with_tag(new_tag())
+        call_id = secrets.token_hex(16)
+
+        def invite(hop: Hop) -> Request:
+            cseq = 1 if self._client is None else self._client.request.cseq.number + 1
+            headers = Headers()
+            headers.add("Max-Forwards", MAX_FORWARDS)
+            for route in target.routes:
+                headers.add("Route", route)
+            headers.add("From", str(caller))
+            headers.add("To", str(NameAddr("", target.uri)))
+            headers.add("Call-ID", call_id)
+            headers.add("CSeq", f"{cseq} INVITE")
+            headers.add("Contact", endpoint.contact(hop, target.caller))
+            headers.add("Allow", ALLOW)
+            headers.add("Content-Type", "application/sdp")
+            for name, value in target.headers:
+                headers.add(name, value)
+            self._trust(hop.remote.host)
+            self._stage = _Stage.CALLING
+            return Request("INVITE", target.uri, headers, self._offer(plane, endpoint.shown(hop).host))
+
+        self._attempts = Attempts(endpoint, hops, invite, self._responded, self._stray)
         self._timer = endpoint.later(ring_s, lambda now: self.end(Cause.NO_ANSWER))
-        self._send(Request("INVITE", target.uri, headers, self._media.offer()), hop)
+        self._attempts.start()
 
     def fail(self, cause: Cause) -> None:
         """The call could not be placed at all."""
@@ -90,6 +99,8 @@ class OutboundLeg(SipLeg):
             super().end(cause)
             return
         proceeding = self._stage is _Stage.PROCEEDING
+        if self._attempts is not None:
+            self._attempts.stop()
         self._stage, self._left_for = _Stage.LEAVING, cause
         self._finish(Cause.CANCELLED if cause is Cause.NORMAL else cause, "us")
         if proceeding:
@@ -97,8 +108,24 @@ class OutboundLeg(SipLeg):
 
     # Responses to the INVITE
 
-    def _send(self, request: Request, hop: Hop) -> None:
-        self._client = self._endpoint.request(request, hop, self._responded)
+    @property
+    def _client(self) -> ClientTransaction | None:
+        return None if self._attempts is None else self._attempts.client
+
+    def _offer(self, plane: RtpPlane, host: str) -> bytes:
+        """Our offer towards a target, which may reach us at another address than the one before it."""
+        if self._media is None or host != self._media_host:
+            if self._media is not None:
+                self._media.close()
+            self._media, self._media_host = self._open(plane, host), host
+        else:
+            self._media.withdraw()
+        return self._media.offer()
+
+    def _stray(self, client: ClientTransaction, response: Response) -> None:
+        """A target that was given up answers after all."""
+        if not self._acks.repeat(response):
+            self._part(client, response, _dialog(client.request, response))
 
     def _responded(self, client: ClientTransaction, status: int, response: Response | None) -> None:
         if client is not self._client:
@@ -170,6 +197,10 @@ class OutboundLeg(SipLeg):
 
     def _dismiss(self, client: ClientTransaction, response: Response, dialog: Dialog) -> None:
         self._endpoint.timers.cancel(self._timer)
+        self._part(client, response, dialog)
+        self._untrust()
+
+    def _part(self, client: ClientTransaction, response: Response, dialog: Dialog) -> None:
         self._acks.send(client, response, dialog)
         bye = dialog.request("BYE", headers=(("Reason", reason(self._left_for)),))
 
@@ -177,7 +208,6 @@ class OutboundLeg(SipLeg):
             self._endpoint.request(bye, hop, lambda client, status, response: None)
 
         self._endpoint.route(dialog.next_hop, client.hop, found)
-        self._untrust()
 
     def _challenged(self, client: ClientTransaction, response: Response) -> bool:
         """Sends the INVITE again with credentials, when the trunk asks for them and it makes sense."""
@@ -187,7 +217,8 @@ class OutboundLeg(SipLeg):
         if proof is None:
             return False
         self._stage = _Stage.CALLING
-        self._send(_again(client.request, carried(client.request, proof)), client.hop)
+        assert self._attempts is not None
+        self._attempts.again(_again(client.request, carried(client.request, proof)))
         return True
 
     def _refused(self, status: int, *, heard: bool) -> None:
@@ -219,6 +250,11 @@ class OutboundLeg(SipLeg):
         self._endpoint.timers.cancel(self._timer)
         self._timer = None
         super()._finish(cause, by, code)
+
+    def _trust(self, host: str) -> None:
+        self._untrust()
+        self._trusted = host
+        self._ties.sessions.trust(host)
 
     def _untrust(self) -> None:
         if self._trusted is not None:

@@ -1,42 +1,73 @@
-"""SIP over connections: framing, reuse by address, idle close, and caps (RFC 3261 18)."""
+"""SIP over connections, plain or by TLS: reuse by neighbour, idle close, and caps (RFC 3261 18, 26.2)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+import ssl
 from itertools import count
-from typing import Final, cast
+from typing import Final
 
-from sip.framer import Framer, Keepalive
-from sip.hop import Address, Hop
-from sip.message import ParseError
-from sip.privacy import masked
+from sip.connection import Connection, Limits
+from sip.contexts import Contexts
+from sip.hop import Address, Hop, Neighbour
+from sip.tls import TlsPeer
 from sip.wire import Receiver, plain_address
 
 log = logging.getLogger(__name__)
 
 CONNECT_S: Final = 5.0
+"""How long dialling may take, the TLS handshake included."""
+HANDSHAKE_S: Final = 5.0
+"""How long the TLS handshake of a peer that dials us may take."""
+MAX_HANDSHAKES: Final = 100
 MAX_CONNECTIONS: Final = 1000
 MAX_BUFFERED: Final = 256 * 1024
 """Bytes that may wait to be sent on one connection; a peer that reads no more is given up."""
 IDLE_S: Final = 3600.0
 """Seconds without a message after which a connection is closed; longer than a call says nothing."""
+PING_S: Final = 29.0
+"""Pause between our pings; shorter than most NATs forget a connection."""
+PONG_S: Final = 10.0
+"""How long the answer to a ping may take (RFC 5626 4.4.1)."""
+
+_BACKLOG: Final = 128
+_SHUTDOWN_S: Final = 1.0
+_FAILURES: Final = 256
+_UNACKED_MS: Final = 20_000
+"""How long the kernel repeats what the peer does not acknowledge."""
 
 
-class TcpTransport:
-    """The connections of one listening socket, those that peers opened and our own."""
+class StreamTransport:
+    """The connections of one listening socket, those that peers opened and our own; with `contexts`, by TLS.
 
-    def __init__(self, receiver: Receiver, *, idle_s: float = IDLE_S, max_connections: int = MAX_CONNECTIONS):
+    A TLS transport may do without a socket: then nobody can dial us, and we can still dial.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        *,
+        contexts: Contexts | None = None,
+        idle_s: float = IDLE_S,
+        max_connections: int = MAX_CONNECTIONS,
+        ping_s: float = PING_S,
+        pong_s: float = PONG_S,
+    ):
         self._receiver: Final = receiver
+        self._contexts: Final = contexts
         self._idle_s: Final = idle_s
         self._max: Final = max_connections
-        self._by_id: dict[int, _Connection] = {}
-        self._by_remote: dict[Address, _Connection] = {}
-        self._dialling: dict[Address, _Dial] = {}
+        self._limits: Final = Limits(MAX_BUFFERED, ping_s, pong_s)
+        self._by_id: dict[int, Connection] = {}
+        self._by_neighbour: dict[Neighbour, Connection] = {}
+        self._dialling: dict[Neighbour, _Dial] = {}
+        self._failures: dict[Neighbour, str] = {}
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._ids = count(1)
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
         self.local = Address("", 0)
@@ -45,28 +76,40 @@ class TcpTransport:
         """Connections that are open."""
         return len(self._by_id)
 
-    async def start(self, sock: socket.socket) -> None:
-        """Listens on a bound socket."""
+    @property
+    def listens(self) -> bool:
+        return self._listener is not None
+
+    def start(self, listener: socket.socket | None, host: str = "") -> None:
+        """Listens on a bound socket; without one, only dials, from the address `host`.
+
+        Raises ValueError or OSError that names the certificate file.
+        """
         loop = asyncio.get_running_loop()
-        host, port = sock.getsockname()[:2]
-        self.local = Address(host, port)
-        self._server = await loop.create_server(lambda: _Connection(self, inbound=True), sock=sock)
+        self.local = Address(host, 0)
+        if listener is not None:
+            context = None if self._contexts is None else self._contexts.server()
+            self.local = Address(*listener.getsockname()[:2])
+            listener.listen(_BACKLOG)
+            self._listener = listener
+            self._accepting = loop.create_task(self._accept(listener, context))
         self._sweep = loop.call_later(self._idle_s / 4, self._close_idle)
 
     def send(self, data: bytes, hop: Hop) -> None:
-        """Sends on the hop's connection, else on one to its address, else on a new one."""
+        """Sends on the hop's connection, else on one to its neighbour, else on a new one."""
         connection = self._by_id.get(hop.connection) if hop.connection is not None else None
+        neighbour = hop.neighbour
         if connection is None:
-            connection = self._by_remote.get(hop.remote)
+            connection = self._by_neighbour.get(neighbour)
         if connection is not None:
             connection.send(data)
             return
-        dial = self._dialling.get(hop.remote)
+        dial = self._dialling.get(neighbour)
         if dial is None:
             if self._closed or len(self._by_id) + len(self._dialling) >= self._max:
                 self._receiver.unreachable(hop)
                 return
-            dial = self._dialling[hop.remote] = _Dial(hop)
+            dial = self._dialling[neighbour] = _Dial(hop)
             dial.task = asyncio.get_running_loop().create_task(self._dial(dial))
         if not dial.hold(data):
             self._receiver.unreachable(hop)
@@ -75,17 +118,22 @@ class TcpTransport:
         """Whether the hop's own connection is open."""
         return hop.connection is not None and hop.connection in self._by_id
 
+    def failure(self, hop: Hop) -> str | None:
+        """Why the neighbour could not be dialled last; None when it could, or was not tried."""
+        return self._failures.get(hop.neighbour)
+
     async def close(self) -> None:
         """Closes listener and connections; what was written is still flushed for a moment."""
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        if self._server is not None:
-            self._server.close()
-        dials = [dial.task for dial in self._dialling.values() if dial.task is not None]
-        for task in dials:
+        tasks = [dial.task for dial in self._dialling.values() if dial.task is not None]
+        tasks += [*self._handshakes, *([] if self._accepting is None else [self._accepting])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*dials, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
         for connection in list(self._by_id.values()):
             connection.close()
         for _ in range(30):
@@ -98,29 +146,38 @@ class TcpTransport:
 
     # Called by connections.
 
-    def opened(self, connection: _Connection) -> bool:
-        """Takes a connection in; False when it is not wanted."""
-        peer = connection.peer
-        if self._closed or (connection.inbound and not self._receiver.known(peer.host)):
-            return False
-        if len(self._by_id) >= self._max:
-            log.warning("a SIP connection was refused: %d are open", len(self._by_id))
-            return False
-        connection.hop = Hop("TCP", peer, self.local, next(self._ids))
-        assert connection.hop.connection is not None
-        self._by_id[connection.hop.connection] = connection
-        self._by_remote[peer] = connection
-        return True
-
-    def lost(self, connection: _Connection) -> None:
-        if connection.hop is not None and connection.hop.connection is not None:
-            self._by_id.pop(connection.hop.connection, None)
-            if self._by_remote.get(connection.peer) is connection:
-                del self._by_remote[connection.peer]
-
     @property
     def receiver(self) -> Receiver:
         return self._receiver
+
+    def opened(self, connection: Connection) -> Hop | None:
+        peer = connection.peer
+        if self._closed or len(self._by_id) >= self._max:
+            log.warning("a SIP connection was refused: %d are open", len(self._by_id))
+            return None
+        number = next(self._ids)
+        tls = connection.tls
+        if self._contexts is None:
+            hop = Hop("TCP", peer, self.local, number)
+        else:
+            if tls is None:  # should this connection end, the peer must be dialled as its trunk wants it
+                tls = TlsPeer.at(self._receiver.tls_towards(peer.host), peer.host)
+            hop = Hop("TLS", peer, self.local, number, tls)
+        self._by_id[number] = connection
+        self._by_neighbour[hop.neighbour] = connection
+        return hop
+
+    def closed(self, connection: Connection) -> None:
+        hop = connection.hop
+        if hop is None or hop.connection is None:
+            return
+        self._by_id.pop(hop.connection, None)
+        if self._by_neighbour.get(hop.neighbour) is connection:
+            del self._by_neighbour[hop.neighbour]
+        if not self._closed:
+            self._receiver.disconnected(hop)
+
+    # Within
 
     def _close_idle(self) -> None:
         loop = asyncio.get_running_loop()
@@ -130,23 +187,80 @@ class TcpTransport:
                 connection.close()
         self._sweep = loop.call_later(self._idle_s / 4, self._close_idle)
 
-    async def _dial(self, dial: _Dial) -> None:
-        remote = dial.hop.remote
+    async def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        """Takes connections in. Strangers, and what is too much, are dropped before they cost a handshake."""
         loop = asyncio.get_running_loop()
-        ours = None if self.local.host in ("0.0.0.0", "::") else (self.local.host, 0)
+        while True:
+            try:
+                sock, name = await loop.sock_accept(listener)
+            except OSError as error:  # no file descriptors left, most likely
+                log.error("SIP connections cannot be taken: %s", error)
+                await asyncio.sleep(1.0)
+                continue
+            full = len(self._by_id) + len(self._handshakes) >= self._max
+            if full or len(self._handshakes) >= MAX_HANDSHAKES or not self._receiver.known(_host(name)):
+                sock.close()
+                continue
+            task = loop.create_task(self._take(sock, context))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _take(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
+        patience = None if context is None else HANDSHAKE_S
+        try:
+            _persist(sock)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(self, self._limits, inbound=True),
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=patience,
+                ssl_shutdown_timeout=None if context is None else _SHUTDOWN_S,
+            )
+        except OSError as error:
+            sock.close()
+            log.info("a SIP connection came to nothing: %s", _why(error))
+        except asyncio.CancelledError:
+            sock.close()
+            raise
+
+    async def _dial(self, dial: _Dial) -> None:
+        hop = dial.hop
+        tls = hop.tls if self._contexts is not None else None
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self, inbound=False), remote.host, remote.port, local_addr=ours
-                )
-        except OSError as error:
-            log.info("no SIP connection to %s port %d: %s", remote.host, remote.port, error)
-            self._receiver.unreachable(dial.hop)
+                connection = await self._connect(hop.remote, tls)
+        except (OSError, ValueError) as error:  # ValueError: a name that no certificate can carry
+            why = _why(error)
+            log.info("no SIP connection to %s port %d: %s", *hop.remote, why)
+            if len(self._failures) >= _FAILURES:
+                self._failures.clear()
+            self._failures[hop.neighbour] = why
+            self._receiver.unreachable(hop)
         else:
+            self._failures.pop(hop.neighbour, None)
             for data in dial.waiting:
                 connection.send(data)
         finally:
-            del self._dialling[remote]
+            del self._dialling[hop.neighbour]
+
+    async def _connect(self, remote: Address, tls: TlsPeer | None) -> Connection:
+        loop = asyncio.get_running_loop()
+        ours = None if self.local.host in ("0.0.0.0", "::", "") else (self.local.host, 0)
+        context = None
+        if self._contexts is not None:
+            if tls is None:
+                raise OSError("nothing says how the peer proves itself")
+            context = self._contexts.client(tls.settings)
+        _, connection = await loop.create_connection(
+            lambda: Connection(self, self._limits, inbound=False, tls=tls),
+            remote.host,
+            remote.port,
+            local_addr=ours,
+            ssl=context,
+            server_hostname=tls.name if context is not None and tls is not None else None,
+            ssl_shutdown_timeout=None if context is None else _SHUTDOWN_S,
+        )
+        return connection
 
 
 class _Dial:
@@ -168,65 +282,22 @@ class _Dial:
         return True
 
 
-class _Connection(asyncio.Protocol):
-    """One stream of messages."""
+def _host(name: tuple[object, ...]) -> str:
+    return plain_address(name).host
 
-    def __init__(self, owner: TcpTransport, *, inbound: bool) -> None:
-        self._owner: Final = owner
-        self.inbound: Final = inbound
-        self._framer: Final = Framer()
-        self._transport: asyncio.Transport | None = None
-        self._time: Callable[[], float] = asyncio.get_running_loop().time
-        self.used_at = self._time()
-        self.peer = Address("", 0)
-        self.hop: Hop | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-        name = transport.get_extra_info("peername")
-        if name is not None:
-            self.peer = plain_address(name)
-        if name is None or not self._owner.opened(self):
-            self._transport.abort()
+def _persist(sock: socket.socket) -> None:
+    """Lets a dead peer be noticed in seconds; by itself, the kernel tries for a quarter of an hour."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKED_MS)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.lost(self)
 
-    def data_received(self, data: bytes) -> None:
-        if self.hop is None:
-            return
-        receiver = self._owner.receiver
-        try:
-            items = self._framer.feed(data)
-        except ParseError as error:
-            log.info("a SIP connection was closed: %s", masked(error))
-            self.close()
-            return
-        if items:
-            self.used_at = self._time()
-        for item in items:
-            if isinstance(item, Keepalive):
-                self.send(b"\r\n")
-            else:
-                receiver.received(item, self.hop)
-
-    def send(self, data: bytes) -> None:
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if transport.get_write_buffer_size() + len(data) > MAX_BUFFERED:
-            log.warning("a SIP connection was given up: its peer does not read")
-            transport.abort()
-            if self.hop is not None:
-                self._owner.receiver.unreachable(self.hop)
-            return
-        self.used_at = self._time()
-        transport.write(data)
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+def _why(error: Exception) -> str:
+    """In words, without the places in the source that OpenSSL adds."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"the TLS handshake failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Certificates: what we show, and whose we accept."""
+"""Certificates: what we show, and whose we accept. Pure."""
 
 from __future__ import annotations
 
@@ -26,3 +26,20 @@ class ServerTls:
     key: str
     ca: str | None = None
     client_certificate: Literal["none", "optional", "required"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPeer:
+    """Whom we expect at the other end of a connection that we dial.
+
+    `name` is the SIP domain (or IP address) that the certificate must carry (RFC 5922 7.1), and the server
+    name that we ask for (SNI, RFC 6066 3).
+    """
+
+    settings: ClientTls
+    name: str
+
+    @classmethod
+    def at(cls, settings: ClientTls, host: str) -> TlsPeer:
+        """Whom to expect where `host` stands in the URI."""
+        return cls(settings, settings.server_name or host)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from sip.client_transactions import ClientTransaction, InviteClient, NonInviteClient, cancel_of
+from sip.client_transactions import ClientState, ClientTransaction, InviteClient, NonInviteClient, cancel_of
 from sip.hop import Hop
 from sip.message import Request, Response
 from sip.outputs import Acked, Ended, Output
@@ -98,9 +98,16 @@ class TransactionLayer:
 
     def unreachable(self, hop: Hop, now: float) -> list[Output]:
         """The transport could not deliver to that neighbour."""
-        lost = (hop.transport, hop.remote)
-        for client in [c for c in self._clients.values() if (c.hop.transport, c.hop.remote) == lost]:
+        for client in [c for c in self._clients.values() if c.hop.neighbour == hop.neighbour]:
             client.unreachable(now)
+        return self._taken()
+
+    def disconnected(self, hop: Hop, now: float) -> list[Output]:
+        """A connection is gone: what nobody has answered yet was perhaps never read. What was answered
+        provisionally goes on, for its final response may come by another connection (RFC 3261 18.2.2)."""
+        for client in [c for c in self._clients.values() if c.hop.neighbour == hop.neighbour]:
+            if client.state is ClientState.CALLING:
+                client.unreachable(now)
         return self._taken()
 
     def cancelled_by(self, cancel: Request) -> ServerTransaction | None:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import re
 import socket
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from typing import Final
 
+from sip.contexts import Contexts
 from sip.hop import Address, Hop, Transport
-from sip.tcp import IDLE_S, MAX_CONNECTIONS, TcpTransport
+from sip.tcp import IDLE_S, MAX_CONNECTIONS, PING_S, PONG_S, StreamTransport
+from sip.tls import ClientTls, ServerTls, TlsPeer
 from sip.udp import UdpTransport
+from sip.uri import host_text
 from sip.wire import Receiver
 
-_LISTEN: Final = re.compile(r"(udp|tcp):(\[[0-9A-Fa-f:.]+\]|[0-9.]+):([0-9]{1,5})")
+_LISTEN: Final = re.compile(r"(udp|tcp|tls):(\[[0-9A-Fa-f:.]+\]|[0-9.]+):([0-9]{1,5})")
+_KINDS: Final[dict[str, Transport]] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
+_PREFERENCE: Final[dict[Transport, int]] = {"UDP": 0, "TCP": 1, "TLS": 2}
 _WILDCARDS: Final = ("0.0.0.0", "::")
 _RECEIVE_BUFFER: Final = 1024 * 1024
 _ROUTES: Final = 4096
+_INSIDE: Final = tuple(
+    ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+)
+"""Networks that are not routed on the Internet (RFC 1918, 3927, 4193, 4291)."""
 
 
 class Transports:
-    """UDP and TCP sockets behind one `send`. A further transport (TLS) is one more entry of `_start_one`."""
+    """UDP, TCP and TLS sockets behind one `send`."""
 
     def __init__(
         self,
@@ -26,27 +38,41 @@ class Transports:
         listen: list[str],
         *,
         advertise: str | None = None,
+        tls: ServerTls | None = None,
         idle_s: float = IDLE_S,
         max_connections: int = MAX_CONNECTIONS,
+        ping_s: float = PING_S,
+        pong_s: float = PONG_S,
     ) -> None:
-        """`listen` has entries as `udp:127.0.0.1:5060` or `tcp:[::1]:0`; raises ValueError for others.
+        """`listen` has entries as `udp:127.0.0.1:5060`, `tcp:[::1]:0` or `tls:0.0.0.0:5061`.
 
-        `advertise` is the IP address or name that peers are told instead of the bound one.
+        Raises ValueError for others, and for `tls:` without a certificate (`tls`). `advertise` is the IP
+        address or name that peers are told instead of the bound one.
         """
         self._receiver: Final = receiver
         self._listen: Final = [_parsed(text) for text in listen]
         self._advertise: Final = advertise
+        self._contexts: Final = Contexts(tls)
         self._idle_s: Final = idle_s
         self._max_connections: Final = max_connections
-        self._sockets: dict[tuple[Transport, Address], UdpTransport | TcpTransport] = {}
+        self._ping_s: Final = ping_s
+        self._pong_s: Final = pong_s
+        self._sockets: dict[tuple[Transport, Address], UdpTransport | StreamTransport] = {}
+        self._reach: frozenset[tuple[Transport, bool]] = frozenset()
         self._routes: dict[str, str] = {}
+        for transport, address in self._listen:
+            if transport == "TLS" and tls is None:
+                raise ValueError(f"cannot listen on tls:{_text(address)} without a certificate: set sip.tls")
 
     async def start(self) -> None:
-        """Binds all; raises OSError that names the address, with nothing left bound."""
+        """Binds all; raises OSError or ValueError that names the address or the file, with nothing left
+        bound."""
         try:
             for transport, address in self._listen:
                 await self._start_one(transport, address)
-        except OSError:
+            self._dial_only()
+            self._reach = frozenset((kind, ":" in local.host) for kind, local in self._sockets)
+        except (OSError, ValueError):
             await self.close()
             raise
 
@@ -55,14 +81,26 @@ class Transports:
         for one in sockets.values():
             await one.close()
 
+    def trust(self, tls: ClientTls) -> None:
+        """Reads the certificate files that a trunk names; raises ValueError or OSError that names one."""
+        self._contexts.client(tls)
+
     def addresses(self) -> list[str]:
         """Where we listen, as `udp:127.0.0.1:5060`, with the real ports."""
-        return [f"{transport.lower()}:{_text(address)}" for transport, address in self._sockets]
+        return [
+            f"{transport.lower()}:{_text(address)}"
+            for (transport, address), one in self._sockets.items()
+            if isinstance(one, UdpTransport) or one.listens
+        ]
+
+    def reach(self) -> frozenset[tuple[Transport, bool]]:
+        """What we can send with: transports, and whether by IPv6."""
+        return self._reach
 
     @property
     def connections(self) -> int:
-        """TCP connections that are open."""
-        return sum(len(one) for one in self._sockets.values() if isinstance(one, TcpTransport))
+        """TCP and TLS connections that are open."""
+        return sum(len(one) for one in self._sockets.values() if isinstance(one, StreamTransport))
 
     def send(self, data: bytes, hop: Hop) -> None:
         one = self._sockets.get((hop.transport, hop.local))
@@ -72,10 +110,18 @@ class Transports:
     def connected(self, hop: Hop) -> bool:
         """Whether the connection that the hop names is open."""
         one = self._sockets.get((hop.transport, hop.local))
-        return isinstance(one, TcpTransport) and one.connected(hop)
+        return isinstance(one, StreamTransport) and one.connected(hop)
 
-    def hop_to(self, remote: Address, transport: Transport | None) -> Hop | None:
-        """The hop to an IP address, by UDP where no transport is asked for. None: no socket of ours fits."""
+    def failure(self, hop: Hop) -> str | None:
+        """Why no connection to the neighbour could be made last, in words."""
+        one = self._sockets.get((hop.transport, hop.local))
+        return one.failure(hop) if isinstance(one, StreamTransport) else None
+
+    def hop_to(self, remote: Address, transport: Transport | None, tls: TlsPeer | None = None) -> Hop | None:
+        """The hop to an IP address, by UDP where no transport is asked for. None: no socket of ours fits.
+
+        By TLS, `tls` says whom to expect there.
+        """
         source = self._source(remote.host)
         fitting = [
             (kind, local)
@@ -85,13 +131,16 @@ class Transports:
         if not fitting:
             return None
         exact = [pair for pair in fitting if pair[1].host in (source, *_WILDCARDS)] or fitting
-        kind, local = min(exact, key=lambda pair: pair[0] != "UDP")
-        return Hop(kind, remote, local)
+        kind, local = min(exact, key=lambda pair: _PREFERENCE[pair[0]])
+        return Hop(kind, remote, local, None, tls if kind == "TLS" else None)
 
     def shown(self, hop: Hop) -> Address:
-        """The address of ours that the neighbour is told (Via, Contact, SDP)."""
-        host = self._advertise or hop.local.host
-        if host in _WILDCARDS:
+        """The address of ours that the neighbour is told (Via, Contact, SDP); port 0: none, nobody can dial
+        us that way."""
+        host = hop.local.host
+        if self._advertise is not None and _from_outside(hop.remote.host, self._advertise):
+            host = self._advertise
+        elif host in _WILDCARDS:
             host = self._source(hop.remote.host)
         return Address(host, hop.local.port)
 
@@ -111,13 +160,37 @@ class Transports:
             sock.close()
             where = f"{transport.lower()}:{_text(address)}"
             raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}") from error
-        one: UdpTransport | TcpTransport
+        one: UdpTransport | StreamTransport
         if transport == "UDP":
             one = UdpTransport(self._receiver)
+            await one.start(sock)
         else:
-            one = TcpTransport(self._receiver, idle_s=self._idle_s, max_connections=self._max_connections)
-        await one.start(sock)
+            one = self._stream(transport)
+            try:
+                one.start(sock)
+            except (OSError, ValueError):
+                sock.close()
+                raise
         self._sockets[(transport, one.local)] = one
+
+    def _dial_only(self) -> None:
+        """TLS towards trunks needs no listener and no certificate of ours."""
+        for v6 in (False, True):
+            hosts = [local.host for _, local in self._sockets if (":" in local.host) == v6]
+            if hosts and not any(kind == "TLS" and (":" in a.host) == v6 for kind, a in self._sockets):
+                one = self._stream("TLS")
+                one.start(None, hosts[0])
+                self._sockets[("TLS", one.local)] = one
+
+    def _stream(self, transport: Transport) -> StreamTransport:
+        return StreamTransport(
+            self._receiver,
+            contexts=self._contexts if transport == "TLS" else None,
+            idle_s=self._idle_s,
+            max_connections=self._max_connections,
+            ping_s=self._ping_s,
+            pong_s=self._pong_s,
+        )
 
     def _source(self, remote: str) -> str:
         """The address of ours that the kernel would send from; nothing is sent."""
@@ -139,11 +212,31 @@ class Transports:
 def _parsed(text: str) -> tuple[Transport, Address]:
     match = _LISTEN.fullmatch(text)
     if match is None or int(match[3]) > 65535:
-        raise ValueError(f"cannot listen on {text!r}: write it as udp:127.0.0.1:5060 or tcp:[::1]:5060")
-    transport: Transport = "UDP" if match[1] == "udp" else "TCP"
-    return transport, Address(match[2].strip("[]"), int(match[3]))
+        raise ValueError(
+            f"cannot listen on {text!r}: write it as udp:127.0.0.1:5060, tcp:[::1]:5060 or tls:0.0.0.0:5061"
+        )
+    return _KINDS[match[1]], Address(match[2].strip("[]"), int(match[3]))
 
 
 def _text(address: Address) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{host}:{address.port}"
+    return f"{host_text(address.host)}:{address.port}"
+
+
+@lru_cache(maxsize=4096)
+def _from_outside(remote: str, advertised: str) -> bool:
+    """Whether a peer at `remote` reaches us at the advertised address: one on this machine does not, nor, by
+    an address of the Internet, one in a private network of ours; nor one of the other IP version."""
+    try:
+        peer, public = ip_address(remote), ip_address(advertised)
+    except ValueError:  # a name is for everybody, but for this machine
+        return not ip_address(remote).is_loopback
+    if peer.version != public.version:
+        return False
+    if peer.is_loopback:
+        return public.is_loopback
+    return not _inside(remote) or _inside(advertised)
+
+
+def _inside(host: str) -> bool:
+    address = ip_address(host)
+    return any(address in network for network in _INSIDE if network.version == address.version)

@@ -179,6 +179,10 @@ class UserAgent:
     def known(self, host: str) -> bool:
         return self._door.known(host)
 
+    def tls_towards(self, host: str) -> ClientTls:
+        trunk = self._trunks.match(host)
+        return ClientTls() if trunk is None else self._trunks[trunk].tls
+
     def requested(self, server: ServerTransaction) -> None:
         self._door.requested(server)
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from sip.hop import Address, Hop
 from sip.message import Message, ParseError
+from sip.tls import ClientTls
 
 
 class Receiver(Protocol):
@@ -19,6 +20,12 @@ class Receiver(Protocol):
 
     def unreachable(self, hop: Hop) -> None:
         """What was sent to the hop cannot be delivered."""
+
+    def disconnected(self, hop: Hop) -> None:
+        """A connection is gone; a request on it that nobody has answered was perhaps never read."""
+
+    def tls_towards(self, host: str) -> ClientTls:
+        """How a peer of that address is to prove itself when we dial it."""
 
 
 def plain_address(name: tuple[object, ...]) -> Address:

@@ -13,7 +13,7 @@ import pytest
 from sip import tcp
 from sip.hop import Address, Hop
 from sip.message import Message, ParseError, Request, parse
-from sip.resolver import Resolver
+from sip.tls import ClientTls
 from sip.transports import Transports
 from sip.wire import plain_address
 from tests.sip.agents import Peer, agent, eventually, peer
@@ -28,6 +28,7 @@ class Log:
     def __init__(self) -> None:
         self.messages: list[tuple[Message | ParseError, Hop]] = []
         self.lost: list[Hop] = []
+        self.gone: list[Hop] = []
         self.wanted = True
 
     def known(self, host: str) -> bool:
@@ -38,6 +39,12 @@ class Log:
 
     def unreachable(self, hop: Hop) -> None:
         self.lost.append(hop)
+
+    def disconnected(self, hop: Hop) -> None:
+        self.gone.append(hop)
+
+    def tls_towards(self, host: str) -> ClientTls:
+        return ClientTls()
 
 
 @asynccontextmanager
@@ -196,11 +203,24 @@ async def test_the_socket_that_fits_the_neighbour() -> None:
 
 async def test_what_is_advertised_behind_a_nat() -> None:
     one = Transports(Log(), ["udp:127.0.0.1:0"], advertise="203.0.113.5")
-    hop = Hop("UDP", Address("127.0.0.1", 5060), Address("127.0.0.1", 5062))
-    assert one.shown(hop) == Address("203.0.113.5", 5062)
+    ours = Address("127.0.0.1", 5062)
+
+    def shown(remote: str) -> str:
+        return one.shown(Hop("UDP", Address(remote, 5060), ours)).host
+
+    assert one.shown(Hop("UDP", Address("198.51.100.7", 5060), ours)) == Address("203.0.113.5", 5062)
+    # Neighbours inside see our own address, and so do those of the other IP version.
+    assert [shown(host) for host in ("127.0.0.1", "10.1.2.3", "192.168.1.9")] == ["127.0.0.1"] * 3
+    assert shown("2001:db8::1") == "127.0.0.1"
 
 
-@pytest.mark.parametrize("text", ["5060", "tls:127.0.0.1:5061", "udp:localhost:5060", "udp:127.0.0.1:99999"])
+async def test_a_private_address_is_advertised_to_private_neighbours() -> None:
+    one = Transports(Log(), ["udp:172.17.0.2:0"], advertise="192.168.1.5")
+    hop = Hop("UDP", Address("192.168.1.9", 5060), Address("172.17.0.2", 5062))
+    assert one.shown(hop).host == "192.168.1.5"
+
+
+@pytest.mark.parametrize("text", ["5060", "sctp:127.0.0.1:5061", "udp:localhost:5060", "udp:127.0.0.1:99999"])
 def test_addresses_that_cannot_be_listened_on(text: str) -> None:
     with pytest.raises(ValueError, match="write it as udp:"):
         Transports(Log(), [text])
@@ -209,16 +229,6 @@ def test_addresses_that_cannot_be_listened_on(text: str) -> None:
 def test_socket_addresses_are_plain() -> None:
     assert plain_address(("::ffff:192.0.2.1", 5060, 0, 0)) == Address("192.0.2.1", 5060)
     assert plain_address(("fe80::1%eth0", 5060, 0, 2)) == Address("fe80::1", 5060)
-
-
-async def test_names_are_looked_up_once() -> None:
-    resolver = Resolver()
-    assert resolver.known("192.0.2.1") == "192.0.2.1"
-    assert resolver.known("localhost") is None
-    assert await resolver.lookup("localhost") == "127.0.0.1"
-    assert resolver.known("LOCALHOST") == "127.0.0.1"
-    with pytest.raises(OSError, match=r"."):
-        await resolver.lookup("no-such-host.invalid")
 
 
 # Where answers go (RFC 3581, RFC 3261 18.2.2)

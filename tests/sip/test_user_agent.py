@@ -9,8 +9,9 @@ import pytest
 import uvloop
 
 from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
-from sip.hop import Hop
+from sip.hop import Address, Hop
 from sip.leg import SipLeg
+from sip.locate import Place
 from sip.resolver import Resolver
 from sip.stack import BadNumber, OutboundCall, TrunkBusy, UnknownTrunk
 from sip.timers import Timing
@@ -195,12 +196,12 @@ async def test_a_proxy_that_cannot_be_reached_is_an_unavailable_trunk(proxy: str
 async def test_closing_while_a_name_is_looked_up_sends_no_invite(monkeypatch: pytest.MonkeyPatch) -> None:
     looking, found = asyncio.Event(), asyncio.Event()
 
-    async def lookup(self: Resolver, host: str) -> str:
+    async def find(*asked: object) -> tuple[Place, ...]:
         looking.set()
         await found.wait()
-        return "127.0.0.1"
+        return (Place("UDP", Address("127.0.0.1", 5060)),)
 
-    monkeypatch.setattr(Resolver, "lookup", lookup)
+    monkeypatch.setattr(Resolver, "find", find)
     async with agent(trunk=Trunk(allow=LOCAL, destinations=("sip:slow.example",))) as a:
         calling = asyncio.create_task(a.call("sip:1@slow.example"))
         await looking.wait()
