@@ -86,15 +86,18 @@ def main() -> None:
         name: microseconds(payloads(pcm))
         for name, pcm in (("speech", sample), ("noise", noise), ("keys", keys), ("silence", bytes(320_000)))
     }
-    heard_s, hits = 0.0, []
+    heard_s = 0.0
+    hits: list[str] = []
     for name, coded in speakers:
         if heard_s >= options.minutes * 60:
             break
         receiver = InbandReceiver(RATE)
         pcm = g711.decode_alaw(coded)
-        for at in range(0, len(pcm) - 2 * FRAME + 1, 2 * FRAME):
-            if key := receiver.take(pcm[at : at + 2 * FRAME]):
-                hits.append(f"{key}: {name}, {at / 2 / RATE:.1f} s")
+        hits += [
+            f"{key}: {name}, {at / 2 / RATE:.1f} s"
+            for at in range(0, len(pcm) - 2 * FRAME + 1, 2 * FRAME)
+            if (key := receiver.take(pcm[at : at + 2 * FRAME]))
+        ]
         heard_s += len(coded) / RATE
     report = {
         "frame_microseconds": costs,

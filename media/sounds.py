@@ -1,0 +1,86 @@
+"""What a frame sounds like: silence, a voice (or music, or noise), or one steady tone. Pure.
+
+Voice is what is well above the quietest of the last seconds; a tone is what keeps its one frequency for
+100 ms, which no voice does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import numpy as np
+
+from media.codecs import FRAME_MS
+from media.tones import power
+
+TONE_MS: Final = 100
+STEADY: Final = 0.015
+"""How far a tone may move from frame to frame: a voice moves further."""
+
+_QUIET_DBM0: Final = -45.0
+"""Below it is silence, whatever the noise on the line."""
+
+_OVER_NOISE_DB: Final = 9.0
+_NOISE_RISE_DB: Final = 0.1
+"""How fast the estimate of the noise rises, per frame: 5 dB a second. It falls at once."""
+
+_LOUDEST_NOISE_DBM0: Final = -30.0
+_PURE: Final = 0.9
+_LOBE: Final = 2
+"""Bins on either side of a peak that its tone fills under the window: 100 Hz."""
+
+
+class Sound(Enum):
+    SILENCE = "silence"
+    VOICE = "voice"
+    TONE = "tone"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One frame; `hz` is the frequency of a tone. Its first 80 ms are called voice: nobody knows yet."""
+
+    sound: Sound
+    hz: float = 0.0
+
+
+class SoundMeter:
+    """Tells the frames of one stream apart."""
+
+    def __init__(self, rate: int) -> None:
+        """`rate` in Hz; a frame is 20 ms."""
+        self._hz_per_bin = 1000 / FRAME_MS
+        self._window = np.hanning(rate * FRAME_MS // 1000 + 1)[:-1]
+        self._noise_dbm0 = _LOUDEST_NOISE_DBM0
+        self._tone_hz = 0.0
+        self._tone_ms = 0
+
+    def take(self, frame: bytes) -> Heard:
+        """Takes 20 ms of mono 16-bit little-endian PCM."""
+        samples = np.frombuffer(frame, "<i2").astype(np.float64)
+        level = 10 * math.log10(float(samples @ samples) / len(samples) / power(0.0) + 1e-10)
+        self._noise_dbm0 = min(level, self._noise_dbm0 + _NOISE_RISE_DB, _LOUDEST_NOISE_DBM0)
+        if level < max(_QUIET_DBM0, self._noise_dbm0 + _OVER_NOISE_DB):
+            self._tone_ms = 0
+            return Heard(Sound.SILENCE)
+        hz = self._pure(samples)
+        if hz and abs(hz - self._tone_hz) <= STEADY * hz:
+            self._tone_ms += FRAME_MS
+        else:
+            self._tone_ms = FRAME_MS if hz else 0
+        self._tone_hz = hz
+        return Heard(Sound.TONE, hz) if self._tone_ms >= TONE_MS else Heard(Sound.VOICE)
+
+    def _pure(self, samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+        """The frequency of a frame that is little else than one tone; 0 when it is not."""
+        spectrum = np.abs(np.fft.rfft(samples * self._window)) ** 2
+        peak = int(spectrum.argmax())
+        around = spectrum[max(0, peak - _LOBE) : peak + _LOBE + 1]
+        total = float(around.sum())
+        if total < _PURE * float(spectrum.sum()):
+            return 0.0
+        bins = np.arange(max(0, peak - _LOBE), max(0, peak - _LOBE) + len(around))
+        return float(around @ bins) / total * self._hz_per_bin
