@@ -105,9 +105,9 @@ class Uri:
     def __str__(self) -> str:
         """The URI, escaped; raises ValueError for a host that no URI can hold."""
         if self.scheme not in ("sip", "sips"):
-            text = (
-                f"{self.scheme}:{percent_quote(self.user or '', safe=_OPAQUE_SAFE, errors='surrogateescape')}"
-            )
+            # A number was unescaped when it was read; what other schemes hold was left as it is.
+            safe = _OPAQUE_SAFE.replace("%", "") if self.scheme == "tel" else _OPAQUE_SAFE
+            text = f"{self.scheme}:{percent_quote(self.user or '', safe=safe, errors='surrogateescape')}"
         else:
             if not _HOST.fullmatch(self.host):
                 raise ValueError(f"not a host: {self.host[:80]!r}")
