@@ -34,6 +34,7 @@ from sip.call_media import CallMedia, codecs_named
 from sip.endpoint import Endpoint
 from sip.message import Response
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
+from sip.referral import Referral
 from sip.sdp import Direction, SdpError
 from sip.session import Session, Sessions, Side
 from sip.stack import BadNumber
@@ -208,6 +209,9 @@ class SipLeg:
     def session_digit(self, key: str) -> None:
         self._put(Digit(self._endpoint.now(), key))
 
+    def session_referred(self, referral: Referral, tell: Callable[[int], None]) -> int:
+        return 603
+
     def session_ended(self, cause: Cause, by: Side, code: int | None) -> None:
         self._finish(cause, "us" if by == "us" else self._far_end, code)
 
@@ -248,7 +252,8 @@ class SipLeg:
 
     def _open(self, plane: RtpPlane, address: str) -> CallMedia:
         """The media of our first party, `address` in its SDP; raises `NoPorts`."""
-        return CallMedia(plane.open(self), address, codecs_named(self._ties.trunk.codecs))
+        trunk = self._ties.trunk
+        return CallMedia(plane.open(self), address, codecs_named(trunk.codecs), srtp=trunk.srtp)
 
     def _begin(self) -> None:
         """The call is answered, and its media agreed on."""

@@ -18,6 +18,7 @@ from sip.hop import Hop
 from sip.info import PLAIN, RELAY, key_of
 from sip.message import ParseError, Request, Response
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
+from sip.referral import Referral
 from sip.referring import Referrals
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
@@ -48,8 +49,31 @@ class SessionUser(Protocol):
     def session_digit(self, key: str) -> None:
         """A key came in an INFO."""
 
+    def session_referred(self, referral: Referral, tell: Callable[[int], None]) -> int:
+        """The far end asks us to call somebody in its place: the status to answer. After 202, `tell` takes
+        how far that call is, as the status of a response."""
+
     def session_ended(self, cause: Cause, by: Side, code: int | None) -> None:
         """The dialog is over."""
+
+
+class _Nobody:
+    """The user of a session whose far end was replaced: nothing is agreed with it any more."""
+
+    def session_offer(self) -> bytes:
+        raise IncompatibleMedia("the call goes on with somebody else")
+
+    def session_answer(self, sdp: bytes) -> bytes:
+        raise IncompatibleMedia("the call goes on with somebody else")
+
+    def session_answered(self, sdp: bytes) -> None: ...
+
+    def session_digit(self, key: str) -> None: ...
+
+    def session_referred(self, referral: Referral, tell: Callable[[int], None]) -> int:
+        return 603
+
+    def session_ended(self, cause: Cause, by: Side, code: int | None) -> None: ...
 
 
 class Sessions(Protocol):
@@ -95,7 +119,7 @@ class Session:
         self._sessions: Final = sessions
         self.dialog: Final = dialog
         self._near = near
-        self._user: Final = user
+        self._user: SessionUser = user
         self._authenticator: Final = authenticator
         self._contact_user: Final = contact_user
         self.state = SessionState.LIVE if accepted is None else SessionState.UNACKED
@@ -130,9 +154,24 @@ class Session:
         """Whether no other INVITE is under way in the dialog (RFC 3261 14.1)."""
         return self.state is SessionState.LIVE and self._reinviting is None and self.accepted is None
 
+    @property
+    def user(self) -> SessionUser:
+        """Whose far end this is."""
+        return self._user
+
+    def hand_over(self, user: SessionUser) -> None:
+        """The far end is another leg's from here on."""
+        self._user = user
+
+    def dismiss(self, cause: Cause) -> None:
+        """Somebody else takes the far end's place: hangs up, once it was told how its referral went, and
+        tells nothing more."""
+        self._user, self._leave_for = _Nobody(), cause
+        self.referrals.settled(lambda: self.end(cause))
+
     def quit(self) -> None:
         """Hangs up without waiting for anything: the server stops."""
-        if self.state is SessionState.LEAVING:
+        if self.state is not SessionState.OVER:
             self._bye(self._leave_for)
 
     def reinvite(self, sdp: bytes, then: OnReinvited) -> None:
@@ -183,7 +222,7 @@ class Session:
             case "INFO":
                 self._informed(server)
             case "REFER" | "NOTIFY":
-                self.referrals.requested(server)
+                self.referrals.requested(server, self._user)
             case "OPTIONS":
                 self._endpoint.respond(server, 200, extra=(("Allow", ALLOW),))
             case "UPDATE" if not request.body:

@@ -1,4 +1,4 @@
-"""A blind transfer as we see it: REFER, then the NOTIFYs that tell how it went (RFC 3515). Pure."""
+"""A transfer that we ask for: REFER, then the NOTIFYs that tell how it went (RFC 3515). Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +26,17 @@ class Transfer:
         self.state = TransferState.ASKED
         self.outcome: TransferOutcome | None = None
 
-    def responded(self, status: int) -> None:
-        """The response to the REFER."""
+    @property
+    def accepted(self) -> bool:
+        """Whether the far end has taken it on, and was not known to fail."""
+        return self.state is TransferState.ACCEPTED or self.outcome is TransferOutcome.DONE
+
+    def responded(self, status: int, *, notified: bool = True) -> None:
+        """The response to the REFER; with `notified` false, the far end said that no NOTIFY will come."""
         if status >= 300:
             self._end(_outcome(status))
+        elif status >= 200 and not notified:
+            self._end(TransferOutcome.DONE)
         elif status >= 200 and self.state is TransferState.ASKED:
             self.state = TransferState.ACCEPTED
 
