@@ -2,12 +2,13 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format lock clean
+.PHONY: help run demo test fuzz lint format lock clean
 
 help:
 	@echo 'make run     start the server with the shipped flows, and print how to call it'
 	@echo 'make demo    two scripted calls to the vendor-order flow, from the INVITE to the stored result'
-	@echo 'make test    linters, types, import layers, unit tests, and calls with SIPp, baresip, pjsua2 and pyVoIP'
+	@echo 'make test    linters, types, import layers, unit tests, and calls with the phones of other projects'
+	@echo 'make fuzz    ten minutes of broken messages and packets, against everything that strangers can reach'
 	@echo 'make lint    only the linters, types and import layers'
 	@echo 'make format  format the code'
 	@echo 'make lock    pin the newest packages that pyproject.toml allows'
@@ -32,6 +33,10 @@ lint:
 test: lint
 	@scripts/setup test
 	$(PYTHON) -m pytest -n 2
+
+fuzz:
+	@scripts/setup fuzz
+	$(PYTHON) -m tests.fuzz --minutes 10
 
 format:
 	@scripts/setup lint
