@@ -58,6 +58,12 @@ class Attempts:
         self._left.clear()
         self._endpoint.timers.cancel(self._timer)
 
+    def abandon(self) -> None:
+        """Forgets the request; no answer to it is waited for."""
+        self.stop()
+        if self.client is not None:
+            self._endpoint.abandon(self.client)
+
     def _next(self) -> None:
         hop = self._left.pop(0)
         self._send(self._build(hop), hop)

@@ -66,7 +66,8 @@ class TrunkState:
     """How a trunk stands. `up` is None where nothing is known: no probes, no registration, no proxy.
 
     `reason` says in words why it is not up. `registered` is None where we do not register. `rtt_ms` is the
-    round trip of the last OPTIONS.
+    round trip of the last OPTIONS. `seen_as` is our address (with its port, by UDP) as the trunk sees it,
+    where that is not the one that we tell: then `sip.advertise` is wrong, or missing.
     """
 
     up: bool | None = None
@@ -74,6 +75,7 @@ class TrunkState:
     registered: bool | None = None
     rtt_ms: float | None = None
     targets: tuple[TargetState, ...] = ()
+    seen_as: str | None = None
 
 
 class SipStack(Protocol):
