@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from sip.guard import SCANNERS
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text names file, field and reason."""
@@ -125,12 +127,14 @@ class Tls(_Strict):
 
 
 class Sip(_Strict):
-    """`advertise` is the address written into SIP and SDP when it differs from the bound one (NAT)."""
+    """`advertise` is the address written into SIP and SDP when it differs from the bound one (NAT).
+    `scanners` are words of a User-Agent whose requests get no answer."""
 
     stack: Literal["own", "pjsip"] = "own"
     listen: list[Listen] = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
     advertise: str | None = None
     tls: Tls | None = None
+    scanners: list[Annotated[str, Field(min_length=3)]] = list(SCANNERS)
 
 
 class Media(_Strict):

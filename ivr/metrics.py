@@ -17,6 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from media.leg import Cause, Direction, Quality
 from media.plane import Totals
+from sip.guard import Dropped
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 OTHER: Final = "other"
@@ -60,6 +61,7 @@ class Metrics:
         self._calls = counter("calls", "Calls that ended, by how they ended", "direction", "flow", "outcome")
         self._active = gauge("calls_active", "Calls that live now", "direction")
         self._refused = counter("calls_refused", "Calls refused before they began", "reason")
+        self._dropped = counter("sip_dropped", "SIP requests that got no answer", "reason")
         self._setup = histogram("call_setup_seconds", "From INVITE to 200 OK", _SETUP_S, "direction")
         self._length = histogram("call_seconds", "From answer to end of answered calls", _LENGTH_S)
         self._key = histogram("key_to_prompt_seconds", "First packet of a key to first of the prompt", _KEY_S)
@@ -108,6 +110,9 @@ class Metrics:
 
     def call_refused(self, reason: Literal["no_capacity", "loop_lag", "unknown_number", "draining"]) -> None:
         self._refused.labels(reason).inc()
+
+    def sip_dropped(self, reason: Dropped) -> None:
+        self._dropped.labels(reason.value).inc()
 
     def observe_setup(self, direction: Direction, seconds: float) -> None:
         self._setup.labels(direction).observe(seconds)

@@ -176,6 +176,8 @@ async def running(config: Config) -> AsyncIterator[Server]:
             admit=desk.admit,
             on_incoming=desk.take,
             user_agent="ivr-server",
+            scanners=config.sip.scanners,
+            on_dropped=metrics.sip_dropped,
         )
         await store.recover(time.time())
         await outbox.start(store)

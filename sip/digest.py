@@ -1,11 +1,13 @@
-"""Digest authentication as a client (RFC 7616, RFC 8760): a challenge and a password in, a header value out.
+"""Digest authentication (RFC 7616, RFC 8760), both sides: challenges, and the answers to them.
 
-Only pure functions: the caller keeps the nonce count, makes the client nonce, and decides whom to answer.
+Only pure functions. As a client, the caller keeps the nonce count, makes the client nonce, and decides whom
+to answer; as a server, it makes the nonces and knows which it will take (`sip.challenge`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -70,6 +72,8 @@ class Credentials:
 _FIELD: Final = re.compile(
     r'[\s,]*([A-Za-z][A-Za-z0-9\-]*)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*)\s*(?:,|\Z)', re.DOTALL
 )
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{32,64}")
+_COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _REST: Final = re.compile(r"[\s,]*\Z")
 
 
@@ -117,6 +121,61 @@ def choose_challenge(headers: Iterable[str], realm: str | None = None) -> Challe
             return challenge
         reasons.append(f"the realm is {challenge.realm!r}, not {realm!r}")
     raise DigestError("; ".join(reasons) or "there is no challenge")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One `Authorization` value that was received. `count` is 0 where it has no qop (RFC 2069)."""
+
+    username: str
+    realm: str
+    nonce: str
+    uri: str
+    response: str
+    algorithm: Algorithm
+    count: int
+    cnonce: str
+
+    def proves(self, password: str, method: str) -> bool:
+        """Whether it was made with the password, for a request of that method."""
+        challenge = Challenge(self.realm, self.nonce, self.algorithm, self.count > 0)
+        credentials = Credentials(self.username, password)
+        right = _response(challenge, credentials, method, self.uri, f"{self.count:08x}", self.cnonce)
+        return hmac.compare_digest(right, self.response.lower())
+
+
+def parse_answer(header: str) -> Answer:
+    """Reads one `Authorization` value; raises `DigestError`, also for what no challenge of ours asked for
+    (auth-int, other hashes)."""
+    scheme, _, rest = header.strip().partition(" ")
+    if scheme.lower() != "digest":
+        raise DigestError(f"not a Digest answer: {scheme[:40]!r}")
+    fields = _fields(rest)
+    missing = [name for name in ("username", "realm", "nonce", "uri", "response") if name not in fields]
+    if missing:
+        raise DigestError(f"the answer has no {missing[0]}")
+    algorithm = _ALGORITHMS.get(fields.get("algorithm", "MD5").lower())
+    if algorithm is None or algorithm.session:
+        raise DigestError(f"the algorithm {fields['algorithm'][:40]!r} was not offered")
+    if not _HEX.fullmatch(fields["response"]):
+        raise DigestError("the response is not hexadecimal")
+    count = 0
+    if "qop" in fields:
+        if fields["qop"].lower() != "auth" or not _COUNT.fullmatch(fields.get("nc", "")):
+            raise DigestError("only the quality of protection auth was offered, with a nonce count")
+        count = int(fields["nc"], 16)
+        if count == 0 or "cnonce" not in fields:
+            raise DigestError("the answer has no nonce count or no client nonce")
+    return Answer(
+        fields["username"],
+        fields["realm"],
+        fields["nonce"],
+        fields["uri"],
+        fields["response"],
+        algorithm,
+        count,
+        fields.get("cnonce", ""),
+    )
 
 
 def authorize(

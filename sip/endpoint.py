@@ -37,7 +37,10 @@ class Core(Protocol):
     """What is above the transactions. Its methods return at once."""
 
     def known(self, host: str) -> bool:
-        """Whether requests from that address are wanted."""
+        """Whether requests from that address are read; asked once for each datagram and connection."""
+
+    def trusted(self, host: str) -> bool:
+        """Whether what comes from that address may be answered without a proof of who it is."""
 
     def requested(self, server: ServerTransaction) -> None:
         """A new request; ParseError and other exceptions are answered with 400 and 500."""
@@ -265,7 +268,7 @@ class Endpoint:
 
     def _complain(self, error: ParseError, hop: Hop) -> None:
         """Malformed, but complete enough for an answer: without a transaction, so that nothing is kept."""
-        if error.request is None or not self.known(hop.remote.host):
+        if error.request is None or not self._core.trusted(hop.remote.host):
             return
         log.info("a malformed SIP request was answered with %d: %s", error.status, masked(error))
         try:

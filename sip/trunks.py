@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal
 
+from sip.challenge import User
 from sip.digest import Credentials
 from sip.headers import is_token
 from sip.stack import BadNumber, OutboundCall, UnknownTrunk
@@ -98,11 +99,14 @@ class Trunk:
 
 
 class TrunkTable:
-    """All trunks by name, found by source address: the narrowest network wins, then the first."""
+    """All trunks by name, found by source address: the narrowest network wins, then the first. `users` are
+    the peers that prove who they are instead."""
 
     def __init__(self, trunks: Mapping[str, Trunk]) -> None:
-        """Raises ValueError for a network or a proxy that cannot be parsed, naming the trunk."""
+        """Raises ValueError for a network or a proxy that cannot be parsed, and for a user of two trunks,
+        naming the trunk."""
         self._trunks: Final = dict(trunks)
+        self.users: Final[dict[str, User]] = {}
         self._networks: list[tuple[IPv4Network | IPv6Network, str]] = []
         for name, trunk in trunks.items():
             try:
@@ -110,6 +114,11 @@ class TrunkTable:
                 self._networks += [(ip_network(text, strict=False), name) for text in trunk.allow]
             except ValueError as error:
                 raise ValueError(f"trunk {name}: {error}") from error
+            for user, password in trunk.users.items():
+                if user in self.users:
+                    other = self.users[user].trunk
+                    raise ValueError(f"trunk {name}: the user {user} belongs to the trunk {other}")
+                self.users[user] = User(name, password)
         self._networks.sort(key=lambda pair: -pair[0].prefixlen)
         self._found: dict[str, str | None] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +15,12 @@ from media.ports import NoPorts
 from sip.authenticator import Authenticator
 from sip.call_media import codecs_named
 from sip.causes import warning
+from sip.challenge import Challenger
 from sip.dialog import DialogError
 from sip.dialogs import Dialogs
 from sip.door import Door
 from sip.endpoint import Endpoint
+from sip.guard import SCANNERS, Dropped, Guard
 from sip.identity import inbound_info
 from sip.inbound import InboundLeg
 from sip.leg import SipLeg, Ties
@@ -38,6 +40,8 @@ from sip.trunks import Trunk, TrunkTable, canonical, target_of
 log = logging.getLogger(__name__)
 
 DRAIN_RETRY_S: Final = 30
+REALM: Final = "ivr"
+"""Of the challenges to our peers without a fixed address."""
 CLOSE_S: Final = 1.2
 """How long `close` waits for the answers to its BYEs."""
 
@@ -69,9 +73,12 @@ class UserAgent:
         timing: Timing | None = None,
         tls: ServerTls | None = None,
         resolver: Resolver | None = None,
+        scanners: Iterable[str] = SCANNERS,
+        on_dropped: Callable[[Dropped], None] = lambda reason: None,
     ) -> None:
         """`listen` as `udp:127.0.0.1:5060`; `advertise` is the IP address that peers are told (NAT); `tls` is
-        our certificate for `tls:` addresses.
+        our certificate for `tls:` addresses. `scanners` are words of a User-Agent that gets no answer;
+        `on_dropped` counts the requests that got none.
 
         Raises ValueError for an address, a trunk's network, its proxy or its codecs that make no sense.
         """
@@ -85,7 +92,10 @@ class UserAgent:
             self, listen, advertise, user_agent, timing or Timing(), tls=tls, resolver=resolver
         )
         self._dialogs: Final = Dialogs()
-        self._door: Final = Door(self._endpoint, self._trunks, self._dialogs, self)
+        users = self._trunks.users
+        guard = Guard(asks=bool(users), scanners=scanners, on_dropped=on_dropped)
+        challenger = Challenger(users, REALM, secrets.token_bytes(32)) if users else None
+        self._door: Final = Door(self._endpoint, self._trunks, self._dialogs, self, guard, challenger)
         self._legs: dict[SipLeg, str] = {}
         self._lines: Final = Lines(trunks)
         self._ringing: dict[ServerTransaction, InboundLeg] = {}
@@ -179,6 +189,9 @@ class UserAgent:
     def known(self, host: str) -> bool:
         return self._door.known(host)
 
+    def trusted(self, host: str) -> bool:
+        return self._door.trusted(host)
+
     def tls_towards(self, host: str) -> ClientTls:
         trunk = self._trunks.match(host)
         return ClientTls() if trunk is None else self._trunks[trunk].tls
@@ -231,6 +244,8 @@ class UserAgent:
             self._lines.take(trunk)
             self._legs[leg] = trunk
             self._ringing[server] = leg
+            # A peer without a fixed address: what follows in this call comes from where its INVITE came from.
+            self._dialogs.trust(server.hop.remote.host)
             self._dialogs.add(leg.dialog.id, leg)
             try:
                 self._on_incoming(leg)
@@ -246,4 +261,5 @@ class UserAgent:
             self._lines.give_back(trunk)
         if isinstance(leg, InboundLeg):
             self._ringing.pop(leg.server, None)
+            self._dialogs.distrust(leg.server.hop.remote.host)
             self._dialogs.drop(leg.dialog.id, leg)

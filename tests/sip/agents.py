@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar, cast
@@ -12,6 +13,7 @@ from unittest.mock import patch
 from media.leg import Answered, Cause, HungUp, LegEvent
 from media.plane import RtpPlane
 from media.ports import PortPool
+from sip.guard import Dropped
 from sip.hop import Address
 from sip.leg import SipLeg
 from sip.message import Message, ParseError, Request, Response, parse, response_to
@@ -36,6 +38,7 @@ class Agent:
         self.plane = plane
         self.incoming = incoming
         self.retry_after: int | None = None
+        self.dropped: Counter[Dropped] = Counter()
 
     def address(self, transport: str = "udp") -> Address:
         text = next(a for a in self.ua.addresses() if a.startswith(transport))
@@ -78,6 +81,7 @@ async def agent(
         on_incoming=incoming.put_nowait,  # type: ignore[arg-type]
         user_agent="test",
         timing=timing,
+        on_dropped=lambda reason: holder[0].dropped.update([reason]),
     )
     holder.append(Agent(ua, plane, incoming))
     await ua.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -178,9 +179,10 @@ async def test_a_transfer_with_its_notifies() -> None:
         await answered_by(p, a, invite)
         await p.request("ACK")
         await event(leg, Answered)
-        transferring = asyncio.create_task(leg.transfer("sip:agent@192.0.2.7", 10))
+        assert await leg.transfer("sip:agent@192.0.2.7", 10) is TransferOutcome.FAILED  # not the trunk's host
+        transferring = asyncio.create_task(leg.transfer("sip:agent@127.0.0.7", 10))
         refer = await p.request("REFER")
-        assert refer.headers.get("Refer-To") == "<sip:agent@192.0.2.7>"
+        assert refer.headers.get("Refer-To") == "<sip:agent@127.0.0.7>"
         reply(p, a, refer, 202)
         about = "Event: refer\r\nSubscription-State: active\r\nContent-Type: message/sipfrag\r\n"
         for number, line in enumerate(["100 Trying", "180 Ringing", "200 OK"], start=1):
@@ -191,6 +193,9 @@ async def test_a_transfer_with_its_notifies() -> None:
         p.send(from_callee(p, invite, "BYE", 9), a.address())
         assert await over(leg) == (Cause.TRANSFERRED, "callee")
 
+
+PAST = Trunk(allow=("192.0.2.0/24",), destinations=("sip:127.0.0.1",))
+"""A trunk that calls a host which is not its own."""
 
 CHALLENGE = 'Digest realm="trunk.example", nonce="n1", algorithm=SHA-256, qop="auth"'
 
@@ -241,7 +246,7 @@ async def test_a_wrong_password_is_tried_once() -> None:
 
 
 async def test_the_far_end_of_a_call_past_the_trunks_may_go_on_with_it_and_no_more() -> None:
-    async with agent(trunk=Trunk(allow=("192.0.2.0/24",))) as a, peer() as p:
+    async with agent(trunk=PAST) as a, peer() as p:
         leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
         invite = await p.request("INVITE")
         await answered_by(p, a, invite)
@@ -259,7 +264,7 @@ async def test_the_far_end_of_a_call_past_the_trunks_may_go_on_with_it_and_no_mo
 
 async def test_a_call_past_the_trunk_gets_no_credentials() -> None:
     async with (
-        agent(trunk=Trunk(allow=("192.0.2.0/24",), credentials=Credentials("a", "b"))) as a,
+        agent(trunk=replace(PAST, credentials=Credentials("a", "b"))) as a,
         peer() as p,
     ):
         leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
