@@ -1,0 +1,147 @@
+"""What a SIP call leg has of its media and its events, whichever stack does the signalling."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Final
+
+from media.clip import Clip
+from media.codecs import Codec
+from media.leg import (
+    Answered,
+    AudioTap,
+    Cause,
+    Digit,
+    FrameSink,
+    Held,
+    HungUp,
+    LegEvent,
+    LegInfo,
+    Party,
+    Played,
+    Quality,
+    Stopped,
+)
+from sip.call_media import CallMedia
+
+
+class MediaLeg(ABC):
+    """The half of a `CallLeg` that needs no signalling; also the user of its RTP stream, whose events it
+    translates.
+
+    `next_event` raises RuntimeError once `HungUp` was given.
+    """
+
+    def __init__(self, info: LegInfo, codec: Codec, now: Callable[[], float]) -> None:
+        """`codec` is what is told before one is agreed on."""
+        self._info: Final = info
+        self._first_codec: Final = codec
+        self._now: Final = now
+        self._media: CallMedia | None = None
+        self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
+        self._over = False
+        self._drained = False
+        self._held = False
+
+    @abstractmethod
+    def end(self, cause: Cause) -> None:
+        """Hangs up at once."""
+
+    @property
+    def info(self) -> LegInfo:
+        return self._info
+
+    @property
+    def codec(self) -> Codec:
+        return self._first_codec if self._media is None else self._media.codec
+
+    @property
+    def sample_rate(self) -> int:
+        return self.codec.sample_rate
+
+    async def next_event(self) -> LegEvent:
+        if self._drained:
+            raise RuntimeError("the leg is over: HungUp was its last event")
+        event = await self._events.get()
+        self._drained = isinstance(event, HungUp)
+        return event
+
+    def quality(self) -> Quality:
+        return Quality() if self._media is None else self._media.stream.quality()
+
+    def play(self, clip: Clip, mark: str) -> None:
+        if self._live is not None:
+            self._live.stream.play(clip, mark)
+
+    def stop(self) -> None:
+        if self._live is not None:
+            self._live.stream.stop()
+
+    def listen(self, sink: FrameSink | None) -> None:
+        if self._live is not None:
+            self._live.stream.listen(sink)
+
+    def record(self, tap: AudioTap | None) -> None:
+        if self._live is not None:
+            self._live.stream.record(tap)
+        elif tap is not None:
+            tap.close()
+
+    def send_digits(self, keys: str) -> None:
+        if self._live is not None:
+            self._live.stream.send_digits(keys)
+
+    # The stream's events
+
+    def digit(self, key: str, at: float) -> None:
+        self._put(Digit(at, key))
+
+    def played(self, mark: str, at: float) -> None:
+        self._put(Played(at, mark))
+
+    def stopped(self, mark: str, sample: int, at: float) -> None:
+        self._put(Stopped(at, mark, sample))
+
+    def timed_out(self, at: float) -> None:
+        self.end(Cause.MEDIA_TIMEOUT)
+
+    # For the leg
+
+    @property
+    def _far_end(self) -> Party:
+        return "caller" if self._info.direction == "inbound" else "callee"
+
+    @property
+    def _live(self) -> CallMedia | None:
+        """The media while the leg is not over."""
+        return None if self._over else self._media
+
+    def _put(self, event: LegEvent) -> None:
+        if not self._over:
+            self._events.put_nowait(event)
+
+    def _begin(self) -> None:
+        """The call is answered, and its media agreed on."""
+        if self._live is not None:
+            self._live.connect()
+            self._put(Answered(self._now()))
+            self._media_changed()
+
+    def _media_changed(self) -> None:
+        """Media flows as agreed last; a hold, or its end, is told."""
+        media = self._live
+        if media is None:
+            return
+        media.connect()
+        if media.held != self._held:
+            self._held = media.held
+            self._put(Held(self._now(), self._held))
+
+    def _close(self, cause: Cause, by: Party, code: int | None) -> None:
+        """Tells that the leg is over, and gives its media back; what comes after is not told."""
+        self._put(HungUp(self._now(), cause, by, code))
+        self._over = True
+        if self._media is not None:
+            self._media.close()

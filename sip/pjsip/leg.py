@@ -1,0 +1,479 @@
+"""A call leg whose signalling is PJSIP's, from its INVITE to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import ip_address
+from typing import Final, TypeVar
+
+from media.leg import CallLeg, Cause, LegInfo, Party, Ringing, TransferOutcome
+from media.plane import RtpPlane
+from sip.call_media import CallMedia, codecs_named
+from sip.causes import cause_of, reason, status_of
+from sip.info import key_of
+from sip.media_leg import MediaLeg
+from sip.message import ParseError, Request, Response, parse
+from sip.offer import IncompatibleMedia, NoOffer, OfferPending
+from sip.pjsip.call import ACCEPTED, CallEvents, Headers, Line, PjsipError
+from sip.pjsip.settled import settled_sdp
+from sip.sdp import Direction, SdpError
+from sip.stack import BadNumber
+from sip.transfer import Transfer
+from sip.trunks import Target, Trunk, transfer_uri
+from sip.uri import NameAddr, Uri, UriError
+
+RING_S: Final = 180.0
+"""How long a call may ring here before it is refused with 480."""
+
+_HOLD_TRIES: Final = 6
+_RETRY_S: Final = 0.5
+
+_M = TypeVar("_M", Request, Response)
+
+
+class _Stage(Enum):
+    IDLE = auto()
+    OFFERED = auto()
+    """Inbound, not answered."""
+    UNACKED = auto()
+    """Inbound, answered with our offer: the ACK brings the answer."""
+    CALLING = auto()
+    ANSWERED = auto()
+    OVER = auto()
+
+
+class _Offer(Enum):
+    """What became of our re-INVITE."""
+
+    DONE = auto()
+    BUSY = auto()
+    GLARE = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What a leg needs of its stack."""
+
+    loop: asyncio.AbstractEventLoop
+    trunk: Trunk
+    plane: RtpPlane
+    trust: Callable[[frozenset[str]], None]
+    """Takes IP addresses that may send us requests, beside the trunk's; undone by `distrust`."""
+    distrust: Callable[[frozenset[str]], None]
+    over: Callable[[PjsipLeg], None]
+    """Called once, when the leg has sent its `HungUp`."""
+    gone: Callable[[PjsipLeg], None]
+    """Called once, when PJSIP has forgotten the call; not before `over`."""
+    asked: Callable[[], None]
+    """PJSIP was asked for something: it has work to do."""
+
+
+class PjsipLeg(MediaLeg, CallEvents):
+    """A `CallLeg`; what PJSIP tells of its call comes in by the methods of `CallEvents`."""
+
+    def __init__(self, info: LegInfo, ties: Ties) -> None:
+        super().__init__(info, codecs_named(ties.trunk.codecs)[0], ties.loop.time)
+        self._ties: Final = ties
+        self._stage = _Stage.IDLE
+        self._line: Line | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_sdp: bytes | None = None
+        self._direction: Direction | None = None
+        self._late_offer = False
+        self._early: bool | None = None
+        self._trusted: frozenset[str] = frozenset()
+        self._heard = False
+        self._reoffering: asyncio.Future[int] | None = None
+        self._confirmed: asyncio.Event = asyncio.Event()
+        self._transfer: tuple[Transfer, asyncio.Event] | None = None
+
+    # Its beginning
+
+    def take(self, invite: Request, address: str) -> None:
+        """An INVITE came in: binds the media and prepares the answer, `address` in its SDP.
+
+        Raises `NoPorts`, `SdpError` or `IncompatibleMedia`, holding nothing.
+        """
+        media = self._open(address)
+        try:
+            if invite.body:
+                self._next_sdp = media.answer(invite.body)
+        except Exception:
+            media.close()
+            raise
+        self._media = media
+        self._late_offer = not invite.body
+        self._stage = _Stage.OFFERED
+        self._timer = self._ties.loop.call_later(RING_S, self.end, Cause.NO_ANSWER)
+        self._trust(_homes(invite))
+
+    def joined(self, line: Line) -> None:
+        """The call of PJSIP that belongs to the leg."""
+        self._line = line
+
+    def place(self, line: Line, target: Target, address: str, hosts: frozenset[str], ring_s: float) -> None:
+        """Sends the INVITE to `hosts`; raises `NoPorts` or `PjsipError`. A leg that was ended meanwhile sends
+        none, and is gone."""
+        if self._over:
+            self._go()
+            return
+        self._media = self._open(address)
+        self._trust(hosts)
+        caller = NameAddr("", Uri("sip", target.caller, address))
+        self._stage = _Stage.CALLING
+        self._line = line
+        self._timer = self._ties.loop.call_later(ring_s, self.end, Cause.NO_ANSWER)
+        try:
+            line.place(str(target.uri), str(caller), target.headers)
+        except PjsipError:
+            self._line = None
+            raise
+        self._ties.asked()
+
+    def fail(self, cause: Cause) -> None:
+        """The call could not be placed at all."""
+        self._line = None
+        self._finish(cause, "us")
+        self._go()
+
+    # Control
+
+    async def ring(self) -> None:
+        """Tells an inbound caller that we are alerting."""
+        if self._stage is _Stage.OFFERED:
+            self._ask(lambda line: line.answer(180))
+
+    async def answer(self) -> None:
+        """Accepts an inbound call; without an offer in the INVITE, when the ACK has brought the answer."""
+        if self._stage is not _Stage.OFFERED:
+            return
+        self._cancel_timer()
+        self._stage = _Stage.UNACKED if self._late_offer else _Stage.ANSWERED
+        if not self._ask(lambda line: line.answer(ACCEPTED)):
+            self.end(Cause.FAILED)
+        elif self._late_offer:
+            await self._confirmed.wait()
+        else:
+            self._begin()
+
+    async def reject(self, cause: Cause, retry_after_s: int | None = None) -> None:
+        self._refuse(cause, retry_after_s)
+
+    async def hang_up(self, cause: Cause = Cause.NORMAL) -> None:
+        self.end(cause)
+
+    def end(self, cause: Cause) -> None:
+        match self._stage:
+            case _Stage.OFFERED:
+                self._refuse(Cause.REJECTED if cause is Cause.NORMAL else cause)
+            case _Stage.CALLING:
+                self._leave(cause)
+                self._finish(Cause.CANCELLED if cause is Cause.NORMAL else cause, "us")
+            case _Stage.UNACKED | _Stage.ANSWERED:
+                self._leave(cause)
+                self._finish(cause, "us")
+            case _:
+                self._finish(cause, "us")
+
+    async def hold(self, on: bool) -> bool:
+        direction = Direction.SENDONLY if on else Direction.SENDRECV
+        for _ in range(_HOLD_TRIES):
+            match await self._reoffer(direction):
+                case _Offer.BUSY:
+                    await asyncio.sleep(_RETRY_S)
+                case _Offer.GLARE:
+                    # RFC 3261 14.1: who made the Call-ID waits longer, so that one of both comes through.
+                    ours = self._info.direction == "outbound"
+                    await asyncio.sleep(random.uniform(2.1, 4.0) if ours else random.uniform(0.0, 2.0))
+                case outcome:
+                    return outcome is _Offer.DONE
+        return False
+
+    async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
+        if self._stage is not _Stage.ANSWERED or self._transfer is not None:
+            return TransferOutcome.FAILED
+        try:
+            uri = str(transfer_uri(target, self._ties.trunk))
+        except BadNumber:
+            return TransferOutcome.FAILED
+        transfer, news = self._transfer = Transfer(), asyncio.Event()
+        if not self._ask(lambda line: line.refer(f"<{uri}>")):
+            transfer.responded(500)
+        try:
+            async with asyncio.timeout(wait_s):
+                while transfer.outcome is None:
+                    await news.wait()
+                    news.clear()
+        except TimeoutError:
+            transfer.expired()
+        self._transfer = None
+        return transfer.outcome or TransferOutcome.FAILED
+
+    async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
+        """Not with this stack: PJSIP tells of a REFER with Replaces no more than of another."""
+        return TransferOutcome.FAILED
+
+    # What PJSIP tells
+
+    def describe(self) -> bytes:
+        prepared, self._next_sdp = self._next_sdp, None
+        if prepared is not None:
+            return prepared
+        media = self._live
+        if media is None:
+            raise IncompatibleMedia("the call is over")
+        return media.offer(self._direction)
+
+    def offered(self, sdp: bytes) -> int:
+        media = self._live
+        if media is None:
+            return status_of(Cause.INCOMPATIBLE_MEDIA)
+        try:
+            self._next_sdp = media.answer(sdp)
+        except OfferPending:
+            return 491
+        except (SdpError, IncompatibleMedia):
+            return status_of(Cause.INCOMPATIBLE_MEDIA)
+        self._media_changed()
+        return ACCEPTED
+
+    def responded(self, response: bytes) -> None:
+        self._heard = True
+        message = _read(response, Response)
+        if message is None:
+            return
+        if self._reoffering is not None:
+            self._reanswered(message)
+        elif self._stage is _Stage.CALLING:
+            if 100 < message.status < 200:
+                self._rings(message)
+            elif 200 <= message.status < 300:
+                self._accepted(message)
+
+    def acknowledged(self, ack: bytes) -> None:
+        if self._stage is not _Stage.UNACKED:
+            return
+        message = _read(ack, Request)
+        if message is not None and message.body:
+            self._agree(message.body)
+        elif self._media is not None and self._media.offering:
+            self._agree_as_settled()
+        if not self._over:
+            self._stage = _Stage.ANSWERED
+            self._begin()
+        self._confirmed.set()
+
+    def informed(self, info: bytes) -> None:
+        message = _read(info, Request)
+        if message is not None:
+            key = key_of(message.content_type or "", message.body)
+            if key is not None:
+                self.digit(key, self._now())
+
+    def negotiated(self) -> None:
+        # A re-INVITE without an offer: ours was in the 200, the answer came with an ACK that is not shown.
+        media = self._live
+        if (
+            media is not None
+            and media.offering
+            and self._stage is _Stage.ANSWERED
+            and self._reoffering is None
+        ):
+            self._agree_as_settled()
+            self._media_changed()
+
+    def transferring(self, status: int, final: bool) -> None:
+        if self._transfer is None:
+            return
+        transfer, news = self._transfer
+        if final:
+            transfer.notified(b"SIP/2.0 %d" % status, "terminated")
+        else:
+            transfer.responded(max(status, ACCEPTED))
+        news.set()
+
+    def disconnected(self, status: int) -> None:
+        self._line = None
+        match self._stage:
+            case _Stage.OFFERED:
+                self._finish(Cause.CANCELLED, self._far_end, 487)
+            case _Stage.CALLING:
+                cause = cause_of(status) if self._heard else Cause.UNAVAILABLE
+                self._finish(cause, "callee" if self._heard else "us", status)
+            case _Stage.UNACKED | _Stage.ANSWERED if status == ACCEPTED:
+                self._finish(self._left(), self._far_end)
+            case _:
+                self._finish(Cause.FAILED, "us", status)
+        self._go()
+
+    # Within
+
+    def _open(self, address: str) -> CallMedia:
+        trunk = self._ties.trunk
+        return CallMedia(self._ties.plane.open(self), address, codecs_named(trunk.codecs))
+
+    def _ask(self, what: Callable[[Line], None]) -> bool:
+        """Asks PJSIP for something; False when it would not."""
+        if self._line is None:
+            return False
+        try:
+            what(self._line)
+        except PjsipError:
+            return False
+        self._ties.asked()
+        return True
+
+    def _leave(self, cause: Cause) -> None:
+        why: Headers = (("Reason", reason(cause)),)
+        self._ask(lambda line: line.hang_up(status_of(cause), why))
+
+    def _refuse(self, cause: Cause, retry_after_s: int | None = None) -> None:
+        if self._stage is not _Stage.OFFERED:
+            return
+        status = status_of(cause)
+        after: Headers = () if retry_after_s is None else (("Retry-After", str(retry_after_s)),)
+        self._stage = _Stage.OVER
+        self._ask(lambda line: line.hang_up(status, after))
+        self._finish(cause, "us", status)
+
+    def _rings(self, response: Response) -> None:
+        early = bool(self._early)
+        if response.body and self._live is not None:
+            try:
+                self._live.answered(response.body)
+            except (SdpError, IncompatibleMedia, NoOffer):
+                pass
+            else:
+                self._live.connect()
+                early = True
+        if early is not self._early and (response.status in (180, 183) or early):
+            self._early = early
+            self._put(Ringing(self._now(), early))
+
+    def _accepted(self, response: Response) -> None:
+        self._cancel_timer()
+        self._stage = _Stage.ANSWERED
+        self._trust(_homes(response))
+        if response.body or not self._early:
+            self._agree(response.body)
+        if not self._over:
+            self._begin()
+
+    def _reanswered(self, response: Response) -> None:
+        future, media = self._reoffering, self._live
+        if future is None or future.done() or media is None or response.status < 200:
+            return
+        if response.status < 300:
+            self._agree(response.body)
+            self._media_changed()
+        elif response.status in (401, 407) and self._ties.trunk.credentials is not None:
+            return  # PJSIP asks again with credentials
+        else:
+            media.withdraw()
+        future.set_result(response.status)
+
+    def _agree(self, sdp: bytes) -> None:
+        """Takes the answer to our offer; a call without one ends, but not within PJSIP's callback."""
+        if self._live is None:
+            return
+        try:
+            self._live.answered(sdp)
+        except (SdpError, IncompatibleMedia, NoOffer):
+            self._ties.loop.call_soon(self.end, Cause.INCOMPATIBLE_MEDIA)
+
+    def _agree_as_settled(self) -> None:
+        """The answer that PJSIP has seen, and shows only what came of."""
+        found = None if self._line is None else self._line.remote_media()
+        sdp = b"" if found is None else settled_sdp(found.remoteRtpAddress, found.txPt, found.codecName)
+        self._agree(sdp)
+
+    async def _reoffer(self, direction: Direction) -> _Offer:
+        """Sends a re-INVITE and waits for its end, or the call's."""
+        media = self._live
+        if media is None or self._stage is not _Stage.ANSWERED:
+            return _Offer.FAILED
+        if self._reoffering is not None or media.offering:
+            return _Offer.BUSY
+        done = self._reoffering = self._ties.loop.create_future()
+        self._direction = direction
+        try:
+            if not self._ask(lambda line: line.reinvite()):
+                media.withdraw()
+                return _Offer.BUSY
+            status = await done
+        finally:
+            self._reoffering = self._direction = None
+        if status == 491:
+            return _Offer.GLARE
+        return _Offer.DONE if ACCEPTED <= status < 300 else _Offer.FAILED
+
+    def _left(self) -> Cause:
+        """The far end sent BYE: why, as far as a transfer tells."""
+        if self._transfer is None:
+            return Cause.NORMAL
+        transfer, news = self._transfer
+        transfer.left()
+        news.set()
+        return Cause.TRANSFERRED if transfer.outcome is TransferOutcome.DONE else Cause.NORMAL
+
+    def _trust(self, hosts: frozenset[str]) -> None:
+        new = hosts - self._trusted
+        self._trusted |= new
+        self._ties.trust(new)
+
+    def _go(self) -> None:
+        """PJSIP has nothing of the call any more."""
+        hosts, self._trusted = self._trusted, frozenset()
+        self._ties.distrust(hosts)
+        self._ties.gone(self)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _finish(self, cause: Cause, by: Party, code: int | None = None) -> None:
+        """The leg is over; all that it holds is given back."""
+        if self._over:
+            return
+        self._stage = _Stage.OVER
+        self._cancel_timer()
+        self._close(cause, by, code)
+        self._confirmed.set()
+        if self._reoffering is not None and not self._reoffering.done():
+            self._reoffering.set_result(481)
+        if self._transfer is not None:
+            transfer, news = self._transfer
+            transfer.expired()
+            news.set()
+        self._ties.over(self)
+
+
+def _read(message: bytes, kind: type[_M]) -> _M | None:
+    try:
+        found = parse(message)
+    except ParseError:
+        return None
+    return found if isinstance(found, kind) else None
+
+
+def _homes(message: Request | Response) -> frozenset[str]:
+    """Where the far end of a dialog says it is, which may be past the trunk: it may send from there."""
+    try:
+        shown = [*message.record_routes, *([message.contact] if message.contact else [])]
+    except (ParseError, UriError):
+        return frozenset()
+    return frozenset(address.uri.host for address in shown if _is_ip(address.uri.host))
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
