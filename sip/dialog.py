@@ -32,7 +32,16 @@ class DialogId:
 class Dialog:
     """One dialog, early or confirmed. Made by `from_request` (they called) or `from_response` (we called)."""
 
-    __slots__ = ("_local", "_local_cseq", "_remote", "_remote_cseq", "id", "remote_target", "route_set")
+    __slots__ = (
+        "_local",
+        "_local_cseq",
+        "_remote",
+        "_remote_cseq",
+        "id",
+        "remote_target",
+        "route_set",
+        "supported",
+    )
 
     def __init__(
         self,
@@ -43,7 +52,9 @@ class Dialog:
         remote_target: Uri,
         local_cseq: int | None,
         remote_cseq: int | None,
+        supported: frozenset[str] | None = None,
     ) -> None:
+        """`supported` are the option tags that the far end told in lower case, None when it told none."""
         if local.tag is None:
             raise DialogError("our own side has no tag")
         self.id: Final = DialogId(call_id, local.tag, remote.tag or "")
@@ -53,6 +64,7 @@ class Dialog:
         self.remote_target = remote_target
         self._local_cseq = local_cseq
         self._remote_cseq = remote_cseq
+        self.supported = supported
 
     @classmethod
     def from_request(cls, request: Request, local_tag: str) -> Dialog:
@@ -68,6 +80,7 @@ class Dialog:
             remote_target=_target(request),
             local_cseq=None,
             remote_cseq=request.cseq.number,
+            supported=_supported(request),
         )
 
     @classmethod
@@ -85,6 +98,7 @@ class Dialog:
             remote_target=_target(response),
             local_cseq=request.cseq.number,
             remote_cseq=None,
+            supported=_supported(response),
         )
 
     def confirm(self, response: Response) -> None:
@@ -94,6 +108,7 @@ class Dialog:
 
     def refresh(self, message: Request | Response) -> None:
         """A target refresh (re-INVITE, UPDATE, their 2xx) moves the remote target, never the routes."""
+        self.supported = _supported(message) or self.supported
         contact = message.contact
         if contact is not None:
             self.remote_target = contact.uri
@@ -137,6 +152,10 @@ class Dialog:
         for name, value in extra:
             headers.add(name, value)
         return Request(method, uri, headers, body)
+
+
+def _supported(message: Request | Response) -> frozenset[str] | None:
+    return frozenset(tag.lower() for tag in message.headers.get_all("Supported")) or None
 
 
 def _target(message: Request | Response) -> Uri:
