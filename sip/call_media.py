@@ -6,12 +6,11 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from media.codecs import PCMA, PCMU, Codec
+from media.codecs import CODECS, FRAME_MS, Codec
 from media.stream import RtpStream
+from sip.crypto import Srtp
 from sip.offer import Negotiated, OfferAnswer
 from sip.sdp import Direction, parse_sdp
-
-CODECS: Final = {codec.name: codec for codec in (PCMA, PCMU)}
 
 
 def codecs_named(names: Sequence[str]) -> tuple[Codec, ...]:
@@ -30,13 +29,20 @@ class CallMedia:
     """
 
     def __init__(
-        self, stream: RtpStream, address: str, codecs: tuple[Codec, ...], *, waiting: bool = False
+        self,
+        stream: RtpStream,
+        address: str,
+        codecs: tuple[Codec, ...],
+        *,
+        srtp: Srtp = "refused",
+        waiting: bool = False,
     ) -> None:
         """`address` is the IP address for our SDP. `waiting`: the stream is not ours before `take_over`."""
         self.stream: Final = stream
+        self._srtp: Final = srtp
         self._has_stream = not waiting
         self._preferred: Final = codecs[0]
-        self._offers = OfferAnswer(address, self.stream.local_port, codecs, session_id=secrets.randbits(31))
+        self._offers = OfferAnswer(address, self.stream.local_port, codecs, secrets.randbits(31), srtp)
         self._connected: Negotiated | None = None
 
     @property
@@ -68,6 +74,15 @@ class CallMedia:
         """What stands between us and one more party that may answer our offer; see `follow`."""
         return self._offers.fork()
 
+    def answered_by(self, party: OfferAnswer, sdp: bytes) -> None:
+        """Takes the answer of that party, and follows it; raises what `answered` does, changing nothing."""
+        before, self._offers = self._offers, party
+        try:
+            self.answered(sdp)
+        except Exception:
+            self._offers = before
+            raise
+
     def follow(self, party: OfferAnswer) -> None:
         """From here on it is this party that we negotiate with: the fork that is heard, or has answered."""
         self._offers = party
@@ -95,6 +110,10 @@ class CallMedia:
             agreed.codec,
             agreed.payload_type,
             agreed.telephone_event,
+            ptime_ms=agreed.remote_ptime_ms or FRAME_MS,
+            comfort_noise=agreed.comfort_noise,
+            remote_rtcp=agreed.remote_rtcp,
+            security=agreed.security,
         )
         self.stream.set_direction(agreed.direction.send, agreed.direction.receive)
 
@@ -103,7 +122,7 @@ class CallMedia:
 
         It knows the codec in use alone: what plays, listens and records was made for that.
         """
-        return CallMedia(self.stream, address, (self.codec,), waiting=True)
+        return CallMedia(self.stream, address, (self.codec,), srtp=self._srtp, waiting=True)
 
     def take_over(self, old: CallMedia) -> None:
         """The stream is moved from the party of `old` to ours; nothing that plays, listens or records on it

@@ -10,20 +10,31 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from secrets import token_bytes
 from typing import Final
 
 from media.codecs import FRAME_MS, Codec
-from sip.sdp import Direction, MediaDescription, Origin, Rtpmap, SessionDescription, ip_of
+from media.keys import MasterKey, Security
+from media.source import Address
+from sip.crypto import Crypto, Random, Srtp, fresh, fresh_lines, usable
+from sip.fitting import (
+    COMFORT_NOISE,
+    TELEPHONE_EVENT,
+    Choice,
+    IncompatibleMedia,
+    Terms,
+    fit_answer,
+    fit_offer,
+)
+from sip.sdp import Direction, MediaDescription, Origin, Rtpmap, SessionDescription
 
-TELEPHONE_EVENT: Final = 101
+__all__ = ["IncompatibleMedia", "Negotiated", "NoOffer", "OfferAnswer", "OfferPending"]
+
+EVENT_TYPE: Final = 101
 """Payload type under which we offer telephone-event (RFC 4733); in an answer the offerer's number is used."""
 
-PROTOCOLS: Final = frozenset({"RTP/AVP"})
-"""Media transports that we speak."""
-
-
-class IncompatibleMedia(Exception):
-    """Nothing in the description can be agreed on (488 Not Acceptable Here); the text says why."""
+NOISE_TYPE: Final = 13
+"""That of comfort noise (RFC 3389)."""
 
 
 class OfferPending(Exception):
@@ -38,8 +49,10 @@ class NoOffer(Exception):
 class Negotiated:
     """What both sides agreed on. `direction` is ours: `send` means that we may send.
 
-    `payload_type` and `telephone_event` are the numbers that the remote side wants to receive.
-    `remote_ptime_ms` is the packet length that it asks for, None when it does not say.
+    `payload_type`, `telephone_event` and `comfort_noise` are the numbers that the remote side wants to
+    receive. `remote_ptime_ms` is the packet length that it asks for, in steps of 10 from 10 to 60, None when
+    it does not say. `remote_rtcp` is where it wants RTCP, when that is not the port after its RTP. Without
+    `security` the media is plain RTP.
     """
 
     remote_address: str
@@ -49,6 +62,9 @@ class Negotiated:
     telephone_event: int | None
     direction: Direction
     remote_ptime_ms: int | None
+    comfort_noise: int | None = None
+    remote_rtcp: Address | None = None
+    security: Security | None = None
 
 
 class _Phase(Enum):
@@ -71,16 +87,29 @@ class OfferAnswer:
     """The negotiation of one dialog.
 
     `codecs` is our preference, best first: it decides between what an offer contains, and is the order of our
-    own. `local_address` is the IP written into `c=`, `session_id` the number in our `o=` line.
+    own. `local_address` is the IP written into `c=`, `session_id` the number in our `o=` line. `srtp` says
+    whether media may or must be encrypted; our keys come from `random`, new for each call, and stay as long
+    as what they encrypt is agreed on.
     """
 
-    def __init__(self, local_address: str, local_port: int, codecs: Sequence[Codec], session_id: int) -> None:
+    def __init__(
+        self,
+        local_address: str,
+        local_port: int,
+        codecs: Sequence[Codec],
+        session_id: int,
+        srtp: Srtp = "refused",
+        random: Random = token_bytes,
+    ) -> None:
         if not codecs:
             raise ValueError("at least one codec is needed")
         self._address: Final = local_address
         self._port: Final = local_port
-        self._codecs: Final = tuple(codecs)
+        self._terms: Final = Terms(tuple(codecs), srtp)
         self._session_id: Final = session_id
+        self._random: Final = random
+        self._protocol = "RTP/SAVP" if srtp == "required" else "RTP/AVP"
+        self._crypto: Crypto | None = None
         self._phase = _Phase.NEW
         self._wanted = Direction.SENDRECV
         self._local: SessionDescription | None = None
@@ -112,7 +141,7 @@ class OfferAnswer:
             raise OfferPending("our offer is still without an answer")
         self._agreed = _Agreed(self._phase, self._local, self._wanted)
         self._wanted = direction or self._wanted
-        ours = self._audio(self._offered_formats(), self._wanted)
+        ours = self._audio(self._protocol, self._offered_formats(), self._wanted, self._offered_keys())
         media = [line.refused() for line in self._local.media] if self._local else []
         at = self._slot()
         media[at : at + 1] = [ours]
@@ -150,13 +179,17 @@ class OfferAnswer:
         """
         if self._phase is _Phase.OFFERED:
             raise OfferPending("our offer is still without an answer")
-        at, choice = _first_fit(sdp, self._codecs)
-        negotiated = choice.negotiated(self._wanted)
-        audio = self._audio(choice.formats(), negotiated.direction)
+        at, choice = fit_offer(sdp, self._terms)
+        ours = (
+            None if choice.crypto is None else Crypto(choice.crypto.tag, self._answering_key(choice.crypto))
+        )
+        negotiated = _negotiated(choice, self._wanted, ours)
+        keys = () if ours is None else (ours,)
         media = [line.refused() for line in sdp.media]
-        media[at] = audio
+        media[at] = self._audio(choice.protocol, choice.formats(), negotiated.direction, keys)
         answer = self._describe(media)
-        self._phase, self._negotiated = _Phase.ANSWERING, negotiated
+        self._phase = _Phase.ANSWERING
+        self._agree(negotiated, choice, ours)
         return answer
 
     def receive_answer(self, sdp: SessionDescription) -> Negotiated:
@@ -167,12 +200,17 @@ class OfferAnswer:
         if self._phase not in (_Phase.OFFERED, _Phase.ANSWERED):
             raise NoOffer("there is no offer that this could answer")
         at = self._slot()
-        if at >= len(sdp.media):
-            raise IncompatibleMedia("the answer leaves out our audio stream")
-        choice = _fit(sdp, sdp.media[at], self._codecs, theirs_first=True)
-        self._negotiated = choice.negotiated(self._wanted)
+        offered, _ = usable(self._local.media[at].values("crypto") if self._local else ())
+        choice = fit_answer(sdp, at, self._terms, offered)
+        tag = None if choice.crypto is None else choice.crypto.tag
+        ours = next((crypto for crypto in offered if crypto.tag == tag), None)
+        negotiated = _negotiated(choice, self._wanted, ours)
         self._phase = _Phase.ANSWERED
-        return self._negotiated
+        self._agree(negotiated, choice, ours)
+        return negotiated
+
+    def _agree(self, negotiated: Negotiated, choice: Choice, ours: Crypto | None) -> None:
+        self._negotiated, self._protocol, self._crypto = negotiated, choice.protocol, ours
 
     def _slot(self) -> int:
         """Index of our audio line; lines keep their place for the life of the dialog (RFC 3264 section 8)."""
@@ -183,22 +221,45 @@ class OfferAnswer:
     def _offered_formats(self) -> list[Rtpmap]:
         """What we offer: what is agreed stays first and keeps its numbers (RFC 3264 section 8.3.2)."""
         held = self._negotiated
-        codecs = sorted(self._codecs, key=lambda codec: held is None or codec is not held.codec)
+        codecs = sorted(self._terms.codecs, key=lambda codec: held is None or codec is not held.codec)
         formats = [Rtpmap(codec.payload_type, codec.name, codec.clock_rate) for codec in codecs]
-        event = held.telephone_event if held and held.telephone_event is not None else TELEPHONE_EVENT
-        if any(event == m.payload_type for m in formats):
-            event = TELEPHONE_EVENT
-        return [*formats, Rtpmap(event, _EVENT, codecs[0].clock_rate)]
+        helpers = (
+            (COMFORT_NOISE, held.comfort_noise if held else None, NOISE_TYPE),
+            (TELEPHONE_EVENT, held.telephone_event if held else None, EVENT_TYPE),
+        )
+        for encoding, number, usual in helpers:
+            taken = number is None or any(number == m.payload_type for m in formats)
+            formats.append(
+                Rtpmap(usual if number is None or taken else number, encoding, codecs[0].clock_rate)
+            )
+        return formats
 
-    def _audio(self, formats: Sequence[Rtpmap], direction: Direction) -> MediaDescription:
-        attributes: list[tuple[str, str | None]] = []
+    def _offered_keys(self) -> tuple[Crypto, ...]:
+        """Once media flows it stays as it is, plain or with our key; the far end may offer something else."""
+        if self._terms.srtp == "refused":
+            return ()
+        if self._negotiated is None:
+            return fresh_lines(self._random)
+        return () if self._crypto is None else (self._crypto,)
+
+    def _answering_key(self, theirs: Crypto) -> MasterKey:
+        """Our key stays while its suite does: a new one is no secret more, and costs what is under way."""
+        suite = theirs.key.suite
+        if self._crypto is not None and self._crypto.key.suite is suite:
+            return self._crypto.key
+        return fresh(suite, self._random)
+
+    def _audio(
+        self, protocol: str, formats: Sequence[Rtpmap], direction: Direction, keys: Sequence[Crypto]
+    ) -> MediaDescription:
+        attributes: list[tuple[str, str | None]] = [("crypto", crypto.value()) for crypto in keys]
         for rtpmap in formats:
             attributes.append(("rtpmap", f"{rtpmap.payload_type} {rtpmap.encoding}/{rtpmap.clock_rate}"))
-            if rtpmap.encoding == _EVENT:
+            if rtpmap.encoding == TELEPHONE_EVENT:
                 attributes.append(("fmtp", f"{rtpmap.payload_type} 0-15"))
         attributes += [("ptime", str(FRAME_MS)), (direction.value, None)]
         numbers = tuple(str(rtpmap.payload_type) for rtpmap in formats)
-        return MediaDescription("audio", self._port, "RTP/AVP", numbers, tuple(attributes))
+        return MediaDescription("audio", self._port, protocol, numbers, tuple(attributes))
 
     def _describe(self, media: Sequence[MediaDescription]) -> SessionDescription:
         """Our next description; the version goes up when it says something new (RFC 3264 section 8)."""
@@ -211,72 +272,20 @@ class OfferAnswer:
         return described
 
 
-_EVENT: Final = "telephone-event"
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """The part of a remote audio stream that we can use."""
-
-    address: str
-    port: int
-    codec: Codec
-    audio: Rtpmap
-    event: Rtpmap | None
-    direction: Direction
-    ptime_ms: int | None
-
-    def formats(self) -> list[Rtpmap]:
-        return [self.audio] if self.event is None else [self.audio, self.event]
-
-    def negotiated(self, wanted: Direction) -> Negotiated:
-        return Negotiated(
-            self.address,
-            self.port,
-            self.codec,
-            self.audio.payload_type,
-            self.event.payload_type if self.event else None,
-            self.direction.reversed & wanted,
-            self.ptime_ms,
-        )
-
-
-def _first_fit(sdp: SessionDescription, codecs: Sequence[Codec]) -> tuple[int, _Choice]:
-    reasons: list[str] = []
-    for at, media in enumerate(sdp.media):
-        try:
-            return at, _fit(sdp, media, codecs)
-        except IncompatibleMedia as error:
-            reasons.append(str(error))
-    raise IncompatibleMedia("; ".join(reasons) or "the description has no media")
-
-
-def _fit(
-    sdp: SessionDescription, media: MediaDescription, codecs: Sequence[Codec], *, theirs_first: bool = False
-) -> _Choice:
-    """What of this media line we can use; `theirs_first` lets the remote order decide (their answer)."""
-    if media.kind != "audio":
-        raise IncompatibleMedia(f"{media.kind[:20]}: only audio is spoken here")
-    if media.port == 0:
-        raise IncompatibleMedia("audio: refused with port 0")
-    if media.protocol not in PROTOCOLS:
-        raise IncompatibleMedia(
-            f"audio: {media.protocol[:20]} is not spoken here, only {', '.join(PROTOCOLS)}"
-        )
-    ip = ip_of(sdp.address_of(media))
-    if ip is None or ip.is_multicast:
-        raise IncompatibleMedia("audio: no unicast IP address to send to")
-    maps = media.rtpmaps
-    pairs = [(codec, m) for codec in codecs for m in maps if m.matches(codec.name, codec.clock_rate)]
-    if not pairs:
-        names = ", ".join(m.encoding[:20] for m in maps if m.encoding.lower() != _EVENT) or "none"
-        ours = ", ".join(codec.name for codec in codecs)
-        raise IncompatibleMedia(f"audio: no common codec (offered: {names[:100]}; spoken here: {ours})")
-    codec, audio = min(pairs, key=lambda pair: maps.index(pair[1])) if theirs_first else pairs[0]
-    event = next((m for m in maps if m.matches(_EVENT, audio.clock_rate)), None)
-    event = replace(event, encoding=_EVENT) if event else None
-    direction = sdp.direction_of(media)
-    if ip.is_unspecified:
-        # The hold of RFC 2543: nobody can be sent to.
-        direction = direction & Direction.SENDONLY
-    return _Choice(str(ip), media.port, codec, audio, event, direction, media.ptime_ms)
+def _negotiated(choice: Choice, wanted: Direction, ours: Crypto | None) -> Negotiated:
+    """What is agreed on; `ours` is the line with the key that we send with."""
+    security = None
+    if ours is not None and choice.crypto is not None:
+        security = Security(ours.key, choice.crypto.key)
+    return Negotiated(
+        choice.address,
+        choice.port,
+        choice.codec,
+        choice.audio.payload_type,
+        choice.event.payload_type if choice.event else None,
+        choice.direction.reversed & wanted,
+        choice.ptime_ms,
+        choice.noise.payload_type if choice.noise else None,
+        choice.rtcp,
+        security,
+    )

@@ -12,6 +12,8 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
+from sip.crypto import Secret
+
 MAX_SDP: Final = 16384
 """Bytes of a description."""
 MAX_LINES: Final = 512
@@ -19,7 +21,7 @@ MAX_MEDIA: Final = 16
 """Media lines of a description; an answer repeats them all."""
 
 Attributes = tuple[tuple[str, str | None], ...]
-"""`a=` lines in order: name and value, None for a flag such as `sendonly`."""
+"""`a=` lines in order: name and value, None for a flag such as `sendonly`; keys are `Secret`."""
 
 
 class SdpError(ValueError):
@@ -90,7 +92,15 @@ class Rtpmap:
         return self.encoding.lower() == encoding.lower() and self.clock_rate == clock_rate
 
 
-_STATIC: Final = {0: Rtpmap(0, "PCMU", 8000), 8: Rtpmap(8, "PCMA", 8000), 9: Rtpmap(9, "G722", 8000)}
+_STATIC: Final = {
+    rtpmap.payload_type: rtpmap
+    for rtpmap in (
+        Rtpmap(0, "PCMU", 8000),
+        Rtpmap(8, "PCMA", 8000),
+        Rtpmap(9, "G722", 8000),
+        Rtpmap(13, "CN", 8000),
+    )
+}
 """The payload types of RFC 3551 that need no rtpmap; G.722's clock rate is 8000 by an old mistake (4.5.2)."""
 
 
@@ -109,6 +119,10 @@ class MediaDescription:
     def attribute(self, name: str) -> str | None:
         """Value of the first attribute of that name, `""` for a flag, None when absent."""
         return next((value or "" for key, value in self.attributes if key == name), None)
+
+    def values(self, name: str) -> list[str]:
+        """Values of all attributes of that name."""
+        return [value or "" for key, value in self.attributes if key == name]
 
     @property
     def direction(self) -> Direction | None:
@@ -132,10 +146,15 @@ class MediaDescription:
     @property
     def ptime_ms(self) -> int | None:
         """Packet length that the description asks for, held within its maxptime; None: unsaid."""
-        asked, most = _milliseconds(self.attribute("ptime")), _milliseconds(self.attribute("maxptime"))
+        asked, most = _milliseconds(self.attribute("ptime")), self.maxptime_ms
         if asked is None or most is None:
             return asked
         return min(asked, most)
+
+    @property
+    def maxptime_ms(self) -> int | None:
+        """The longest packets that it takes; None: unsaid."""
+        return _milliseconds(self.attribute("maxptime"))
 
     def refused(self) -> MediaDescription:
         """The same line with port 0, as an answer refuses it (RFC 3264 section 6)."""
@@ -236,8 +255,9 @@ class _Section:
 
     def add_attribute(self, value: str) -> None:
         name, colon, text = value.partition(":")
-        if name.strip():
-            self.attributes.append((name.strip().lower(), text.strip() if colon else None))
+        name, text = name.strip().lower(), text.strip()
+        if name:
+            self.attributes.append((name, (Secret(text) if name == "crypto" else text) if colon else None))
 
     def media(self) -> MediaDescription:
         match = _MEDIA.fullmatch(self.line)

@@ -75,7 +75,7 @@ def test_an_event_of_another_clock_rate_is_not_taken() -> None:
 def test_two_of_our_kind_agree_early_and_late() -> None:
     caller, callee = us(), OfferAnswer("2001:db8::1", 20000, (PCMU, PCMA), 1)
     made = caller.make_offer()
-    assert made.media[0].formats == ("8", "0", "101")
+    assert made.media[0].formats == ("8", "0", "13", "101")
     assert caller.offering
     answer = parse_sdp(callee.receive_offer(parse_sdp(made.to_bytes())).to_bytes())
     agreed = caller.receive_answer(answer)
@@ -134,7 +134,7 @@ def test_we_hold_and_take_back() -> None:
     session.receive_offer(offer(*AUDIO))
     held = session.make_offer(Direction.SENDONLY)
     assert held.media[0].direction is Direction.SENDONLY
-    assert held.media[0].formats == ("8", "0", "96")
+    assert held.media[0].formats == ("8", "0", "13", "96")
     agreed = session.receive_answer(
         offer("m=audio 4000 RTP/AVP 8 96", "a=rtpmap:96 telephone-event/8000", "a=recvonly")
     )
@@ -149,7 +149,7 @@ def test_we_hold_and_take_back() -> None:
 def test_a_number_that_they_gave_two_meanings_is_not_offered_twice() -> None:
     session = us()
     session.receive_offer(offer("m=audio 4000 RTP/AVP 0 8", "a=rtpmap:8 telephone-event/8000"))
-    assert session.make_offer().media[0].formats == ("0", "8", "101")
+    assert session.make_offer().media[0].formats == ("0", "8", "13", "101")
 
 
 def test_a_refused_offer_is_withdrawn_and_what_was_agreed_holds() -> None:
