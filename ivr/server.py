@@ -29,7 +29,7 @@ from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
 from ivr.store import Store, database_url
-from ivr.trunks import trunks_of
+from ivr.trunks import tls_of, trunks_of
 from media.plane import RtpPlane
 from media.ports import PortPool
 from media.recorder import RecordingWriter, recover
@@ -148,10 +148,11 @@ async def running(config: Config) -> AsyncIterator[Server]:
         on_exit.push_async_callback(prompts.close)
         client = await on_exit.enter_async_context(httpx.AsyncClient(follow_redirects=False))
 
+        hosts = _media_hosts(config)
         plane = RtpPlane(
-            PortPool(*config.media.ports, config.media.rest_s, _media_address(config)),
+            PortPool(*config.media.ports, config.media.rest_s, *hosts),
             timeout_s=config.media.timeout_s,
-            address=_media_address(config),
+            address=hosts[0],
         )
         metrics.watch_media(plane.totals, lambda: plane.lateness_ms)
 
@@ -284,7 +285,10 @@ def _listener(config: Config) -> socket.socket:
     return listener
 
 
-def _media_address(config: Config) -> str:
-    """RTP is received where SIP is."""
-    host = config.sip.listen[0].split(":", 1)[1].rpartition(":")[0]
-    return host.strip("[]")
+def _media_hosts(config: Config) -> list[str]:
+    """RTP is received where SIP is: at the first address of each IP version."""
+    found: dict[bool, str] = {}
+    for text in config.sip.listen:
+        host = text.split(":", 1)[1].rpartition(":")[0].strip("[]")
+        found.setdefault(":" in host, host)
+    return list(found.values())

@@ -95,10 +95,10 @@ class RtpPlane:
         self._timer = None
         self._epoll.close()
 
-    def open(self, events: StreamEvents) -> RtpStream:
-        """Binds a pair of ports for a new stream; raises `NoPorts`."""
+    def open(self, events: StreamEvents, ipv6: bool | None = None) -> RtpStream:
+        """Binds a pair of ports for a new stream, of that IP version where it is told; raises `NoPorts`."""
         now = self.time()
-        pair = self._ports.acquire(now)
+        pair = self._ports.acquire(now, ipv6)
         stream = RtpStream(self, pair, events)
         if not self._streams and self._timer is not None:
             self._timer.cancel()

@@ -59,32 +59,36 @@ class PortPair(NamedTuple):
 class PortPool:
     """The pairs of one range. Times are monotonic seconds, given by the caller."""
 
-    def __init__(self, low: int, high: int, rest_s: float, address: str) -> None:
+    def __init__(self, low: int, high: int, rest_s: float, *addresses: str) -> None:
         """Uses the ports from `low` to `high`, both included; 0 and 0: any free pair, without rest.
 
-        Raises ValueError for a range without a single pair. `address` is the local address to bind.
+        Raises ValueError for a range without a single pair. `addresses` are the local addresses to bind, one
+        of each IP version that calls come by.
         """
         self._any = low == high == 0
         first = low + low % 2
         if not self._any and not (0 < low <= high <= 65535 and first < high):
             raise ValueError(f"{low}-{high} holds no pair of media ports (an even one and the next)")
-        self._address = address
-        self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._addresses = {":" in address: address for address in reversed(addresses)}
+        self._usual = ":" in addresses[0]
         self._rest_s = rest_s
         pairs = [] if self._any else list(range(first, high, 2))
         random.shuffle(pairs)  # a port that cannot be guessed is harder to inject into
         self._free = deque(pairs)
         self._resting: deque[tuple[float, int]] = deque()
 
-    def acquire(self, now: float) -> PortPair:
-        """Binds a pair; raises `NoPorts`, or OSError when the address cannot be bound at all."""
+    def acquire(self, now: float, ipv6: bool | None = None) -> PortPair:
+        """Binds a pair, of that IP version where there is an address of it; raises `NoPorts`, or OSError when
+        the address cannot be bound at all."""
+        wanted = self._usual if ipv6 is None else ipv6
+        address = self._addresses.get(wanted) or self._addresses[self._usual]
         if self._any:
-            return self._acquire_any()
+            return _acquire_any(address)
         while self._resting and self._resting[0][0] <= now:
             self._free.append(self._resting.popleft()[1])
         for _ in range(len(self._free)):
             port = self._free.popleft()
-            pair = self._bind(port)
+            pair = _bind(address, port)
             if pair is not None:
                 return pair
             self._free.append(port)
@@ -97,40 +101,43 @@ class PortPool:
         if not self._any:
             self._resting.append((now + self._rest_s, pair.port))
 
-    def _acquire_any(self) -> PortPair:
-        for _ in range(_TRIES):
-            rtp = self._socket(0)
-            assert rtp is not None
-            port: int = rtp.getsockname()[1]
-            rtcp = self._socket(port + 1) if port % 2 == 0 else None
-            if rtcp is not None:
-                return PortPair(port, rtp, rtcp)
-            rtp.close()
-        raise NoPorts("the system gave no pair of free ports")
 
-    def _bind(self, port: int) -> PortPair | None:
-        rtp = self._socket(port)
-        if rtp is None:
-            return None
-        rtcp = self._socket(port + 1)
-        if rtcp is None:
-            rtp.close()
-            return None
-        return PortPair(port, rtp, rtcp)
+def _acquire_any(address: str) -> PortPair:
+    for _ in range(_TRIES):
+        rtp = _socket(address, 0)
+        assert rtp is not None
+        port: int = rtp.getsockname()[1]
+        rtcp = _socket(address, port + 1) if port % 2 == 0 else None
+        if rtcp is not None:
+            return PortPair(port, rtp, rtcp)
+        rtp.close()
+    raise NoPorts("the system gave no pair of free ports")
 
-    def _socket(self, port: int) -> socket.socket | None:
-        """None when the port is taken by another program."""
-        sock = socket.socket(self._family, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            _mark_urgent(sock)
-            sock.bind((self._address, port))
-        except OSError as error:
-            sock.close()
-            if error.errno in _TAKEN:
-                return None
-            raise
-        return sock
+
+def _bind(address: str, port: int) -> PortPair | None:
+    rtp = _socket(address, port)
+    if rtp is None:
+        return None
+    rtcp = _socket(address, port + 1)
+    if rtcp is None:
+        rtp.close()
+        return None
+    return PortPair(port, rtp, rtcp)
+
+
+def _socket(address: str, port: int) -> socket.socket | None:
+    """None when the port is taken by another program."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        _mark_urgent(sock)
+        sock.bind((address, port))
+    except OSError as error:
+        sock.close()
+        if error.errno in _TAKEN:
+            return None
+        raise
+    return sock
 
 
 def _mark_urgent(sock: socket.socket) -> None:

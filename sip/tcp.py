@@ -251,7 +251,7 @@ class StreamTransport:
             if tls is None:
                 raise OSError("nothing says how the peer proves itself")
             context = self._contexts.client(tls.settings)
-        _, connection = await loop.create_connection(
+        transport, connection = await loop.create_connection(
             lambda: Connection(self, self._limits, inbound=False, tls=tls),
             remote.host,
             remote.port,
@@ -260,6 +260,7 @@ class StreamTransport:
             server_hostname=tls.name if context is not None and tls is not None else None,
             ssl_shutdown_timeout=None if context is None else _SHUTDOWN_S,
         )
+        _persist(transport.get_extra_info("socket"))
         return connection
 
 

@@ -79,8 +79,8 @@ class WatchedPorts(PortPool):
         super().__init__(low, high, rest_s, address)
         self.log = WireLog()
 
-    def acquire(self, now: float) -> PortPair:
-        pair = super().acquire(now)
+    def acquire(self, now: float, ipv6: bool | None = None) -> PortPair:
+        pair = super().acquire(now, ipv6)
         self.log = WireLog()
         return PortPair(pair.port, _WatchedSocket(pair.rtp, self.log), pair.rtcp)
 

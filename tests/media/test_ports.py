@@ -92,3 +92,15 @@ def test_an_odd_start_begins_with_the_next_even_port():
 def test_an_address_that_is_not_ours_is_an_error_with_nothing_left_open():
     with pytest.raises(OSError, match="assign"):
         PortPool(0, 0, 30.0, "192.0.2.1").acquire(0.0)
+
+
+def test_a_pair_of_the_ip_version_of_the_call() -> None:
+    pool = PortPool(0, 0, 30.0, HOST, "::1")
+    for ipv6, host in ((None, HOST), (False, HOST), (True, "::1")):
+        pair = pool.acquire(0.0, ipv6)
+        assert pair.rtp.getsockname()[0] == pair.rtcp.getsockname()[0] == host
+        pool.release(pair, 0.0)
+    only = PortPool(0, 0, 30.0, HOST)
+    pair = only.acquire(0.0, True)
+    assert pair.rtp.getsockname()[0] == HOST  # there is no other
+    only.release(pair, 0.0)
