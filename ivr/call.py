@@ -46,6 +46,8 @@ from ivr.flow.protocol import (
 from ivr.flow.protocol import Utterance as Spoken
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.prompts import Prompt, Prompts
+from ivr.screening import OnMachine, Screener, Screening
+from media.amd import Answer, GreetingEnd, Who
 from media.leg import (
     Answered,
     CallLeg,
@@ -102,11 +104,13 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a call went: the flow's result, and why and by whom the leg ended."""
+    """How a call went: the flow's result, why and by whom the leg ended, and who answered it where that was
+    asked."""
 
     result: Mapping[str, Any]
     cause: str
     by: Party
+    answered_by: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,18 @@ class _Saying:
     last: bool
 
 
-_Input = LegEvent | _Spoken | PromptDone | Tick | Replied | RequestFailed | Transferred | Failure
+_Input = (
+    LegEvent
+    | Answer
+    | GreetingEnd
+    | _Spoken
+    | PromptDone
+    | Tick
+    | Replied
+    | RequestFailed
+    | Transferred
+    | Failure
+)
 
 
 class CallSession:
@@ -140,14 +155,18 @@ class CallSession:
         journal: Journal,
         services: Services,
         on_answered: Callable[[], None] = lambda: None,
+        screening: Screening | None = None,
     ) -> None:
-        """`on_answered` is called when media flows (to start a recording)."""
+        """`on_answered` is called when media flows (to start a recording). With a `screening` it is found out
+        who answered before the flow begins."""
         self._leg = leg
         self._machine = machine
         self._folder = str(machine.flow.folder)
         self._journal = journal
         self._services = services
         self._on_answered = on_answered
+        self._screening = screening
+        self._answered_by: Answer | None = None
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -172,7 +191,7 @@ class CallSession:
         self._spawn(self._pump())
         try:
             self._prefetch()
-            if await self._connected():
+            if await self._connected() and await self._screened():
                 await self._converse()
             await self._goodbye()
         finally:
@@ -211,6 +230,67 @@ class CallSession:
             elif isinstance(event, HungUp):
                 self._note_hang_up(event)
                 return False
+
+    async def _screened(self) -> bool:
+        """Finds out who answered before anything is said; False when it was a machine, and is hung up on."""
+        screening = self._screening
+        if screening is None:
+            return True
+        screener = Screener(screening, self._leg.sample_rate)
+
+        def hear(frame: bytes) -> None:
+            if (found := screener.take(frame)) is not None:
+                self._inbox.put_nowait(found)
+
+        self._leg.listen(hear)
+        early: list[_Input] = []
+        try:
+            async with asyncio.timeout(screening.longest_s):
+                await self._verdict(screener, early)
+        except TimeoutError:
+            if self._answered_by is None:
+                self._note_answer(screener.expired())
+        finally:
+            self._leg.listen(None)
+        self._put_back(early)
+        answer = self._answered_by
+        if screening.action is OnMachine.HANG_UP and answer is not None and answer.who is Who.MACHINE:
+            await self._leg.hang_up(Cause.ANSWERING_MACHINE)
+            return False
+        return True
+
+    async def _verdict(self, screener: Screener, early: list[_Input]) -> None:
+        """Returns when the flow may begin, or need not any more. What belongs to the flow goes into
+        `early`."""
+        while True:
+            item = await self._inbox.get()
+            if isinstance(item, Answer):
+                self._note_answer(item)
+                if not screener.awaits_beep(item):
+                    return
+            elif isinstance(item, GreetingEnd):
+                self._journal.note("greeting_over", {"by": item.value})
+                return
+            else:
+                early.append(item)
+                if isinstance(item, Digit):
+                    self._note_answer(screener.key())
+                if isinstance(item, Digit | HungUp):
+                    return
+
+    def _note_answer(self, answer: Answer) -> None:
+        self._answered_by = answer
+        self._journal.note(
+            "answered_by",
+            {"who": answer.who.value, "reason": answer.reason.value, "after_ms": answer.after_ms},
+        )
+
+    def _put_back(self, items: list[_Input]) -> None:
+        """What happened before the flow began is the first that it sees."""
+        while not self._inbox.empty():
+            items.append(self._inbox.get_nowait())
+        for item in items:
+            self._inbox.put_nowait(item)
 
     async def _converse(self) -> None:
         machine, loop, inbox = self._machine, self._loop, self._inbox
@@ -256,7 +336,7 @@ class CallSession:
                 return None
             case _Spoken(generation=generation, event=event, failure=failure):
                 return self._spoken(generation, event, failure)
-            case Ringing() | Answered():
+            case Ringing() | Answered() | Answer() | GreetingEnd():
                 return None
             case PromptDone() | Tick():
                 return item
@@ -403,8 +483,8 @@ class CallSession:
     def _ended(self) -> Ended:
         result = self._finish.result if self._finish is not None else self._machine.result
         if self._hung_up is None:
-            return Ended(result, Cause.FAILED.value, "us")
-        return Ended(result, self._hung_up.cause.value, self._hung_up.by)
+            return Ended(result, Cause.FAILED.value, "us", self._answered_by)
+        return Ended(result, self._hung_up.cause.value, self._hung_up.by, self._answered_by)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)

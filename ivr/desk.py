@@ -32,6 +32,7 @@ from ivr.journal import CallJournal
 from ivr.library import FlowLibrary
 from ivr.masking import mask_number
 from ivr.metrics import Metrics
+from ivr.screening import Screening
 from ivr.store import NewCall, Store, StoreError, new_id
 from media.leg import CallLeg, Cause
 from media.recorder import RecordingEnd, RecordingWriter
@@ -153,7 +154,8 @@ class CallDesk:
             # Others were faster while the record was written: it stands, and says so.
             await journal.finish(machine.result, Cause.NO_CAPACITY.value, "us")
         else:
-            self._spawn(self._run(call.id, leg, machine, journal, time.monotonic()))
+            began = time.monotonic()
+            self._spawn(self._run(call.id, leg, machine, journal, began, request.screening))
         return call.id
 
     def _target(self, request: CallRequest) -> tuple[OutboundCall, Target]:
@@ -236,7 +238,13 @@ class CallDesk:
         await self._run(call_id, leg, machine, CallJournal(self._store, call_id), began)
 
     async def _run(
-        self, call_id: str, leg: CallLeg, machine: FlowMachine, journal: CallJournal, began: float
+        self,
+        call_id: str,
+        leg: CallLeg,
+        machine: FlowMachine,
+        journal: CallJournal,
+        began: float,
+        screening: Screening | None = None,
     ) -> None:
         info, flow = leg.info, machine.flow.name
         log.info(
@@ -252,7 +260,8 @@ class CallDesk:
             if self._config.media.record:
                 recordings.append(self._record(leg, call_id, journal))
 
-        session = CallSession(leg, machine, journal, self._services_of(info.trunk), on_answered)
+        services = self._services_of(info.trunk)
+        session = CallSession(leg, machine, journal, services, on_answered, screening)
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
         ended = Ended(machine.result, Cause.FAILED.value, "us")
@@ -262,6 +271,8 @@ class CallDesk:
             del self._sessions[call_id]
             quality = leg.quality()
             talked = time.monotonic() - answered[0] if answered else None
+            if ended.answered_by is not None:
+                self._metrics.answered_by(ended.answered_by)
             self._metrics.call_ended(info.direction, flow, ended.cause, answered_s=talked, quality=quality)
             await journal.language(machine.language)
             if recordings:

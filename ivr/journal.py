@@ -85,6 +85,8 @@ class CallJournal:
                         await self._store.advance(self._call_id, state, event.at)
                     elif event.kind == "recording" and self._recording is not None:
                         await self._store.set_recording(self._call_id, self._recording)
+                    elif event.kind == "answered_by":
+                        await self._store.set_answered_by(self._call_id, event.data)
                 await self._store.append_events(self._call_id, batch)
             except StoreError as error:
                 log.error("call %s: %d events are not stored: %s", self._call_id, len(batch), error)

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from media.amd import Answer
 from media.leg import Cause, Direction, Quality
 from media.plane import Totals
 from sip.guard import Dropped
@@ -59,6 +60,7 @@ class Metrics:
             return Histogram(f"ivr_{name}", text, labels, buckets=tuple(buckets), registry=registry)
 
         self._calls = counter("calls", "Calls that ended, by how they ended", "direction", "flow", "outcome")
+        self._answered_by = counter("answered_by", "Who answered screened calls", "who", "reason")
         self._active = gauge("calls_active", "Calls that live now", "direction")
         self._refused = counter("calls_refused", "Calls refused before they began", "reason")
         self._dropped = counter("sip_dropped", "SIP requests that got no answer", "reason")
@@ -107,6 +109,10 @@ class Metrics:
             self._length.observe(answered_s)
         if quality is not None:
             self._observe_quality(quality)
+
+    def answered_by(self, answer: Answer) -> None:
+        """Who answered an outbound call that was screened."""
+        self._answered_by.labels(answer.who.value, answer.reason.value).inc()
 
     def call_refused(self, reason: Literal["no_capacity", "loop_lag", "unknown_number", "draining"]) -> None:
         self._refused.labels(reason).inc()

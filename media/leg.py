@@ -39,6 +39,7 @@ class Cause(Enum):
     INCOMPATIBLE_MEDIA = "incompatible_media"
     MEDIA_TIMEOUT = "media_timeout"
     LIMIT = "limit"
+    ANSWERING_MACHINE = "answering_machine"
     TRANSFERRED = "transferred"
     FAILED = "failed"
 
@@ -103,12 +104,17 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
-    """The leg is over; always the last event, sent exactly once. `code` is the SIP status or None."""
+    """The leg is over; always the last event, sent exactly once.
+
+    `code` is the SIP status or None, `reason` the far end's own words (RFC 3326), as
+    `Q.850;cause=16 Normal call clearing`.
+    """
 
     at: float
     cause: Cause
     by: Party
     code: int | None = None
+    reason: str | None = None
 
 
 LegEvent = Ringing | Answered | Digit | Played | Stopped | Held | Replaced | HungUp
@@ -146,7 +152,11 @@ class Quality:
 @dataclass(frozen=True, slots=True)
 class LegInfo:
     """Who is on the leg. Numbers are as normalised by the trunk; `headers` are the transport's own (X-...,
-    PAI)."""
+    PAI).
+
+    `diverted_from` is the number that sent the call on to us, `privacy` that the caller wants his own number
+    kept from others.
+    """
 
     id: str
     direction: Direction
@@ -154,6 +164,8 @@ class LegInfo:
     called: str
     trunk: str
     headers: Mapping[str, str]
+    diverted_from: str | None = None
+    privacy: bool = False
 
 
 class AudioTap(Protocol):
@@ -193,6 +205,9 @@ class CallLeg(Protocol):
 
     async def ring(self) -> None:
         """Inbound: tells the caller that we are alerting."""
+
+    async def progress(self) -> None:
+        """Inbound: media flows to the caller before the answer, as far as its network lets it through."""
 
     async def answer(self) -> None:
         """Inbound: accepts the call; media (silence at first) flows when this returns."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from media.leg import Cause
 from sip.message import Message
-from sip.params import param, parse_params
+from sip.params import param, parse_params, quote
 
 _STATUS: Final = {
     Cause.NORMAL: 603,
@@ -22,6 +22,7 @@ _STATUS: Final = {
     Cause.INCOMPATIBLE_MEDIA: 488,
     Cause.MEDIA_TIMEOUT: 480,
     Cause.LIMIT: 480,
+    Cause.ANSWERING_MACHINE: 603,
     Cause.TRANSFERRED: 603,
     Cause.FAILED: 500,
 }
@@ -62,6 +63,7 @@ _Q850: Final = {
     Cause.INCOMPATIBLE_MEDIA: (88, "Incompatible destination"),
     Cause.MEDIA_TIMEOUT: (102, "Recovery on timer expiry"),
     Cause.LIMIT: (31, "Normal, unspecified"),
+    Cause.ANSWERING_MACHINE: (16, "Normal call clearing"),
     Cause.TRANSFERRED: (16, "Normal call clearing"),
     Cause.FAILED: (41, "Temporary failure"),
 }
@@ -107,6 +109,11 @@ class Reason:
 
     def __str__(self) -> str:
         return f"{self.protocol[:20]};cause={self.cause} {self.text}".rstrip()
+
+    @property
+    def written(self) -> str:
+        """The value of a Reason header that says it."""
+        return f"{self.protocol};cause={self.cause};text={quote(self.text)}"
 
     @property
     def is_q850(self) -> bool:
@@ -170,7 +177,7 @@ def cause_of_cancel(why: Reason | None) -> Cause:
 def reason(cause: Cause) -> str:
     """The Reason header of our BYE or CANCEL, with the cause of Q.850."""
     code, text = _Q850[cause]
-    return f'Q.850;cause={code};text="{text}"'
+    return Reason("Q.850", code, text).written
 
 
 def warning(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ivr.screening import Screening
 from media.leg import Quality
 
 
@@ -16,7 +17,7 @@ class CallRequest:
     """A call to be made.
 
     `trunk`, `caller_id` and `language` None mean the server's choice. `idempotency_key` is already told
-    apart by client.
+    apart by client. Without a `screening` nobody asks whether a machine answered.
     """
 
     to: str
@@ -26,13 +27,16 @@ class CallRequest:
     caller_id: str | None = None
     language: str | None = None
     idempotency_key: str | None = None
+    screening: Screening | None = None
 
     @property
     def fingerprint(self) -> str:
         """A digest of all that is asked: equal for equal requests, whatever the order of their
         parameters.
         """
-        parts = [self.to, self.flow, self.params, self.trunk, self.caller_id, self.language]
+        parts: list[Any] = [self.to, self.flow, self.params, self.trunk, self.caller_id, self.language]
+        if self.screening is not None:
+            parts.append(repr(self.screening))
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from ivr.api.gateway import LiveCall
+from ivr.screening import OnMachine, Screening
 from ivr.store import CallRecord, CallState, StoredEvent
+from media.amd import Reason, Timings, Who
 from media.leg import Direction
 
 _ID: Final = "019aab1c-6d2e-7b1f-9c44-52a1f0a0c7de"
@@ -50,6 +53,7 @@ _REPORT: Final[dict[str, JsonValue]] = {
         "mos": 4.39,
         "remote_mos": 4.41,
     },
+    "answered_by": {"who": "human", "reason": "short_greeting", "after_ms": 1620},
     "recording": f"/api/voice/calls/{_ID}/recording",
 }
 _EVENTS: Final[list[JsonValue]] = [
@@ -67,6 +71,41 @@ def _example(
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Key = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
+class AnsweringMachine(BaseModel):
+    """What to do about answering machines. Without it the flow begins at the answer, whoever gave it."""
+
+    model_config = _example({"action": "wait_for_beep", "greeting_ms": 2000}, extra="forbid")
+
+    action: OnMachine = Field(
+        description="`hang_up`: a machine ends the call (cause `answering_machine`); `continue`: the flow "
+        "begins as soon as it is known who answered; `wait_for_beep`: after a machine's beep, or the end of "
+        "its greeting"
+    )
+    total_ms: int = Field(
+        5000, ge=1000, le=20_000, description="The most that is listened; then nobody is sure"
+    )
+    initial_silence_ms: int = Field(
+        2500, ge=500, le=20_000, description="So long a silence before the first word is a machine"
+    )
+    greeting_ms: int = Field(1500, ge=300, le=20_000, description="So much speech is a machine")
+    after_greeting_silence_ms: int = Field(
+        800, ge=200, le=5000, description="So long a silence after the first words is a person"
+    )
+    minimum_word_ms: int = Field(100, ge=20, le=1000, description="Shorter sounds are no words")
+    between_words_ms: int = Field(50, ge=20, le=1000, description="Shorter gaps are within a word")
+    maximum_words: int = Field(2, ge=1, le=20, description="More words than these are a machine")
+    greeting_end_ms: int = Field(
+        2500, ge=500, le=20_000, description="So long a silence ends a machine's greeting"
+    )
+    beep_wait_ms: int = Field(
+        30_000, ge=1000, le=120_000, description="How long the end of a machine's greeting is awaited"
+    )
+
+    def screening(self) -> Screening:
+        timings = Timings(**{each.name: getattr(self, each.name) for each in dataclass_fields(Timings)})
+        return Screening(self.action, timings, self.greeting_end_ms, self.beep_wait_ms)
 
 
 class InitiateRequest(BaseModel):
@@ -92,6 +131,7 @@ class InitiateRequest(BaseModel):
     )
     caller_id: Name | None = Field(default=None, description="The number shown; default: the trunk's")
     language: Name | None = Field(default=None, description="hi, mr, en; default: what the flow says")
+    answering_machine: AnsweringMachine | None = None
     idempotency_key: Key | None = Field(
         default=None,
         description="A repetition with the same key gives the first call instead of a second one. "
@@ -172,6 +212,14 @@ class QualityReport(BaseModel):
     )
 
 
+class AnsweredBy(BaseModel):
+    """Who answered a call that asked for it (`answering_machine`), and by what sign it was known."""
+
+    who: Who
+    reason: Reason
+    after_ms: int = Field(description="Counted from the answer")
+
+
 class CallReport(Call):
     """A call with what went in and what came out."""
 
@@ -181,6 +229,7 @@ class CallReport(Call):
     params: dict[str, Any]
     result: dict[str, Any] | None
     quality: QualityReport | None
+    answered_by: AnsweredBy | None = Field(None, description="Null where nobody asked")
     recording: str | None = Field(description="Where the recording can be fetched")
 
 
@@ -288,6 +337,7 @@ def _report(record: CallRecord) -> dict[str, Any]:
         "params": record.params,
         "result": record.result,
         "quality": record.quality,
+        "answered_by": record.answered_by,
         "recording": None if record.recording is None else f"{href(record.id)}/recording",
     }
 

@@ -310,6 +310,7 @@ def call_record(row: Mapping[str, Any] | RowMapping) -> CallRecord:
         recording=row["recording"],
         idempotency_key=row["idempotency_key"],
         erased_at=row["erased_at"],
+        answered_by=parsed("answered_by"),
     )
 
 

@@ -111,7 +111,8 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call as stored. `erased_at`: its personal data was deleted then."""
+    """A call as stored. `erased_at`: its personal data was deleted then. `answered_by`: who, by what sign
+    (`reason`), found out `after_ms`; None where nobody asked."""
 
     id: str
     direction: Direction
@@ -134,6 +135,7 @@ class CallRecord:
     recording: str | None
     idempotency_key: str | None
     erased_at: float | None
+    answered_by: Json | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
+    update,
 )
 
 from ivr.store.records import CallState, StoreError
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -52,6 +54,7 @@ calls = Table(
     Column("idempotency_key", Text, unique=True),
     Column("fingerprint", Text, nullable=False),
     Column("erased_at", Double),
+    Column("answered_by", Text),
 )
 Index("calls_by_time", calls.c.created_at, calls.c.id)
 Index("calls_by_flow", calls.c.flow, calls.c.created_at, calls.c.id)
@@ -88,9 +91,13 @@ Index("outbox_waiting", outbox.c.next_at, sqlite_where=_waiting, postgresql_wher
 Index("outbox_by_call", outbox.c.call_id)
 
 
+_UPGRADES = {1: "ALTER TABLE calls ADD COLUMN answered_by TEXT"}
+"""What brings the tables of each earlier version to the next."""
+
+
 def prepare(connection: Connection) -> None:
-    """Creates the tables in an empty database; raises `StoreError` when it holds something else or something
-    newer."""
+    """Creates the tables in an empty database, and brings those of an earlier release up to date; raises
+    `StoreError` when it holds something else or something newer."""
     present = set(inspect(connection).get_table_names())
     if not present:
         metadata.create_all(connection)
@@ -99,6 +106,10 @@ def prepare(connection: Connection) -> None:
     if schema_version.name not in present:
         raise StoreError("the database holds tables of another program; give the server one of its own")
     found = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+    while found in _UPGRADES:
+        connection.execute(text(_UPGRADES[found]))
+        found += 1
+        connection.execute(update(schema_version).values(version=found))
     if found != VERSION:
         raise StoreError(
             f"the database has schema version {found}, this server knows version {VERSION}: "

@@ -160,6 +160,10 @@ class Store:
         """Queues the language the call is held in."""
         await self._writer.put(Change(call_id, {"language": language}))
 
+    async def set_answered_by(self, call_id: str, answer: Json) -> None:
+        """Queues who answered, and by what sign it was known."""
+        await self._writer.put(Change(call_id, {"answered_by": to_json(answer)}))
+
     async def set_recording(self, call_id: str, path: str) -> None:
         """Queues where the recording lies; worth doing when it begins, so that a crash does not hide it."""
         await self._writer.put(Change(call_id, {"recording": path}))

@@ -27,6 +27,7 @@ from ivr.store import (
     new_id,
 )
 from ivr.store import store as store_module
+from ivr.store.schema import VERSION
 from media.leg import Quality
 
 
@@ -285,11 +286,29 @@ async def test_a_second_server_is_refused(store: Store, tmp_path: Path) -> None:
         await Store.open(database_url(tmp_path))
 
 
+async def test_tables_of_the_first_release_are_brought_up_to_date(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    await store.create_call(NewCall("old", "outbound", 1.0))
+    await store.close()
+    with sqlite3.connect(tmp_path / "calls.db") as database:
+        database.execute("ALTER TABLE calls DROP COLUMN answered_by")
+        database.execute("UPDATE schema_version SET version = 1")
+    store = await opened(tmp_path)
+    await store.set_answered_by("old", {"who": "machine", "reason": "beep", "after_ms": 900})
+    await store.finish_call("old", Ending(2.0, "answering_machine", "us"))
+    record = await store.get_call("old")
+    await store.close()
+    assert record is not None
+    assert record.answered_by == {"who": "machine", "reason": "beep", "after_ms": 900}
+    with sqlite3.connect(tmp_path / "calls.db") as database:
+        assert database.execute("SELECT version FROM schema_version").fetchall() == [(VERSION,)]
+
+
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     await (await opened(tmp_path)).close()
     with sqlite3.connect(tmp_path / "calls.db") as database:
         database.execute("UPDATE schema_version SET version = 7")
-    with pytest.raises(StoreError, match=r"schema version 7, this server knows version 1"):
+    with pytest.raises(StoreError, match=rf"schema version 7, this server knows version {VERSION}"):
         await opened(tmp_path)
 
 
