@@ -28,6 +28,12 @@ OFFERED: Final = (
 _LINE: Final = re.compile(r"([0-9]{1,9})\s+(\S+)\s+(\S+)((?:\s+\S+)*)", re.ASCII)
 _INLINE: Final = re.compile(r"inline:([A-Za-z0-9+/]+={0,2})((?:\|[^|]*)*)", re.IGNORECASE)
 _LIFETIME: Final = re.compile(r"2\^([0-9]{1,2})|([0-9]{1,18})")
+_SUITE_NAME: Final = re.compile(r"[A-Z0-9_]{1,40}", re.IGNORECASE | re.ASCII)
+_PARAMETERS: Final = frozenset(
+    {"KDR", "UNENCRYPTED_SRTP", "UNENCRYPTED_SRTCP", "UNAUTHENTICATED_SRTP", "FEC_ORDER", "FEC_KEY"}
+)
+"""What may be named in an error; of unknown text nobody can say that it holds no key."""
+
 _MOST_PACKETS: Final = 1 << 48
 """The longest life of a key, in packets (RFC 3711 section 9.2)."""
 
@@ -69,7 +75,8 @@ def parse_crypto(value: str) -> Crypto:
     try:
         suite = Suite[name.upper()]
     except KeyError:
-        raise UnusableKey(f"{name[:40]} is not spoken here") from None
+        shown = name if _SUITE_NAME.fullmatch(name) else "that suite"
+        raise UnusableKey(f"{shown} is not spoken here") from None
     for parameter in parameters.split():
         _check_parameter(parameter)
     return Crypto(int(tag), _master_key(suite, keys))
@@ -135,4 +142,5 @@ def _check_parameter(parameter: str) -> None:
     leading `-`, RFC 4568 section 6.3.7); a window size is but a hint."""
     name = parameter.partition("=")[0].upper()
     if parameter.upper() != "KDR=0" and name != "WSH" and not parameter.startswith("-"):
-        raise UnusableKey(f"{name[:40]} is not spoken here")
+        shown = name if name in _PARAMETERS else "an unknown session parameter"
+        raise UnusableKey(f"{shown} is not spoken here")
