@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ivr.profiles import Profile, with_profile
 from sip.guard import SCANNERS
 
 
@@ -87,7 +88,7 @@ class Trunk(_Strict):
     wants in the Request-URI: `e164` (+919876543210), `national` (09876543210), `plain` (as given).
     """
 
-    profile: Literal["exotel"] | None = None
+    profile: Profile | None = None
     allow: list[Network] = []
     users: dict[str, str] = {}
     proxy: str | None = None
@@ -112,6 +113,11 @@ class Trunk(_Strict):
     calls_per_minute: int | None = Field(default=None, ge=1)
     invites_per_minute: int | None = Field(default=None, ge=1)
     call_s: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profiled(cls, written: Any) -> Any:
+        return with_profile(written) if isinstance(written, dict) else written
 
 
 class Tls(_Strict):

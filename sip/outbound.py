@@ -24,7 +24,7 @@ from sip.sdp import SdpError
 from sip.session import ALLOW, Session
 from sip.timers import Timer
 from sip.trunks import Target
-from sip.uri import NameAddr, Uri
+from sip.uri import NameAddr
 
 
 class _Stage(Enum):
@@ -62,7 +62,7 @@ class OutboundLeg(SipLeg):
             return
         endpoint = self._endpoint
         host = endpoint.shown(hops[0]).host
-        caller = NameAddr("", Uri("sip", target.caller, host)).with_tag(new_tag())
+        caller = target.shown(host).with_tag(new_tag())
         call_id = secrets.token_hex(16)
 
         def invite(hop: Hop) -> Request:
@@ -75,7 +75,7 @@ class OutboundLeg(SipLeg):
             headers.add("To", str(NameAddr("", target.uri)))
             headers.add("Call-ID", call_id)
             headers.add("CSeq", f"{cseq} INVITE")
-            headers.add("Contact", endpoint.contact(hop, target.caller))
+            headers.add("Contact", endpoint.contact(hop, caller.uri.user or ""))
             headers.add("Allow", ALLOW)
             headers.add("Content-Type", "application/sdp")
             for name, value in target.headers:

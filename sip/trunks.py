@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal
@@ -32,6 +32,7 @@ _OURS: Final = frozenset(
     [
         *("via", "from", "to", "call-id", "cseq", "contact", "route", "record-route", "max-forwards"),
         *("content-length", "content-type", "allow", "supported", "require", "proxy-require"),
+        *("session-expires", "min-se", "rack", "rseq"),
         *("authorization", "proxy-authorization", "user-agent"),
     ]
 )
@@ -121,6 +122,7 @@ class TrunkTable:
                 self.users[user] = User(name, password)
         self._networks.sort(key=lambda pair: -pair[0].prefixlen)
         self._found: dict[str, str | None] = {}
+        self._learned: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> Trunk:
         """Raises `UnknownTrunk`."""
@@ -137,6 +139,13 @@ class TrunkTable:
             self._found[host] = self._search(host)
         return self._found[host]
 
+    def learn(self, name: str, hosts: Iterable[str]) -> None:
+        """From now on these addresses (of the trunk's registrar) belong to the trunk, and no others that were
+        learned before; what `allow` says of them goes before."""
+        kept = {host: other for host, other in self._learned.items() if other != name}
+        self._learned = {**kept, **dict.fromkeys(hosts, name)}
+        self._found.clear()
+
     def _search(self, host: str) -> str | None:
         try:
             address = ip_address(host)
@@ -144,7 +153,8 @@ class TrunkTable:
             return None
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        return next((name for network, name in self._networks if address in network), None)
+        named = next((name for network, name in self._networks if address in network), None)
+        return self._learned.get(host) if named is None else named
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,14 @@ class Target:
     number: str
     caller: str
     headers: tuple[tuple[str, str], ...]
+    private: bool = False
+    """The caller is not to be shown: the From is anonymous, and so is the Contact."""
+
+    def shown(self, host: str) -> NameAddr:
+        """The From, without its tag; `host` is our address. The user of it is that of our Contact too."""
+        if self.private:
+            return NameAddr("Anonymous", Uri("sip", "anonymous", "anonymous.invalid"))
+        return NameAddr("", Uri("sip", self.caller, host))
 
 
 def target_of(call: OutboundCall, trunk: Trunk) -> Target:
@@ -165,6 +183,7 @@ def target_of(call: OutboundCall, trunk: Trunk) -> Target:
     uri = transfer_uri(call.to, trunk)
     via_proxy = proxy is not None and (proxy.host, proxy.port) != (uri.host, uri.port)
     caller = call.caller_id or trunk.caller_id or "anonymous"
+    caller = formatted(caller, trunk) if _looks_like_number(caller) else _plain(caller)
     headers = {**trunk.headers, **call.headers}
     for name, value in headers.items():
         if not is_token(name) or name.lower() in _OURS:
@@ -180,9 +199,24 @@ def target_of(call: OutboundCall, trunk: Trunk) -> Target:
         next_hop=proxy or uri,
         routes=routes,
         number=canonical(uri.user or "", trunk),
-        caller=formatted(caller, trunk) if _looks_like_number(caller) else _plain(caller),
-        headers=tuple(headers.items()),
+        caller=caller,
+        headers=(*headers.items(), *_identity(caller, proxy, trunk)),
+        private=trunk.privacy,
     )
+
+
+def _identity(caller: str, proxy: Uri | None, trunk: Trunk) -> list[tuple[str, str]]:
+    """What tells a trusted network who calls (RFC 3325): where the From does not, it is always told."""
+    found = []
+    if (trunk.asserted_identity or trunk.privacy) and caller != "anonymous":
+        at = Uri("tel", caller, "") if _E164.fullmatch(caller) else None
+        if proxy is not None:
+            at = Uri("sip", caller, proxy.host)
+        if at is not None:
+            found.append(("P-Asserted-Identity", f"<{at}>"))
+    if trunk.privacy:
+        found.append(("Privacy", "id"))
+    return found
 
 
 def transfer_uri(to: str, trunk: Trunk) -> Uri:

@@ -228,11 +228,11 @@ class UserAgent:
             endpoint.respond(server, 415, extra=(("Accept", "application/sdp"),))
             return
         authenticator = Authenticator(peer.credentials, lambda host: self._trunks.match(host) == trunk)
+        by_address = self._trunks.match(server.hop.remote.host) == trunk
         ties = Ties(endpoint, self._dialogs, peer, authenticator, self._over)
         try:
-            leg = InboundLeg(
-                inbound_info(request, secrets.token_hex(16), trunk, peer), ties, server, self._plane
-            )
+            info = inbound_info(request, secrets.token_hex(16), trunk, peer, trusted=by_address)
+            leg = InboundLeg(info, ties, server, self._plane)
         except DialogError as error:
             endpoint.respond(server, 400, reason=f"Bad Request: {error}")
         except (SdpError, IncompatibleMedia) as error:
