@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from sip.hop import Address, Transport
 from sip.pjsip.call import CallEvents, Line, PjsipError, call_class, guarded, text_bytes
 from sip.pjsip.library import Library
+from sip.pjsip.limits import Listen
 from sip.pjsip.packet_filter import Network
 from sip.pjsip.pump import Pump
 from sip.pjsip.sockets import admit_only, find

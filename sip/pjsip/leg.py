@@ -148,6 +148,15 @@ class PjsipLeg(MediaLeg, CallEvents):
         if self._stage is _Stage.OFFERED:
             self._ask(lambda line: line.answer(180))
 
+    async def progress(self) -> None:
+        """Lets an inbound caller hear us before the answer; without an offer of its it is told to ring."""
+        if self._stage is not _Stage.OFFERED:
+            return
+        if self._late_offer:
+            await self.ring()
+        elif self._ask(lambda line: line.answer(183)) and self._live is not None:
+            self._live.connect()
+
     async def answer(self) -> None:
         """Accepts an inbound call; without an offer in the INVITE, when the ACK has brought the answer."""
         if self._stage is not _Stage.OFFERED:
@@ -315,7 +324,7 @@ class PjsipLeg(MediaLeg, CallEvents):
 
     def _open(self, address: str) -> CallMedia:
         trunk = self._ties.trunk
-        return CallMedia(self._ties.plane.open(self), address, codecs_named(trunk.codecs))
+        return CallMedia(self._ties.plane.open(self, ":" in address), address, codecs_named(trunk.codecs))
 
     def _ask(self, what: Callable[[Line], None]) -> bool:
         """Asks PJSIP for something; False when it would not."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sip.offer import TELEPHONE_EVENT
+from typing import Final
 
-_KEPT_EVENTS = TELEPHONE_EVENT
+_KEYS: Final = 101
+"""Payload type under which we offer telephone-event."""
 
 
 def settled_sdp(remote: str, payload_type: int, codec: str) -> bytes:
@@ -23,9 +24,9 @@ def settled_sdp(remote: str, payload_type: int, codec: str) -> bytes:
         "s=-",
         f"c=IN {family} {host}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP {payload_type} {_KEPT_EVENTS}",
+        f"m=audio {port} RTP/AVP {payload_type} {_KEYS}",
         f"a=rtpmap:{payload_type} {codec}/8000",
-        f"a=rtpmap:{_KEPT_EVENTS} telephone-event/8000",
+        f"a=rtpmap:{_KEYS} telephone-event/8000",
         "",
     ]
     return "\r\n".join(lines).encode("ascii", "replace")

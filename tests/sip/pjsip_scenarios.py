@@ -1,4 +1,5 @@
-"""Calls with the PJSIP stack, each scenario in a process of its own: `python -m tests.sip.pjsip_scenarios NAME`.
+"""Calls with the PJSIP stack, each scenario in a process of its own:
+`python -m tests.sip.pjsip_scenarios NAME`.
 
 PJSIP allows one endpoint in a process and ends the process where it is misused; a test must survive that.
 """
@@ -9,9 +10,13 @@ import asyncio
 import inspect
 import sys
 
-from media.leg import Cause, Digit, HungUp
+import pytest
+
+from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
+from sip.stack import TrunkBusy
+from sip.trunks import Trunk
 from tests.sip.agents import agent, event, eventually, until
-from tests.sip.pjsip_agent import called_by, pjsip_agent
+from tests.sip.pjsip_agent import called_by, calling, descriptors, pjsip_agent
 
 
 async def answers_and_is_left() -> None:
@@ -39,6 +44,212 @@ async def answers_and_leaves() -> None:
         assert (await event(leg, HungUp)).by == "us"
         assert (await until(caller, HungUp)).by == "callee"
         await ours.empty()
+
+
+async def early_media_from_us() -> None:
+    async with pjsip_agent() as ours, agent() as theirs:
+        caller = await theirs.call(ours.uri())
+        leg = await ours.called()
+        await leg.ring()
+        assert not (await event(caller, Ringing)).early_media
+        await leg.progress()
+        assert (await event(caller, Ringing)).early_media
+        await eventually(lambda: caller.quality().packets_received > 3)
+        await leg.answer()
+        await event(caller, Answered)
+        await caller.hang_up()
+        await ours.empty()
+
+
+async def is_cancelled() -> None:
+    async with pjsip_agent() as ours, agent() as theirs:
+        caller = await theirs.call(ours.uri())
+        leg = await ours.called()
+        await leg.ring()
+        await event(caller, Ringing)
+        await caller.hang_up()
+        over = await event(leg, HungUp)
+        assert (over.cause, over.by, over.code) == (Cause.CANCELLED, "caller", 487)
+        await leg.answer()
+        await leg.ring()
+        await leg.hang_up()
+        await ours.empty()
+
+
+async def refuses() -> None:
+    async with pjsip_agent() as ours, agent() as theirs:
+        for cause, status, told in (
+            (Cause.BUSY, 486, Cause.BUSY),
+            (Cause.NOT_FOUND, 404, Cause.NOT_FOUND),
+            (Cause.NO_CAPACITY, 503, Cause.UNAVAILABLE),
+        ):
+            caller = await theirs.call(ours.uri())
+            leg = await ours.called()
+            await leg.reject(cause, retry_after_s=7)
+            over = await until(caller, HungUp)
+            assert (over.cause, over.code) == (told, status), over
+            assert (await event(leg, HungUp)).by == "us"
+        await ours.empty()
+
+
+async def takes_as_many_as_the_build_holds() -> None:
+    """The wheel holds four calls: three are for callers, the fourth refuses who comes beyond."""
+    async with pjsip_agent() as ours, agent() as theirs:
+        room = ours.stack._capacity
+        assert room >= 3
+        room = min(room, 20)
+        ours.stack._capacity = room
+        pairs = [await called_by(ours, theirs) for _ in range(room)]
+        for _ in range(3):
+            over = await until(await theirs.call(ours.uri()), HungUp)
+            assert (over.cause, over.code) == (Cause.UNAVAILABLE, 503), over
+        at_once = [await theirs.call(ours.uri()) for _ in range(6)]
+        codes = {(await until(one, HungUp)).code for one in at_once}
+        assert codes == {503}, codes
+        with pytest.raises(TrunkBusy, match=f"its {room} calls"):
+            await ours.call(theirs.uri())
+        assert ours.stack.wait_s("peer") is not None
+        assert ours.stack.calls("peer") == room
+        await pairs[0][1].hang_up()
+        await until(pairs[0][0], HungUp)
+        await eventually(lambda: len(ours.stack._legs) == room - 1)
+        leg, caller = await called_by(ours, theirs)
+        for one in (leg, *(pair[0] for pair in pairs[1:])):
+            await one.hang_up()
+        await until(caller, HungUp)
+        await ours.empty()
+        assert ours.stack.calls("peer") == 0
+
+
+async def holds_and_is_held() -> None:
+    async with pjsip_agent() as ours, agent() as theirs:
+        for leg, other in (await called_by(ours, theirs), await calling(ours, theirs)):
+            for one, far in ((leg, other), (other, leg)):
+                assert await one.hold(True)
+                assert (await event(far, Held)).on
+                assert await one.hold(False)
+                assert not (await event(far, Held)).on
+            await other.hang_up()
+            await until(leg, HungUp)
+        await ours.empty()
+
+
+async def calls_and_is_answered() -> None:
+    async with pjsip_agent() as ours, agent() as theirs:
+        for transport in ("udp", "tcp"):
+            leg = await ours.call(theirs.uri("98", transport))
+            callee = await theirs.called()
+            assert (callee.info.caller, callee.info.called) == ("300", "98")
+            await callee.ring()
+            assert not (await event(leg, Ringing)).early_media
+            await callee.answer()
+            await event(leg, Answered)
+            await eventually(lambda leg=leg: leg.quality().packets_received > 3)
+            await eventually(lambda callee=callee: callee.quality().packets_received > 3)
+            callee.send_digits("5")
+            assert (await event(leg, Digit)).key == "5"
+            await leg.hang_up()
+            assert (await event(leg, HungUp)).by == "us"
+            assert (await until(callee, HungUp)).by == "caller"
+        leg, callee = await calling(ours, theirs)
+        await callee.hang_up()
+        over = await event(leg, HungUp)
+        assert (over.cause, over.by) == (Cause.NORMAL, "callee")
+        await ours.empty()
+
+
+async def calls_and_is_not_answered() -> None:
+    async with pjsip_agent() as ours, agent() as theirs:
+        leg = await ours.call(theirs.uri())
+        await (await theirs.called()).reject(Cause.BUSY)
+        over = await until(leg, HungUp)
+        assert (over.cause, over.by, over.code) == (Cause.BUSY, "callee", 486)
+
+        leg = await ours.call(theirs.uri(), ring_s=0.3)
+        callee = await theirs.called()
+        await callee.ring()
+        assert (await until(leg, HungUp)).cause is Cause.NO_ANSWER
+        assert (await until(callee, HungUp)).cause is Cause.CANCELLED
+
+        leg = await ours.call(theirs.uri())
+        await leg.hang_up()
+        over = await until(leg, HungUp)
+        assert (over.cause, over.by) == (Cause.CANCELLED, "us")
+        assert (await until(await theirs.called(), HungUp)).cause is Cause.CANCELLED
+        await ours.empty()
+
+        leg = await ours.call("sip:1@127.0.0.1:1;transport=tcp")
+        over = await until(leg, HungUp)
+        assert (over.cause, over.by) == (Cause.UNAVAILABLE, "us"), over
+        await ours.empty()
+
+
+async def refuses_to_be_transferred() -> None:
+    async with pjsip_agent() as ours, agent() as theirs:
+        leg, caller = await called_by(ours, theirs)
+        assert await caller.transfer("sip:9@127.0.0.1:9", 5) is TransferOutcome.FAILED
+        await eventually(lambda: leg.quality().packets_received > 3)
+        await caller.hang_up()
+        await until(leg, HungUp)
+        await ours.empty()
+
+
+async def keeps_strangers_out() -> None:
+    """From an address that belongs to no trunk nothing comes back, on either transport."""
+    stranger = Trunk(allow=("127.0.0.2",))
+    async with pjsip_agent(trunk=stranger) as ours, agent() as theirs:
+        silent = await theirs.call(ours.uri(), ring_s=0.5)
+        assert (await until(silent, HungUp)).cause is Cause.NO_ANSWER
+        _, _, port = ours.uri(transport="tcp").partition(";")[0].rpartition(":")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.open_connection("127.0.0.1", int(port)), 0.5)
+        # Whom we call may answer, and end the call; then its address is a stranger's again.
+        leg, callee = await calling(ours, theirs)
+        await callee.hang_up()
+        await until(leg, HungUp)
+        await ours.empty()
+        again = await theirs.call(ours.uri(), ring_s=0.5)
+        assert (await until(again, HungUp)).cause is Cause.NO_ANSWER
+
+
+async def drains_and_closes() -> None:
+    async with agent() as theirs:
+        async with pjsip_agent() as ours:
+            ours.retry_after = 9
+            assert (await until(await theirs.call(ours.uri()), HungUp)).code == 503
+            ours.retry_after = None
+            leg, caller = await called_by(ours, theirs)
+            await ours.stack.drain()
+            assert (await until(await theirs.call(ours.uri()), HungUp)).code == 503
+            await eventually(lambda: leg.quality().packets_received > 3)
+            async with asyncio.timeout(2):
+                await ours.stack.close()
+            assert (await until(leg, HungUp)).by == "us"
+        assert (await until(caller, HungUp)).by == "callee"
+        # The same process can have another.
+        async with pjsip_agent() as ours:
+            leg, caller = await called_by(ours, theirs)
+            await leg.hang_up()
+            await until(caller, HungUp)
+
+
+async def many_calls_one_after_the_other() -> None:
+    """Nothing is left of 300 calls: no line, stream, socket, descriptor; memory stays."""
+    async with pjsip_agent() as ours, agent() as theirs:
+        before = 0
+        for number in range(300):
+            if number == 20:
+                before = descriptors()
+            leg, other = await (called_by if number % 2 else calling)(ours, theirs)
+            await (leg if number % 3 else other).hang_up()
+            await until(leg, HungUp)
+            await until(other, HungUp)
+            if number % 10 == 0:
+                cancelled = await theirs.call(ours.uri())
+                await ours.called()
+                await cancelled.hang_up()
+            await ours.empty()
+        assert descriptors() <= before + 1, (before, descriptors())
 
 
 async def _main(name: str) -> None:
