@@ -39,6 +39,7 @@ class Cause(Enum):
     INCOMPATIBLE_MEDIA = "incompatible_media"
     MEDIA_TIMEOUT = "media_timeout"
     LIMIT = "limit"
+    ANSWERING_MACHINE = "answering_machine"
     TRANSFERRED = "transferred"
     FAILED = "failed"
 
@@ -103,12 +104,17 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
-    """The leg is over; always the last event, sent exactly once. `code` is the SIP status or None."""
+    """The leg is over; always the last event, sent exactly once.
+
+    `code` is the SIP status or None, `reason` the far end's own words (RFC 3326), as
+    `Q.850;cause=16 Normal call clearing`.
+    """
 
     at: float
     cause: Cause
     by: Party
     code: int | None = None
+    reason: str | None = None
 
 
 LegEvent = Ringing | Answered | Digit | Played | Stopped | Held | Replaced | HungUp
@@ -199,6 +205,9 @@ class CallLeg(Protocol):
 
     async def ring(self) -> None:
         """Inbound: tells the caller that we are alerting."""
+
+    async def progress(self) -> None:
+        """Inbound: media flows to the caller before the answer, as far as its network lets it through."""
 
     async def answer(self) -> None:
         """Inbound: accepts the call; media (silence at first) flows when this returns."""
