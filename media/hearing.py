@@ -1,29 +1,56 @@
-"""From packets to even 20 ms frames: jitter buffer, decoder and concealment of one stream. Pure."""
+"""From packets to even 20 ms frames: jitter buffer, decoder, concealment, noise of one stream. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from media.codecs import FRAME_MS, Codec
+from media.comfort import ComfortNoise, noise_level
 from media.conceal import Concealer
 from media.jitter import Gap, JitterBuffer
 
-TARGET_MS: Final = 40
-"""How long packets wait for those before them; on top comes up to one tick."""
+START_MS: Final = 40
+"""How long packets wait for those before them, until the network is known; on top comes up to one tick."""
+
+_QUIET_RMS: Final = 200
+"""Below this, -44 dB of full scale, nobody hears that 20 ms are missing."""
+
+_PATIENCE_FRAMES: Final = 100
+"""When more than one frame is to go, a quiet one is waited for so long, shared by those that are to go; then
+two become one anyhow. For one frame alone no speech is touched."""
 
 
 class Hearing:
-    """Exists only while somebody listens."""
+    """Exists only while somebody listens.
 
-    __slots__ = ("_clock_rate", "_concealer", "_decode", "_gap", "_jitter", "push")
+    When the jitter buffer is longer than it need be, two frames become one by fading from the first to the
+    second (overlap-add as in WSOLA, at a fixed lag): preferably quiet ones, so that no speech is touched.
+    """
+
+    __slots__ = (
+        "_clock_rate",
+        "_concealer",
+        "_decode",
+        "_gap",
+        "_jitter",
+        "_noise",
+        "_sample_rate",
+        "_waited",
+        "push",
+    )
 
     def __init__(self, codec: Codec) -> None:
         frame = codec.clock_rate * FRAME_MS // 1000
-        self._jitter = JitterBuffer(frame, codec.clock_rate, TARGET_MS, codec.silence[:1])
+        self._jitter = JitterBuffer(frame, codec.clock_rate, START_MS, codec.silence[:1])
         self._clock_rate = codec.clock_rate
+        self._sample_rate = codec.sample_rate
         self._concealer = Concealer(codec.sample_rate)
         self._decode = codec.new_decoder()
+        self._noise: ComfortNoise | None = None
         self._gap = Gap.SILENCE
+        self._waited = 0
         self.push = self._jitter.push
 
     @property
@@ -36,6 +63,15 @@ class Hearing:
         """How long packets are held."""
         return self._jitter.target * 1000 / self._clock_rate
 
+    def pause(self, ssrc: int, sequence: int, timestamp: int, payload: bytes) -> None:
+        """A packet of comfort noise came; its level is heard from now on where nothing else is."""
+        level = noise_level(payload)
+        if level is not None:
+            if self._noise is None:
+                self._noise = ComfortNoise(self._sample_rate)
+            self._noise.set_level(level)
+        self._jitter.pause(ssrc, sequence, timestamp)
+
     def next_payload(self, now: float) -> bytes | None:
         """The wire payload of this tick, None when there is none; once per tick."""
         payload = self._jitter.pop(now)
@@ -46,6 +82,26 @@ class Hearing:
 
     def frame(self, payload: bytes | None) -> bytes:
         """The same as PCM; what is missing is concealed."""
-        if payload is not None:
-            return self._concealer.good(self._decode(payload))
-        return self._concealer.lost() if self._gap is Gap.LOSS else self._concealer.silent()
+        if payload is None:
+            if self._gap is Gap.LOSS:
+                return self._concealer.lost()
+            silence = self._concealer.silent()
+            return silence if self._noise is None else self._noise.frame()
+        pcm = self._decode(payload)
+        if self._jitter.surplus:
+            pcm = self._shorten(pcm)
+        return self._concealer.good(pcm)
+
+    def _shorten(self, pcm: bytes) -> bytes:
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32)
+        surplus = self._jitter.surplus
+        self._waited = self._waited + surplus if surplus > 1 else 0
+        if self._waited < _PATIENCE_FRAMES and float(np.sqrt(np.mean(samples**2))) > _QUIET_RMS:
+            return pcm
+        payload = self._jitter.skip()
+        if payload is None:
+            return pcm
+        self._waited = 0
+        following = np.frombuffer(self._decode(payload), "<i2").astype(np.float32)
+        fade = np.linspace(0.0, 1.0, len(samples), dtype=np.float32)
+        return (samples + (following - samples) * fade).astype("<i2").tobytes()

@@ -2,106 +2,181 @@
 
 It works on timestamps, so that packets of any length (ptime 10 to 60), silence suppression and lost packets
 all come out as even frames. A byte of payload is one unit of the RTP clock, which holds for G.711 and G.722.
+
+How long packets wait follows the network (`media.delay`). When they must wait longer, a tick gives nothing
+though there is something, now and then, and the listener conceals it; when they wait too long, `surplus`
+says by how many frames, and the listener takes the next frame too (`skip`) where it is not heard. In a pause
+of the far end both are free. A buffer that runs dry waits where it stands: what comes late is then later, not
+lost.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 from math import inf
 from typing import Final
 
-from media.rtp import SEQUENCE_MASK, TIMESTAMP_MASK
+from media.delay import LEAST_MS, MOST_MS, DelayTarget
+from media.reception import MAX_MISORDER
+from media.rtp import SEQUENCE_MASK, TIMESTAMP_MASK, timestamp_delta
 
 LATE_RUN: Final = 3
-"""So many late packets in a row mean that the path has become longer, or the far clock was set back."""
+"""So many late packets in a row mean that the far clock was set back."""
 
 _CAPACITY: Final = 128
-_WINDOW: Final = 50
-_SLACK_FRAMES: Final = 2
+_SETTLE_POPS: Final = 50
+_STRETCH_EVERY: Final = 4
+"""One frame of so many may be made up to gain time: more would stutter."""
+
+_SPURT: Final = 4
+"""After so many dry ticks what comes next starts anew, with all the time that it should have."""
+
+_OVERFLOW_MS: Final = 500
+"""A network that stood still gives this back at once; more than that nobody wants to hear."""
+
+_MISSED: Final = 32
 _HALF: Final = 1 << 31
 
 
 class Gap(Enum):
-    """Why a tick has no payload: the far end was silent (or has not begun), or a packet is missing."""
+    """Why a tick has no payload.
+
+    `SILENCE`: the far end says nothing, or has not begun. `LOSS`: a packet is missing, or time is to be won.
+    """
 
     SILENCE = "silence"
     LOSS = "loss"
 
 
 class JitterBuffer:
-    """Holds what arrives for `target` units of the RTP clock before it is played.
+    """Holds what arrives for `target` units of the RTP clock, or up to a frame more, before it is played.
 
-    `late` counts packets that came after their time.
+    `late` counts packets that came after their time, duplicates aside; `surplus` is by how many frames the
+    buffer is longer than it need be.
     """
 
     __slots__ = (
         "_clock_rate",
+        "_delay",
+        "_dry",
         "_end",
+        "_excess",
         "_fill",
+        "_floor",
         "_frame",
+        "_hurried",
         "_last_sequence",
         "_late_run",
-        "_least_held",
         "_limit",
+        "_meanwhile",
+        "_missed",
+        "_newest",
+        "_overflow",
         "_packets",
+        "_paused",
         "_play",
         "_pops",
+        "_resting",
+        "_shortage",
         "_ssrc",
         "_start_at",
         "late",
-        "target",
+        "surplus",
     )
 
-    def __init__(self, frame: int, clock_rate: int, target_ms: int, fill: bytes) -> None:
-        """`frame` is 20 ms in units of the clock, `fill` one byte of silence to complete a broken frame."""
+    def __init__(
+        self,
+        frame: int,
+        clock_rate: int,
+        start_ms: int,
+        fill: bytes,
+        least_ms: int = LEAST_MS,
+        most_ms: int = MOST_MS,
+    ) -> None:
+        """`frame` is 20 ms in units of the clock, `fill` one byte of silence to complete a broken frame. The
+        target starts at `start_ms` and stays from `least_ms` to `most_ms`."""
         self._frame = frame
         self._clock_rate = clock_rate
         self._limit = clock_rate
+        self._overflow = clock_rate * _OVERFLOW_MS // 1000
         self._fill = fill
-        self.target = clock_rate * target_ms // 1000
-        self.late = 0
+        self._delay = DelayTarget(clock_rate, start_ms, least_ms, most_ms)
+        self.late = self.surplus = 0
         self._ssrc: int | None = None
         self._packets: dict[int, tuple[bytes, int]] = {}
-        self._play = self._end = 0
+        self._missed: deque[int] = deque(maxlen=_MISSED)
+        self._play = self._end = self._floor = 0
         self._start_at = inf
-        self._last_sequence = -1
-        self._late_run = 0
-        self._pops = 0
-        self._least_held = self._limit
+        self._meanwhile = Gap.SILENCE
+        self._last_sequence = self._newest = -1
+        self._late_run = self._dry = self._shortage = 0
+        self._excess = 0.0
+        self._pops = _SETTLE_POPS
+        self._hurried = self._paused = self._resting = False
 
-    def push(self, ssrc: int, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
-        """Takes one audio packet. Another SSRC is another source: the buffer begins again with it."""
+    @property
+    def target(self) -> int:
+        return self._delay.target
+
+    def push(
+        self, ssrc: int, sequence: int, timestamp: int, payload: bytes, now: float, marker: bool = False
+    ) -> None:
+        """Takes one audio packet; `marker` says that a talkspurt starts (RFC 3551 section 4.1).
+
+        Another SSRC is another source: the buffer begins again with it.
+        """
         if not payload:
             return
         if ssrc != self._ssrc:
             self._ssrc = ssrc
-            self._begin(timestamp, now)
-        ahead = ((timestamp - self._play + _HALF) & TIMESTAMP_MASK) - _HALF
-        if ahead > self._limit:
-            self._begin(timestamp, now)
-            ahead = 0
-        elif ahead < 0:
-            payload = self._overdue(ahead, timestamp, payload, now)
-            ahead = max(0, ((timestamp - self._play + _HALF) & TIMESTAMP_MASK) - _HALF)
-        if payload and len(self._packets) < _CAPACITY:
-            self._late_run = 0
-            start = self._play + ahead
-            self._packets.setdefault(start, (payload, sequence))
-            end = start + len(payload)
-            if end > self._end:
-                self._end = end
+            self._start(timestamp, now)
+        play = self._play
+        start = play + ((timestamp - play + _HALF) & TIMESTAMP_MASK) - _HALF
+        if self._resting or marker or not play <= start <= play + self._limit:
+            start, payload = self._reconsider(start, sequence, payload, now, marker)
+        packets = self._packets
+        if not payload or start in packets or len(packets) >= _CAPACITY:
+            return
+        self._late_run = 0
+        self._newest = sequence
+        packets[start] = (payload, sequence)
+        end = start + len(payload)
+        if end > self._end:
+            self._end = end
+        self._delay.transits.append(now * self._clock_rate - start)
+
+    def pause(self, ssrc: int, sequence: int, timestamp: int) -> None:
+        """A packet of comfort noise came in place of audio: from `timestamp` on the far end is silent."""
+        if ssrc != self._ssrc or self._start_at == inf:
+            return
+        self._newest = sequence
+        if not self._packets:
+            self._last_sequence = sequence
+            self._paused = self._resting = True
+            return
+        start = self._play + timestamp_delta(timestamp, self._play & TIMESTAMP_MASK)
+        if self._play <= start <= self._play + self._limit and len(self._packets) < _CAPACITY:
+            self._packets.setdefault(start, (b"", sequence))
 
     def pop(self, now: float) -> bytes | Gap:
         """The next 20 ms; called once per tick. A frame that came in part is filled up with silence."""
         if now < self._start_at:
-            return Gap.SILENCE
+            return self._meanwhile
         start = self._play
+        self._pops -= 1
+        if not self._pops:
+            self._settle(now)
         held = self._end - start
-        if held < self._least_held:
-            self._least_held = held
-        self._pops += 1
-        if self._pops == _WINDOW:
-            start = self._trim(start)
+        if not self._frame <= held <= self._overflow:
+            if held < self._frame:
+                return self._run_dry()
+            start = self._cut()
+        if self._dry:
+            start = self._catch_up()
+        if self._shortage and not self._pops % _STRETCH_EVERY:
+            self._shortage -= 1
+            return Gap.LOSS
         self._play = start + self._frame
         packet = self._packets.pop(start, None)
         if packet is None:
@@ -112,29 +187,138 @@ class JitterBuffer:
         self._packets[start] = packet
         return self._assemble(start, self._play)
 
-    def _begin(self, timestamp: int, now: float) -> None:
-        """What is played first is what comes now, and it waits for the target."""
-        self._packets = {}
-        self._play = self._end = timestamp
-        self._start_at = now + self.target / self._clock_rate
-        self._last_sequence = -1
-        self._late_run = 0
-        self._pops = 0
-        self._least_held = self._limit
+    def skip(self) -> bytes | None:
+        """One frame more, to make the buffer shorter; None when it is not there."""
+        start = self._play
+        if self._end - start < self._frame:
+            return None
+        self.surplus = max(0, self.surplus - 1)
+        self._play = start + self._frame
+        payload = self._assemble(start, self._play)
+        return None if isinstance(payload, Gap) else payload
 
-    def _overdue(self, ahead: int, timestamp: int, payload: bytes, now: float) -> bytes:
-        """Gives what is still of use of a packet whose time has come already (`ahead` is negative)."""
-        if now < self._start_at and -ahead <= self.target:
-            self._play += ahead  # it overtook none that was played: the first packet came out of order
-            return payload
-        if -ahead < len(payload):
-            return payload[-ahead:]
-        self.late += 1
+    # Where to play
+
+    def _begin(self, timestamp: int) -> None:
+        self._packets = {}
+        self._delay.forget()
+        self._missed.clear()
+        self._play = self._end = timestamp
+        self._last_sequence = self._newest = -1
+        self._late_run = self._dry = self._shortage = self.surplus = 0
+        self._excess = 0.0
+        self._pops = _SETTLE_POPS
+        self._hurried = self._paused = self._resting = False
+
+    def _start(self, timestamp: int, now: float) -> None:
+        """What is played first is what comes now, and it waits for the target."""
+        self._meanwhile = Gap.SILENCE
+        self._begin(timestamp)
+        self._floor = timestamp - self.target
+        self._start_at = now + self.target / self._clock_rate
+
+    def _reconsider(
+        self, start: int, sequence: int, payload: bytes, now: float, marker: bool
+    ) -> tuple[int, bytes]:
+        """Where a packet belongs that is out of the even run, and what of it is still of use."""
+        if start < self._play:
+            return self._overdue(start, sequence, payload, now, marker)
+        begins = marker and not self._packets and (self._dry > 0 or start > self._end)
+        if self._resting or begins or start > self._play + self._limit:
+            return self._resume(start, sequence, now), payload
+        return start, payload
+
+    def _resume(self, start: int, sequence: int, now: float) -> int:
+        """A talkspurt starts, or the network was cut: it is played when the fastest would have been."""
+        self._delay.settle(late=True)
+        fastest = self._delay.fastest
+        behind = inf if fastest is None else now * self._clock_rate - start - fastest
+        if not -self.target <= behind <= self._limit:
+            self._start(start & TIMESTAMP_MASK, now)
+            return self._play
+        self._meanwhile = Gap.SILENCE if self._paused else Gap.LOSS
+        self._packets.clear()
+        self._floor = self._play
+        self._play = self._end = start
+        self._last_sequence = (sequence - 1) & SEQUENCE_MASK
+        # A little early, so that a tick at just that time is not missed.
+        self._start_at = now + max(0.0, self.target - behind - self._frame / 8) / self._clock_rate
+        self._dry = self._shortage = self.surplus = 0
+        self._pops = _SETTLE_POPS
+        self._paused = self._resting = False
+        return start
+
+    def _overdue(
+        self, start: int, sequence: int, payload: bytes, now: float, marker: bool
+    ) -> tuple[int, bytes]:
+        """Whether a packet whose time has come already is still of use."""
+        behind = self._play - start
+        if now < self._start_at and behind <= self.target and start >= self._floor:
+            self._play = start  # it overtook none that was played: the first packet came out of order
+            return start, payload
+        if behind < len(payload) and self._play not in self._packets:
+            return self._play, payload[behind:]
         self._late_run += 1
-        if self._late_run < LATE_RUN:
-            return b""
-        self._begin(timestamp, now)
-        return payload
+        straggler = (self._newest - sequence) & SEQUENCE_MASK <= MAX_MISORDER
+        if not straggler and (marker or self._late_run >= LATE_RUN):
+            self._start(start & TIMESTAMP_MASK, now)
+            return self._play, payload
+        missed = next((m for m in self._missed if start < m + self._frame and m < start + len(payload)), None)
+        if missed is not None:  # else it was played: this is its duplicate
+            self._missed.remove(missed)
+            self.late += 1
+            self._delay.transits.append(now * self._clock_rate - start)
+            self._hurried = True
+            self._pops = 1
+        return start, b""
+
+    # How long to wait
+
+    def _settle(self, now: float) -> None:
+        """Compares how long packets wait with how long they should: once a second, and after a late one."""
+        self._pops = _SETTLE_POPS
+        self._delay.settle(late=self._hurried)
+        self._hurried = False
+        fastest = self._delay.fastest
+        if fastest is None:
+            return
+        # The tick may be late itself: then more seems to be held than is, once, but not twice.
+        excess = now * self._clock_rate - self._play - fastest - self.target
+        frame, before, self._excess = self._frame, self._excess, excess
+        self._shortage = int(-excess / frame + 0.75) if excess < 0 else 0
+        self.surplus = max(0, int((min(excess, before) - frame / 4) / frame))
+
+    def _run_dry(self) -> bytes | Gap:
+        self._dry += 1
+        for at in [at for at, (payload, _) in self._packets.items() if not payload]:
+            self._last_sequence = self._packets.pop(at)[1]
+            self._paused = self._resting = True
+        part = self._end > self._play
+        if part and self._dry > 1 and not self._paused:
+            self._dry = 0
+            self._play += self._frame
+            return self._assemble(self._play - self._frame, self._play)
+        if self._dry >= _SPURT:
+            self._resting = True
+        return Gap.SILENCE if self._paused else Gap.LOSS
+
+    def _catch_up(self) -> int:
+        """After dry ticks: what is missing was made up for meanwhile, and its time is over."""
+        following = min(self._packets)
+        made_up = min(max(following - self._play, 0), self._dry * self._frame)
+        self._missed.extend(range(self._play, self._play + made_up, self._frame))
+        self._play += made_up
+        self._dry = 0
+        return self._play
+
+    def _cut(self) -> int:
+        """Far too much is held: all but the target is dropped."""
+        least = self._end - max(self.target, self._frame)
+        self._packets = {at: packet for at, packet in self._packets.items() if at >= least}
+        self._play = min(self._packets, default=least)
+        return self._play
+
+    # Frames that are not one packet
 
     def _assemble(self, start: int, end: int) -> bytes | Gap:
         frame = bytearray()
@@ -156,20 +340,21 @@ class JitterBuffer:
             frame += payload
             position += len(payload)
         if not frame:
-            return self._gap()
+            return self._gap(start)
         return bytes(frame) + self._fill * (end - position)
 
-    def _gap(self) -> Gap:
+    def _gap(self, start: int) -> Gap:
         if self._packets:
-            following = self._packets[min(self._packets)][1]
-            if following == (self._last_sequence + 1) & SEQUENCE_MASK:
-                return Gap.SILENCE  # nothing is missing in between: the far end sent nothing
+            following = min(self._packets)
+            if self._packets[following][1] == (self._last_sequence + 1) & SEQUENCE_MASK:
+                # Nothing is missing in between: the far end sent nothing. Here time costs nothing.
+                if self._shortage:
+                    self._shortage -= 1
+                    self._play = start
+                elif self.surplus:
+                    spare = min(self.surplus, (following - self._play) // self._frame)
+                    self.surplus -= spare
+                    self._play += spare * self._frame
+                return Gap.SILENCE
+        self._missed.append(start)
         return Gap.LOSS
-
-    def _trim(self, start: int) -> int:
-        """Drops a frame when for a whole second more was held than the target: the far clock runs faster."""
-        if self._least_held > self.target + _SLACK_FRAMES * self._frame:
-            self._assemble(start, start + self._frame)
-            start += self._frame
-        self._pops, self._least_held = 0, self._limit
-        return start

@@ -152,6 +152,7 @@ class Link:
         self._chores = CHORE_TICKS
         reports = Reports(self.ssrc, cname, codec.clock_rate, Random(self.ssrc))
         self._peer = Peer(agreed.remote, reports, codec.clock_rate, now)
+        self._peer.remote_rtcp = agreed.remote_rtcp
         self._playout = Playout(codec)
         self._digits_out = DigitSender(codec.clock_rate * FRAME_MS // 1000)
         self._marker = MARKER
@@ -167,6 +168,7 @@ class Link:
 
     def renegotiate(self, agreed: Agreement, now: float) -> None:
         """Goes on as was newly agreed; another `remote` allows another source."""
+        self._peer.remote_rtcp = agreed.remote_rtcp
         if self._peer.moved(agreed.remote):
             self._peer.move(agreed.remote)
             self._digits_in = DigitReceiver()
@@ -314,11 +316,9 @@ class Link:
         if (
             first >> 6 != 2
             or not (is_audio or payload_type == self._event_type)
-            or (address != peer.source and not self._admit(address, sequence))
+            or (address != peer.source and not self._admit(address, sequence, now))
         ):
-            self.dropped += 1
-            if address[:2] == peer.source:
-                peer.heard_at = now  # comfort noise, say: nothing to hear, but somebody is there
+            self._receive_other(data, size, address, now)
             return
         reception = peer.reception
         if reception is None or reception.ssrc != ssrc:
@@ -341,7 +341,7 @@ class Link:
                 self._events.digit(key, now)
             return
         if self._hearing is not None:
-            self._hearing.push(ssrc, sequence, timestamp, payload, now)
+            self._hearing.push(ssrc, sequence, timestamp, payload, now, second > payload_type)
         if self._tap is not None and self._receives:
             try:
                 self._tap.received(payload, self._placement.place(ssrc, timestamp, self._sample))
@@ -394,9 +394,26 @@ class Link:
             self._buffer_ms = self._hearing.buffer_ms
             self._hearing = None
 
-    def _admit(self, address: Address, sequence: int) -> bool:
+    def _receive_other(self, data: bytearray, size: int, address: Address, now: float) -> None:
+        """Takes what is neither audio nor a key, or is not the far end's: comfort noise is of use."""
+        _, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
+        peer, is_noise = self._peer, second & 0x7F == self._noise_type
+        bounds = payload_bounds(data, size)
+        if not is_noise or bounds is None or not self._admit(address, sequence, now):
+            self.dropped += 1
+        if bounds is None or address[:2] != peer.source:
+            return
+        peer.heard_at = now  # nothing to hear, but somebody is there
+        if peer.reception is not None and peer.reception.ssrc == ssrc:
+            peer.reception.update(sequence)
+        if is_noise:
+            self.packets_received += 1
+            if self._hearing is not None:
+                self._hearing.pause(ssrc, sequence, timestamp, bytes(data[bounds[0] : bounds[1]]))
+
+    def _admit(self, address: Address, sequence: int, now: float) -> bool:
         address = address[:2]  # an IPv6 address comes with flow and scope
-        if not self._peer.admit(address, sequence):
+        if not self._peer.admit(address, sequence, now):
             return False
         self._direct()
         return True
@@ -473,9 +490,9 @@ class Link:
 
     def _send_report(self, now: float, *, bye: bool) -> None:
         peer = self._peer
-        if peer.destination is None:
+        to = peer.report_to
+        if to is None:
             return
-        host, port = peer.destination
         report = peer.reports.build(
             now,
             ntp_time(time.time()),
@@ -486,6 +503,6 @@ class Link:
             bye=bye,
         )
         try:
-            self._send_control(report, (host, port + 1))
+            self._send_control(report, to)
         except (OSError, OverflowError):
             self.send_errors += 1

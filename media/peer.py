@@ -12,7 +12,8 @@ from media.source import Address, SourceLock
 class Peer:
     """`source` is the address that is listened to, None until it is known; `destination` the one to send to.
 
-    `reception` counts the SSRC that is heard now; `heard_at` is when anything of the peer came last.
+    `reception` counts the SSRC that is heard now; `heard_at` is when anything of the peer came last;
+    `remote_rtcp` is where signalling wants our reports (RFC 3605).
     """
 
     __slots__ = (
@@ -22,17 +23,20 @@ class Peer:
         "_lock",
         "_lost_before",
         "_report_due",
+        "_reports_from",
         "_runs_before",
         "destination",
         "heard_at",
         "received",
         "reception",
+        "remote_rtcp",
         "reports",
         "source",
     )
 
     def __init__(self, signalled: Address, reports: Reports, clock_rate: int, now: float) -> None:
         self.reports = reports
+        self.remote_rtcp: Address | None = None
         self._barred: Address | None = None
         self.reception: Reception | None = None
         self.received = 0
@@ -49,6 +53,7 @@ class Peer:
     def move(self, signalled: Address) -> None:
         """Another address was negotiated: another source may show itself."""
         self._lock = SourceLock(signalled)
+        self._reports_from: Address | None = None
         self.source: Address | None = None
         self.destination = self._lock.destination
 
@@ -61,11 +66,11 @@ class Peer:
         self.heard_at = now
         self._given_up = False
 
-    def admit(self, address: Address, sequence: int) -> bool:
+    def admit(self, address: Address, sequence: int, now: float) -> bool:
         """Whether a packet from there is the peer's."""
         if address == self._barred and address != self._lock.signalled:
             return False
-        taken = self._lock.admit(address, sequence)
+        taken = self._lock.admit(address, sequence, now - self.heard_at)
         self.source, self.destination = self._lock.source, self._lock.destination
         return taken
 
@@ -79,11 +84,27 @@ class Peer:
 
     def take_report(self, data: bytes, address: Address, now: float, ntp: int) -> bool:
         """Reads RTCP; only that of the peer's host is believed."""
-        host = (self.source or self._lock.signalled)[0]
-        if address[0] != host or not self.reports.handle(data, now, ntp):
+        hosts = [(self.source or self._lock.signalled)[0]]
+        if self.remote_rtcp is not None:
+            hosts.append(self.remote_rtcp[0])
+        if address[0] not in hosts or not self.reports.handle(data, now, ntp):
             return False
+        self._reports_from = address[:2]
         self.heard_at = now
         return True
+
+    @property
+    def report_to(self) -> Address | None:
+        """Where our reports go: to where the peer's come from (symmetric RTCP, RFC 4961), else to where
+        signalling says, else to the port after that of the media."""
+        if self.destination is None:
+            return None
+        if self._reports_from is not None and self._reports_from[0] == self.destination[0]:
+            return self._reports_from
+        if self.remote_rtcp is not None and self.destination == self._lock.signalled:
+            return self.remote_rtcp
+        host, port = self.destination
+        return (host, port + 1)
 
     def report_due(self, now: float) -> bool:
         """Whether a report is to be sent; tells so once, and plans the next."""

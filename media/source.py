@@ -2,7 +2,9 @@
 
 Until the far end is heard, packets go to the address that signalling gave. The first source that shows itself
 wins: at once when it is the signalled address, else after a short probation, so that a stray or injected
-packet cannot take the stream over. From then on everything else is refused.
+packet cannot take the stream over. From then on everything else is refused, with one exception: when the
+winner has been silent for a while, another port of its host may follow after a probation. That is what a NAT
+does that has forgotten the call.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ Address = tuple[str, int]
 
 PROBATION: Final = 3
 """Packets in sequence that an unexpected source must send before it is believed."""
+
+REBIND_AFTER_S: Final = 2.0
+"""Silence after which the source may have got another port."""
 
 _CANDIDATES: Final = 16
 
@@ -31,11 +36,19 @@ class SourceLock:
         self.destination: Address | None = None if nowhere else signalled
         self._candidates: dict[Address, tuple[int, int]] = {}
 
-    def admit(self, address: Address, sequence: int) -> bool:
-        """Whether a packet from there is to be taken; the deciding one of a probation already is."""
+    def admit(self, address: Address, sequence: int, silent_s: float = 0.0) -> bool:
+        """Whether a packet from there is to be taken; the deciding one of a probation already is.
+
+        `silent_s` is how long nothing came from the source.
+        """
         if self.source is not None:
-            return address == self.source
-        if address != self.signalled and not self._passed(address, sequence):
+            if address == self.source:
+                return True
+            if address[0] != self.source[0] or silent_s < REBIND_AFTER_S:
+                return False
+            if not self._passed(address, sequence):
+                return False
+        elif address != self.signalled and not self._passed(address, sequence):
             return False
         self.source = self.destination = address
         self._candidates.clear()
