@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
 
 from sip.dialog import DialogId
 from sip.message import Request
 from sip.server_transactions import ServerTransaction
-from sip.session import Session
-
-
-class InDialog(Protocol):
-    """Takes the requests of one dialog: an early leg, then its session."""
-
-    def requested(self, server: ServerTransaction) -> None: ...
+from sip.session import InDialog, Session
 
 
 class Dialogs:

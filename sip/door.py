@@ -8,12 +8,12 @@ from typing import Final, Protocol
 from sip.challenge import Challenger, Doubt, Proved
 from sip.dialogs import Dialogs
 from sip.endpoint import Endpoint
+from sip.extensions import ALLOW, unknown
 from sip.guard import Dropped, Guard
 from sip.inbound import InboundLeg
 from sip.message import ParseError, response_to
 from sip.privacy import masked
 from sip.server_transactions import ServerTransaction
-from sip.session import ALLOW
 from sip.trunks import TrunkTable
 
 log = logging.getLogger(__name__)
@@ -145,11 +145,11 @@ class Door:
     # Requests
 
     def _extensions(self, server: ServerTransaction) -> bool:
-        """RFC 3261 8.2.2.3: what the request requires; we know no extension."""
-        required = server.request.headers.get_all("Require")
-        if required:
-            self._endpoint.respond(server, 420, extra=(("Unsupported", ", ".join(required)),))
-        return not required
+        """RFC 3261 8.2.2.3: whether we know what the request requires."""
+        strange = unknown(server.request)
+        if strange:
+            self._endpoint.respond(server, 420, extra=(("Unsupported", ", ".join(strange)),))
+        return not strange
 
     def _cancel(self, server: ServerTransaction) -> None:
         invite = self._endpoint.layer.cancelled_by(server.request)
@@ -159,7 +159,7 @@ class Door:
             return
         self._endpoint.respond(server, 200, tag=None if leg is None else leg.dialog.id.local_tag)
         if leg is not None:
-            leg.cancelled()
+            leg.cancelled(server.request)
 
     def _in_dialog(self, server: ServerTransaction) -> None:
         dialog = self._dialogs.of(server.request)

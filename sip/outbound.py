@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from enum import Enum, auto
@@ -12,16 +13,23 @@ from media.plane import RtpPlane
 from sip.acks import Acks
 from sip.attempts import Attempts
 from sip.authenticator import carried
-from sip.causes import cause_of, reason
+from sip.causes import Reason, cause_of, reason, reason_in
+from sip.channel import Channel
 from sip.client_transactions import ClientTransaction
 from sip.dialog import MAX_FORWARDS, Dialog, DialogError
+from sip.early import Answer, EarlyDialog, Forks
 from sip.endpoint import Extra, new_tag
+from sip.extensions import ALLOW, REL100, requires, supported
 from sip.hop import Hop
 from sip.leg import SipLeg, Ties
 from sip.message import Headers, ParseError, Request, Response
+from sip.multipart import sdp_in
 from sip.offer import IncompatibleMedia, NoOffer
+from sip.refusal import Refused
+from sip.reliable import parse_rseq
 from sip.sdp import SdpError
-from sip.session import ALLOW, Session
+from sip.session import Session
+from sip.session_timer import SessionTimer
 from sip.timers import Timer
 from sip.trunks import Target
 from sip.uri import NameAddr
@@ -50,6 +58,8 @@ class OutboundLeg(SipLeg):
         self._media_host = ""
         self._timer: Timer | None = None
         self._early: bool | None = None
+        self._forks: Final = Forks(self._fork)
+        self._session_timer: Final = SessionTimer(ties.trunk.session_expires_s, ties.trunk.refresher)
         self._left_for = Cause.NORMAL
 
     def place(self, target: Target, hops: Sequence[Hop], plane: RtpPlane, ring_s: float) -> None:
@@ -77,6 +87,11 @@ class OutboundLeg(SipLeg):
             headers.add("CSeq", f"{cseq} INVITE")
             headers.add("Contact", endpoint.contact(hop, caller.uri.user or ""))
             headers.add("Allow", ALLOW)
+            headers.add("Supported", supported(self._ties.trunk))
+            if self._ties.trunk.rel100 == "required":
+                headers.add("Require", REL100)
+            for name, value in self._session_timer.request():
+                headers.add(name, value)
             headers.add("Content-Type", "application/sdp")
             for name, value in target.headers:
                 headers.add(name, value)
@@ -131,13 +146,13 @@ class OutboundLeg(SipLeg):
         if client is not self._client:
             return
         if status < 200:
-            self._provisional(response)
+            self._provisional(client, response)
         elif status < 300 and response is not None:
             self._accepted(client, response)
-        elif response is None or not self._challenged(client, response):
-            self._refused(status, heard=response is not None)
+        elif response is None or not self._sent_again(client, response):
+            self._refused(status, response)
 
-    def _provisional(self, response: Response | None) -> None:
+    def _provisional(self, client: ClientTransaction, response: Response | None) -> None:
         if self._stage is _Stage.LEAVING:
             self._cancel()
             return
@@ -145,55 +160,99 @@ class OutboundLeg(SipLeg):
             self._stage = _Stage.PROCEEDING
         if self._stage is not _Stage.PROCEEDING or response is None or response.status == 100:
             return
-        early = self._hear_early(response)
+        if response.status == 199:
+            self._forks.end(response.to.tag)
+            return
+        fork = self._forks.of(client, response)
+        reliable = self._ties.trunk.rel100 != "off" and requires(response, REL100)
+        if reliable and not _acknowledge(fork, response):
+            return
+        early = self._hear_early(fork, response, Answer.FIRM if reliable else Answer.TENTATIVE)
         if early is not self._early and (response.status in (180, 183) or early):
             self._early = early
             self._put(Ringing(self._endpoint.now(), early))
 
-    def _hear_early(self, response: Response) -> bool:
-        """Early media: an answer in a provisional response is in force until the 2xx brings its own."""
+    def _fork(self, client: ClientTransaction, dialog: Dialog) -> EarlyDialog:
         media = self._live
-        if media is None or not response.body:
+        assert media is not None
+        return EarlyDialog(self._channel(client, dialog), self._ties.sessions, media.fork(), self)
+
+    def _channel(self, client: ClientTransaction, dialog: Dialog) -> Channel:
+        ties = self._ties
+        user = client.request.from_.uri.user or ""
+        return Channel(
+            self._endpoint, ties.sessions, ties.trunk, ties.authenticator, dialog, client.hop, user
+        )
+
+    def _hear_early(self, fork: EarlyDialog | None, response: Response, answer: Answer) -> bool:
+        """Early media of the fork that answered last; a tentative answer is in force until the 2xx brings its
+        own."""
+        media = self._live
+        if media is None or not response.body or (fork is not None and fork.answer is Answer.FIRM):
             return bool(self._early)
         try:
-            media.answered(response.body)
-        except (SdpError, IncompatibleMedia, NoOffer):
+            sdp = sdp_in(response)
+            if fork is None:
+                media.answered(sdp)
+            else:
+                media.answered_by(fork.party, sdp)
+                fork.answer = answer
+        except (SdpError, IncompatibleMedia, NoOffer, Refused):
             return bool(self._early)
         media.connect()
         return True
 
+    def early_offer(self, early: EarlyDialog, sdp: bytes) -> bytes:
+        """A fork changes its early media."""
+        media = self._agreeing
+        media.follow(early.party)
+        answer = media.answer(sdp)
+        media.connect()
+        return answer
+
     def _accepted(self, client: ClientTransaction, response: Response) -> None:
         if self._acks.repeat(response):
             return
-        dialog = _dialog(client.request, response)
         if self._stage not in (_Stage.CALLING, _Stage.PROCEEDING):
             # A further fork, or an answer that crossed our CANCEL: it must be acknowledged, then ended.
-            self._dismiss(client, response, dialog)
+            self._dismiss(client, response, _dialog(client.request, response))
             return
-        media = self._live
-        assert media is not None
+        fork = self._forks.take(response.to.tag)
+        self._forks.close()
+        dialog = (
+            _dialog(client.request, response) if fork is None else _confirmed(fork.channel.dialog, response)
+        )
         try:
-            if response.body or not self._early:
-                media.answered(response.body)
-        except (SdpError, IncompatibleMedia, NoOffer):
+            self._agree(fork, response)
+        except (SdpError, IncompatibleMedia, NoOffer, Refused):
             self._stage, self._left_for = _Stage.OVER, Cause.INCOMPATIBLE_MEDIA
+            if fork is not None:
+                fork.channel.close()
             self._dismiss(client, response, dialog)
             self._finish(Cause.INCOMPATIBLE_MEDIA, "us")
             return
         self._stage = _Stage.ANSWERED
         self._endpoint.timers.cancel(self._timer)
         self._acks.send(client, response, dialog)
-        self._session = Session(
-            self._endpoint,
-            self._ties.sessions,
-            dialog,
-            client.hop,
-            self,
-            self._ties.authenticator,
-            client.request.from_.uri.user or "",
-        )
+        channel = self._channel(client, dialog) if fork is None else fork.channel
+        channel.heard(response)
+        self._session_timer.agreed(response, self._endpoint.now())
+        self._session = Session(channel, self._ties.sessions, self, self._session_timer)
         self._untrust()
         self._begin()
+
+    def _agree(self, fork: EarlyDialog | None, response: Response) -> None:
+        """The answer of who took the call: in the 2xx, or in a provisional response before it."""
+        media = self._agreeing
+        if fork is not None and fork.answer is Answer.FIRM:
+            media.follow(fork.party)
+        elif not response.body and self._early:
+            if fork is not None and fork.answer is Answer.TENTATIVE:
+                media.follow(fork.party)
+        elif fork is None:
+            media.answered(sdp_in(response))
+        else:
+            media.answered_by(fork.party, sdp_in(response))
 
     def _dismiss(self, client: ClientTransaction, response: Response, dialog: Dialog) -> None:
         self._endpoint.timers.cancel(self._timer)
@@ -209,27 +268,39 @@ class OutboundLeg(SipLeg):
 
         self._endpoint.route(dialog.next_hop, client.hop, found)
 
-    def _challenged(self, client: ClientTransaction, response: Response) -> bool:
-        """Sends the INVITE again with credentials, when the trunk asks for them and it makes sense."""
+    def _sent_again(self, client: ClientTransaction, response: Response) -> bool:
+        """Sends the INVITE again where that makes sense: with credentials when the trunk asks for them, or
+        with a longer session interval."""
         if self._stage not in (_Stage.CALLING, _Stage.PROCEEDING):
             return False
-        proof = self._ties.authenticator.answer(response, client.request, client.hop)
-        if proof is None:
-            return False
+        request = client.request
+        if response.status == 422:
+            if not self._session_timer.too_small(response):
+                return False
+            kept = carried(request, self._session_timer.request()[0])
+            fields = [(n, v) for n, v in kept if n not in _NOT_KEPT] + [*self._session_timer.request()[1:]]
+        else:
+            proof = self._ties.authenticator.answer(response, request, client.hop)
+            if proof is None:
+                return False
+            fields = carried(request, proof)
         self._stage = _Stage.CALLING
+        self._forks.close()
         assert self._attempts is not None
-        self._attempts.again(_again(client.request, carried(client.request, proof)))
+        self._attempts.again(_again(request, fields))
         return True
 
-    def _refused(self, status: int, *, heard: bool) -> None:
+    def _refused(self, status: int, response: Response | None) -> None:
         """A final refusal; without a response, nobody was there."""
         leaving = self._stage is _Stage.LEAVING
         self._stage = _Stage.OVER
         self._untrust()
+        self._forks.close()
         self._endpoint.timers.cancel(self._timer)
         if not leaving:
-            cause = cause_of(status) if heard else Cause.UNAVAILABLE
-            self._finish(cause, "callee" if heard else "us", status)
+            why = reason_in(response)
+            cause = Cause.UNAVAILABLE if response is None else cause_of(status, why)
+            self._finish(cause, "us" if response is None else "callee", status, why)
 
     # Leaving
 
@@ -246,10 +317,11 @@ class OutboundLeg(SipLeg):
             self._endpoint.abandon(client)
         self._untrust()
 
-    def _finish(self, cause: Cause, by: Party, code: int | None = None) -> None:
+    def _finish(self, cause: Cause, by: Party, code: int | None = None, why: Reason | None = None) -> None:
         self._endpoint.timers.cancel(self._timer)
         self._timer = None
-        super()._finish(cause, by, code)
+        self._forks.close()
+        super()._finish(cause, by, code, why)
 
     def _trust(self, host: str) -> None:
         self._untrust()
@@ -268,6 +340,26 @@ def _dialog(invite: Request, response: Response) -> Dialog:
         return Dialog.from_response(invite, response)
     except (DialogError, ParseError):
         return Dialog(invite.from_, response.to, invite.call_id, (), invite.uri, invite.cseq.number, None)
+
+
+def _confirmed(dialog: Dialog, response: Response) -> Dialog:
+    """The early dialog of a fork that has answered."""
+    with contextlib.suppress(ParseError):
+        dialog.confirm(response)
+    return dialog
+
+
+def _acknowledge(fork: EarlyDialog | None, response: Response) -> bool:
+    """Sends the PRACK of a reliable response; False when that does not count (RFC 3262 4)."""
+    try:
+        rseq = parse_rseq(response.headers.get("RSeq") or "")
+    except ValueError:
+        return False
+    return fork is not None and fork.accepts(rseq, response.cseq.number)
+
+
+_NOT_KEPT: Final = frozenset(["Min-SE", "Authorization", "Proxy-Authorization"])
+"""What an INVITE with a longer session interval has anew, or is asked for anew."""
 
 
 def _again(invite: Request, fields: Extra) -> Request:

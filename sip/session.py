@@ -1,4 +1,4 @@
-"""What both sides of an answered call do in its dialog: BYE, re-INVITE, INFO, REFER and NOTIFY."""
+"""What both sides of an answered call do in its dialog: BYE, re-INVITE, UPDATE, INFO, REFER and NOTIFY."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from typing import Final, Literal, Protocol
 
 from media.leg import Cause
 from sip.acks import Acks
-from sip.authenticator import Authenticator, carried
-from sip.causes import reason, warning
+from sip.causes import Reason, cause_of_bye, reason, reason_in, warning
+from sip.channel import Channel, OnFinal, Trust
 from sip.client_transactions import ClientTransaction
-from sip.dialog import Dialog, OutOfOrder
-from sip.endpoint import Endpoint, Extra
-from sip.hop import Hop
+from sip.dialog import Dialog, DialogId, OutOfOrder
+from sip.endpoint import Extra
+from sip.extensions import ALLOW
+from sip.glare import retry_s
 from sip.info import PLAIN, RELAY, key_of
 from sip.message import ParseError, Request, Response
+from sip.multipart import sdp_in
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
 from sip.referral import Referral
 from sip.referring import Referrals
+from sip.refusal import Refused
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
-
-ALLOW: Final = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY"
+from sip.session_timer import Due, SessionTimer
+from sip.timers import Timer
 
 Side = Literal["us", "them"]
 
-OnFinal = Callable[[ClientTransaction, int, Response | None], None]
-"""Takes the final response to a request (each repeated 2xx of an INVITE too), as `OnResponse` does."""
+EXPIRED: Final = Reason("SIP", 408, "Session timer expired")
+"""Why we hang up when nobody refreshed the session."""
 
 OnReinvited = Callable[[int, Response | None], None]
 """Takes the final status of a re-INVITE, once."""
@@ -40,11 +43,17 @@ class SessionUser(Protocol):
     def session_offer(self) -> bytes:
         """Our offer, in a 2xx to a re-INVITE without one."""
 
+    def session_refresh(self) -> bytes:
+        """What we described last, as an offer that changes nothing."""
+
     def session_answer(self, sdp: bytes) -> bytes:
-        """Our answer to the offer of a re-INVITE."""
+        """Our answer to the offer of a re-INVITE or UPDATE."""
 
     def session_answered(self, sdp: bytes) -> None:
-        """The answer to our offer, in an ACK."""
+        """The answer to our offer, in an ACK or in the 2xx of a refresh."""
+
+    def session_withdrawn(self) -> None:
+        """Our offer of a refresh was refused: what was agreed before holds on."""
 
     def session_digit(self, key: str) -> None:
         """A key came in an INFO."""
@@ -53,8 +62,10 @@ class SessionUser(Protocol):
         """The far end asks us to call somebody in its place: the status to answer. After 202, `tell` takes
         how far that call is, as the status of a response."""
 
-    def session_ended(self, cause: Cause, by: Side, code: int | None) -> None:
-        """The dialog is over."""
+    def session_ended(
+        self, cause: Cause, by: Side, code: int | None = None, why: Reason | None = None
+    ) -> None:
+        """The dialog is over; `why` in the words of the BYE."""
 
 
 class _Nobody:
@@ -63,30 +74,44 @@ class _Nobody:
     def session_offer(self) -> bytes:
         raise IncompatibleMedia("the call goes on with somebody else")
 
+    def session_refresh(self) -> bytes:
+        raise OfferPending("the call goes on with somebody else")
+
     def session_answer(self, sdp: bytes) -> bytes:
         raise IncompatibleMedia("the call goes on with somebody else")
 
     def session_answered(self, sdp: bytes) -> None: ...
+
+    def session_withdrawn(self) -> None: ...
 
     def session_digit(self, key: str) -> None: ...
 
     def session_referred(self, referral: Referral, tell: Callable[[int], None]) -> int:
         return 603
 
-    def session_ended(self, cause: Cause, by: Side, code: int | None) -> None: ...
+    def session_ended(
+        self, cause: Cause, by: Side, code: int | None = None, why: Reason | None = None
+    ) -> None: ...
 
 
-class Sessions(Protocol):
+class InDialog(Protocol):
+    """Takes the requests of one dialog: while it is early, then its session."""
+
+    def requested(self, server: ServerTransaction) -> None: ...
+
+
+class Sessions(Trust, Protocol):
     """Where dialogs are known, so that requests find them."""
+
+    def add(self, key: DialogId, dialog: InDialog) -> None:
+        """From here on `dialog` takes the requests of that id."""
+
+    def drop(self, key: DialogId, dialog: InDialog) -> None:
+        """Forgets the dialog, unless another has taken its place."""
 
     def opened(self, session: Session) -> None: ...
 
     def closed(self, session: Session) -> None: ...
-
-    def trust(self, host: str) -> None:
-        """Requests from that address belong to a dialog of ours; undone by `distrust`."""
-
-    def distrust(self, host: str) -> None: ...
 
 
 class SessionState(Enum):
@@ -103,37 +128,38 @@ class Session:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        channel: Channel,
         sessions: Sessions,
-        dialog: Dialog,
-        near: Hop,
         user: SessionUser,
-        authenticator: Authenticator,
-        contact_user: str,
+        timer: SessionTimer,
         accepted: ServerTransaction | None = None,
         *,
         late_offer: bool = False,
+        pracked: Callable[[ServerTransaction], None] | None = None,
     ) -> None:
-        """`accepted` is the INVITE that we answered with a 2xx (with our offer: `late_offer`)."""
-        self._endpoint: Final = endpoint
+        """`accepted` is the INVITE that we answered with a 2xx (with our offer: `late_offer`).
+
+        `pracked` takes what still comes for the provisional responses before it.
+        """
+        self._channel: Final = channel
+        self._endpoint: Final = channel.endpoint
         self._sessions: Final = sessions
-        self.dialog: Final = dialog
-        self._near = near
         self._user: SessionUser = user
-        self._authenticator: Final = authenticator
-        self._contact_user: Final = contact_user
+        self._timer: Final = timer
         self.state = SessionState.LIVE if accepted is None else SessionState.UNACKED
         self.accepted = accepted
+        self._ours: Final = accepted is None
         self._late_offer = late_offer
+        self._pracked: Final = pracked
         self._leave_for = Cause.NORMAL
         self._reinviting: OnReinvited | None = None
-        self.referrals: Final = Referrals(endpoint, self)
-        self._trusted: list[str] = []
-        self._trust(near.remote.host)
+        self._refreshing = False
+        self._alarm: Timer | None = None
+        self.referrals: Final = Referrals(self._endpoint, self)
         sessions.opened(self)
         if accepted is None:
-            # The far end's requests may come from where ours go to, past the proxy that took the INVITE.
-            self._route(lambda hop: None)
+            channel.find()
+        self._set_alarm()
 
     # What the leg asks for
 
@@ -174,6 +200,10 @@ class Session:
         if self.state is not SessionState.OVER:
             self._bye(self._leave_for)
 
+    @property
+    def dialog(self) -> Dialog:
+        return self._channel.dialog
+
     def reinvite(self, sdp: bytes, then: OnReinvited) -> None:
         """Sends a new offer, where `may_reinvite`; `then` gets the final status.
 
@@ -186,21 +216,39 @@ class Session:
             if response is not None and status < 300:
                 if acks.repeat(response):
                     return
-                with contextlib.suppress(ParseError):  # a Contact that nobody can read moves nothing
-                    self.dialog.refresh(response)
+                self._agreed(response)
                 acks.send(client, response, self.dialog)
+            elif self._too_small(response):
+                self._ask("INVITE", sdp, finished)
+                return
             asker, self._reinviting = self._reinviting, None
             if asker is not None:
                 asker(status, response)
-            if self.state is SessionState.LIVE and status in (408, 481):
-                # RFC 3261 12.2.1.2: the far end has no such dialog, or is gone.
-                self._fail(Cause.FAILED, status)
+            self._answered(status)
 
-        extra = (("Contact", self.contact()), ("Allow", ALLOW), ("Content-Type", "application/sdp"))
-        self.send("INVITE", extra, sdp, finished)
+        self._ask("INVITE", sdp, finished)
+
+    def update(self, then: OnReinvited) -> None:
+        """Sends an UPDATE without a description: the session is refreshed (RFC 4028 7.4)."""
+
+        def finished(_client: ClientTransaction, status: int, response: Response | None) -> None:
+            if response is not None and status < 300:
+                self._agreed(response)
+            elif self._too_small(response):
+                self._ask("UPDATE", b"", finished)
+                return
+            if self.live:
+                then(status, response)
+            self._answered(status)
+
+        self._ask("UPDATE", b"", finished)
+
+    def retry_s(self) -> float:
+        """How long to wait after a 491, in seconds."""
+        return retry_s(self._ours)
 
     def contact(self) -> str:
-        return self._endpoint.contact(self._near, self._contact_user)
+        return self._channel.contact()
 
     # What comes from the far end
 
@@ -212,22 +260,36 @@ class Session:
         except OutOfOrder:
             self._endpoint.respond(server, 500)
             return
-        self._near = server.hop
-        match request.method:
+        self._channel.heard(request, server.hop)
+        try:
+            self._take(server)
+        except Refused as error:
+            self._endpoint.respond(server, error.status, extra=error.fields)
+        except OfferPending:
+            self._endpoint.respond(server, 491)
+        except (SdpError, IncompatibleMedia) as error:
+            self._endpoint.respond(server, 488, extra=(("Warning", warning(str(error))),))
+
+    def _take(self, server: ServerTransaction) -> None:
+        """Raises what refuses the request."""
+        match server.request.method:
             case "BYE":
                 self._endpoint.respond(server, 200)
-                self._left()
+                self._left(reason_in(server.request))
             case "INVITE":
                 self._reinvited(server)
+            case "UPDATE":
+                self._updated(server)
+            case "PRACK" if self._pracked is not None:
+                self._pracked(server)
+            case "PRACK":
+                self._endpoint.respond(server, 481)
             case "INFO":
                 self._informed(server)
             case "REFER" | "NOTIFY":
                 self.referrals.requested(server, self._user)
             case "OPTIONS":
                 self._endpoint.respond(server, 200, extra=(("Allow", ALLOW),))
-            case "UPDATE" if not request.body:
-                self.dialog.refresh(request)
-                self._endpoint.respond(server, 200, extra=(("Contact", self.contact()),))
             case _:
                 self._endpoint.respond(server, 405, extra=(("Allow", ALLOW),))
 
@@ -247,8 +309,8 @@ class Session:
         if self._late_offer:
             self._late_offer = False
             try:
-                self._user.session_answered(ack.body)
-            except (SdpError, IncompatibleMedia, NoOffer):
+                self._user.session_answered(sdp_in(ack))
+            except (SdpError, IncompatibleMedia, NoOffer, Refused):
                 self._fail(Cause.INCOMPATIBLE_MEDIA, None)
 
     def unacked(self) -> None:
@@ -266,35 +328,98 @@ class Session:
     # Sending
 
     def send(self, method: str, extra: Extra, body: bytes, then: OnFinal) -> None:
-        """Sends a request in the dialog, again with credentials when the trunk asks for them."""
-        within = self._endpoint.timing.timeout if method == "INVITE" else None
+        """Sends a request in the dialog; `then` gets the final response."""
+        self._channel.send(method, extra, body, then)
 
-        def on_response(client: ClientTransaction, status: int, response: Response | None) -> None:
-            if status < 200:
-                return
-            proof = self._authenticator.answer(response, client.request, client.hop) if response else None
-            if proof is None:
-                then(client, status, response)
+    def _ask(self, method: str, sdp: bytes, then: OnFinal) -> None:
+        """Sends a request that refreshes the session, perhaps with an offer."""
+        kind = (("Content-Type", "application/sdp"),) if sdp else ()
+        self.send(method, (*self._channel.fields(), *self._timer.request(), *kind), sdp, then)
+
+    def _agreed(self, response: Response) -> None:
+        """A 2xx to a re-INVITE or UPDATE of ours."""
+        self._channel.heard(response)
+        with contextlib.suppress(ParseError):  # a Contact that nobody can read moves nothing
+            self.dialog.refresh(response)
+        if self.state is not SessionState.OVER:
+            self._timer.agreed(response, self._endpoint.now())
+            self._set_alarm()
+
+    def _too_small(self, response: Response | None) -> bool:
+        """Whether the far end wants a longer session interval, so that the same is to be asked again."""
+        return (
+            response is not None and response.status == 422 and self.live and self._timer.too_small(response)
+        )
+
+    def _answered(self, status: int) -> None:
+        if self.state is SessionState.LIVE and status in (408, 481):
+            # RFC 3261 12.2.1.2: the far end has no such dialog, or is gone.
+            self._fail(Cause.FAILED, status)
+
+    # The session timer
+
+    def _set_alarm(self) -> None:
+        self._endpoint.timers.cancel(self._alarm)
+        due = self._timer.due
+        self._alarm = None if due is None else self._endpoint.later(due - self._endpoint.now(), self._rung)
+
+    def _rung(self, now: float) -> None:
+        match self._timer.poll(now):
+            case Due.EXPIRE:
+                self._expired()
+            case Due.REFRESH:
+                self._refresh()
+        self._set_alarm()
+
+    def _expired(self) -> None:
+        if self.state is SessionState.UNACKED:
+            self.state, self._leave_for = SessionState.LEAVING, Cause.FAILED
+        elif self.state is SessionState.LIVE:
+            self._bye(Cause.FAILED, EXPIRED)
+        self._user.session_ended(Cause.FAILED, "us", EXPIRED.cause, EXPIRED)
+
+    def _refresh(self) -> None:
+        """By UPDATE, which disturbs nothing, else by a re-INVITE with the description that stands."""
+        if self._refreshing or not self.may_reinvite:
+            return  # the timer asks again
+        if self._channel.updates:
+            self._refreshing = True
+            self.update(self._refreshed)
+            return
+        with contextlib.suppress(OfferPending):
+            sdp = self._user.session_refresh()
+            self._refreshing = True
+            self.reinvite(sdp, self._refreshed_again)
+
+    def _refreshed_again(self, status: int, response: Response | None) -> None:
+        """The end of our re-INVITE with the same description."""
+        try:
+            sdp = sdp_in(response) if response is not None and status < 300 else b""
+            if sdp:
+                self._user.session_answered(sdp)
             else:
-                self.send(method, carried(client.request, proof), body, then)
+                self._user.session_withdrawn()
+        except (SdpError, IncompatibleMedia, NoOffer, Refused):
+            self._refreshing = False
+            if self.live:
+                self._fail(Cause.INCOMPATIBLE_MEDIA, None)
+            return
+        self._refreshed(status, response)
 
-        def found(hop: Hop) -> None:
-            self._endpoint.request(request, hop, on_response, within=within)
-
-        request = self.dialog.request(method, headers=extra, body=body)
-        self._route(found)
-
-    def _route(self, then: Callable[[Hop], None]) -> None:
-        def found(hop: Hop) -> None:
-            self._trust(hop.remote.host)
-            then(hop)
-
-        self._endpoint.route(self.dialog.next_hop, self._near, found)
+    def _refreshed(self, status: int, response: Response | None) -> None:
+        self._refreshing = False
+        if status == 491:
+            self._timer.retry(self._endpoint.now() + self.retry_s())
+        elif status in (405, 501) and self._channel.updates:
+            self._channel.updates = False
+            self._timer.retry(self._endpoint.now())
+        self._set_alarm()
 
     # Within
 
-    def _bye(self, cause: Cause) -> None:
-        self.send("BYE", (("Reason", reason(cause)),), b"", lambda client, status, response: None)
+    def _bye(self, cause: Cause, why: Reason | None = None) -> None:
+        said = reason(cause) if why is None else why.written
+        self.send("BYE", (("Reason", said),), b"", lambda client, status, response: None)
         self._close()
 
     def _fail(self, cause: Cause, code: int | None) -> None:
@@ -302,13 +427,15 @@ class Session:
         self._bye(cause)
         self._user.session_ended(cause, "us", code)
 
-    def _left(self) -> None:
+    def _left(self, why: Reason | None) -> None:
         """The far end sent BYE."""
         cause = self.referrals.left()
+        if cause is Cause.NORMAL:
+            cause = cause_of_bye(why)
         told = self.state is not SessionState.LEAVING
         self._close()
         if told:
-            self._user.session_ended(cause, "them", None)
+            self._user.session_ended(cause, "them", None, why)
 
     def _close(self) -> None:
         if self.state is SessionState.OVER:
@@ -316,17 +443,12 @@ class Session:
         self.state = SessionState.OVER
         if self.accepted is not None:
             self._endpoint.acknowledged(self.accepted)
+        self._timer.stop()
+        self._endpoint.timers.cancel(self._alarm)
         self.referrals.close()
         self._reinviting = None
         self._sessions.closed(self)
-        for host in self._trusted:
-            self._sessions.distrust(host)
-        self._trusted.clear()
-
-    def _trust(self, host: str) -> None:
-        if self.state is not SessionState.OVER and host not in self._trusted:
-            self._trusted.append(host)
-            self._sessions.trust(host)
+        self._channel.close()
 
     def _reinvited(self, server: ServerTransaction) -> None:
         """A new offer from the far end, or a session refresh (RFC 3261 14.2)."""
@@ -335,20 +457,28 @@ class Session:
         if self._reinviting is not None:
             self._endpoint.respond(server, 491)
             return
-        try:
-            late = not request.body
-            sdp = self._user.session_offer() if late else self._user.session_answer(request.body)
-        except OfferPending:
-            self._endpoint.respond(server, 491)
-            return
-        except (SdpError, IncompatibleMedia) as error:
-            self._endpoint.respond(server, 488, extra=(("Warning", warning(str(error))),))
-            return
-        self.dialog.refresh(request)
+        self._timer.check(request)
+        offer = sdp_in(request)
+        sdp = self._user.session_answer(offer) if offer else self._user.session_offer()
         if self.accepted is not None:
             self._endpoint.acknowledged(self.accepted)
-        self.accepted, self._late_offer = server, late
-        self._endpoint.respond(server, 200, extra=(("Contact", self.contact()), ("Allow", ALLOW)), sdp=sdp)
+        self.accepted, self._late_offer = server, not offer
+        self._grant(server, sdp)
+
+    def _updated(self, server: ServerTransaction) -> None:
+        """RFC 3311: a new offer, or a session refresh, without an ACK."""
+        request = server.request
+        _ = request.contact
+        self._timer.check(request)
+        offer = sdp_in(request)
+        self._grant(server, self._user.session_answer(offer) if offer else None)
+
+    def _grant(self, server: ServerTransaction, sdp: bytes | None) -> None:
+        """The 2xx to a request that refreshes the session."""
+        self.dialog.refresh(server.request)
+        timer = self._timer.respond(server.request, self._endpoint.now())
+        self._endpoint.respond(server, 200, extra=(*self._channel.fields(), *timer), sdp=sdp)
+        self._set_alarm()
 
     def _informed(self, server: ServerTransaction) -> None:
         kind, body = server.request.content_type, server.request.body

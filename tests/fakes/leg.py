@@ -51,6 +51,8 @@ class FakeLeg:
 
     async def ring(self) -> None: ...
 
+    async def progress(self) -> None: ...
+
     async def answer(self) -> None:
         if self.ended is None:
             self.answered = True

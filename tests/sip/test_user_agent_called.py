@@ -88,7 +88,7 @@ async def test_an_invite_over_a_second_path_is_merged() -> None:
     ("method", "extra", "body", "status"),
     [
         ("INVITE", "Max-Forwards: 0\r\n", "sdp", 483),
-        ("INVITE", "Require: 100rel\r\n", "sdp", 420),
+        ("INVITE", "Require: precondition\r\n", "sdp", 420),
         ("INVITE", "Content-Type: text/plain\r\n", "hello", 415),
         ("INVITE", "Content-Type: application/sdp\r\n", "no sdp at all", 488),
         ("INVITE", "", "g729", 488),
@@ -110,7 +110,7 @@ async def test_requests_outside_a_dialog(method: str, extra: str, body: str, sta
         if status in (405, 501):
             assert "INVITE" in (response.headers.get("Allow") or "")
         if status == 420:
-            assert response.headers.get("Unsupported") == "100rel"
+            assert response.headers.get("Unsupported") == "precondition"
         assert b.incoming.empty()
         assert b.plane.streams == 0
 
@@ -273,7 +273,8 @@ async def test_requests_in_the_dialog() -> None:
         assert [(await event(leg, Digit)).key for _ in range(3)] == ["5", "#", "*"]
         await ask("OPTIONS", 200)
         await ask("UPDATE", 200)
-        await ask("UPDATE", 405, body=p.sdp())
+        assert direction_of(await ask("UPDATE", 200, body=p.sdp("sendonly"))) == "recvonly"
+        assert (await event(leg, Held)).on
         await ask("REFER", 603, "Refer-To: <sip:evil@192.0.2.1>\r\n")
         await ask("NOTIFY", 481, "Event: refer\r\n")
         await ask("MESSAGE", 405)
