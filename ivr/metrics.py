@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import partial
+from math import nan
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -19,6 +20,7 @@ from media.amd import Answer
 from media.leg import Cause, Direction, Quality
 from media.plane import Totals
 from sip.guard import Dropped
+from sip.stack import TrunkState
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 OTHER: Final = "other"
@@ -84,6 +86,11 @@ class Metrics:
         self._store_backlog = gauge("store_backlog", "Writes that are not committed yet")
         self._deliveries = counter("outbox_attempts", "Tries to deliver webhooks and requests", "outcome")
         self._outbox_backlog = gauge("outbox_backlog", "Deliveries that wait")
+        self._trunk_up = gauge("trunk_up", "Whether the trunk takes calls; NaN: nobody asked", "trunk")
+        self._trunk_registered = gauge(
+            "trunk_registered", "Whether we are registered with the trunk; NaN: it wants none", "trunk"
+        )
+        self._trunk_calls = gauge("trunk_calls", "Calls that the trunk has now, both ways", "trunk")
 
     # --- calls
     # ----------------------------------------------------------------------------------------------
@@ -163,6 +170,15 @@ class Metrics:
             self._media.labels(what.name.removeprefix("packets_")).set_function(read)
         self._lateness.set_function(lambda: lateness_ms() / 1000)
 
+    def watch_trunks(
+        self, names: Iterable[str], state: Callable[[str], TrunkState], calls: Callable[[str], int]
+    ) -> None:
+        """Both are asked, by name, whenever the figures are read; what is not known is NaN."""
+        for name in names:
+            self._trunk_up.labels(name).set_function(partial(_trunk_up, state, name))
+            self._trunk_registered.labels(name).set_function(partial(_trunk_registered, state, name))
+            self._trunk_calls.labels(name).set_function(partial(calls, name))
+
     def render(self) -> bytes:
         """All figures in the text format that `CONTENT_TYPE` names."""
         return generate_latest(self._registry)
@@ -190,6 +206,16 @@ class Metrics:
             self._mos.labels("us").observe(quality.mos)
         if quality.remote_mos is not None:
             self._mos.labels("far_end").observe(quality.remote_mos)
+
+
+def _trunk_up(state: Callable[[str], TrunkState], name: str) -> float:
+    up = state(name).up
+    return nan if up is None else float(up)
+
+
+def _trunk_registered(state: Callable[[str], TrunkState], name: str) -> float:
+    registered = state(name).registered
+    return nan if registered is None else float(registered)
 
 
 def _total(totals: Callable[[], Totals], name: str) -> float:

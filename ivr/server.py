@@ -19,7 +19,7 @@ from engines.asr.pocketsphinx import PocketsphinxRecognizer
 from engines.supervisor import WorkerHealth
 from engines.tts.espeak import EspeakSynthesizer
 from ivr.api import create_app
-from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness
+from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness, TrunkStatus
 from ivr.call import Services
 from ivr.config import Config
 from ivr.desk import CallDesk, Load
@@ -99,6 +99,13 @@ class Server:
             reasons.append("no voice is up")
         return Readiness(tuple(reasons))
 
+    def trunks(self) -> tuple[TrunkStatus, ...]:
+        stack = self._stack
+        return tuple(
+            TrunkStatus(name, trunk.profile, stack.trunk_state(name), stack.calls(name), trunk.max_calls)
+            for name, trunk in self.config.trunks.items()
+        )
+
     async def drain(self, wait_s: float) -> None:
         """No new calls from here on; returns when the live ones have ended, or after `wait_s`."""
         self._desk.draining = True
@@ -177,9 +184,11 @@ async def running(config: Config) -> AsyncIterator[Server]:
             admit=desk.admit,
             on_incoming=desk.take,
             user_agent="ivr-server",
+            tls=tls_of(config),
             scanners=config.sip.scanners,
             on_dropped=metrics.sip_dropped,
         )
+        metrics.watch_trunks(trunks, stack.trunk_state, stack.calls)
         await store.recover(time.time())
         await outbox.start(store)
         on_exit.push_async_callback(outbox.close)

@@ -10,6 +10,7 @@ from ivr.api.gateway import (
     NoCapacity,
     ParamsRefused,
     Readiness,
+    TrunkStatus,
     UnknownFlow,
     UnknownTrunk,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "NoCapacity",
     "ParamsRefused",
     "Readiness",
+    "TrunkStatus",
     "UnknownFlow",
     "UnknownTrunk",
     "create_app",

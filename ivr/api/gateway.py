@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ivr.screening import Screening
 from media.leg import Quality
+from sip.stack import TrunkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,17 @@ class LiveCall:
 
 
 @dataclass(frozen=True, slots=True)
+class TrunkStatus:
+    """A trunk of the configuration and how it stands; `calls` both ways, now."""
+
+    name: str
+    profile: str | None
+    state: TrunkState
+    calls: int
+    max_calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """`reasons` are why new calls should not be sent here now; none: the server is ready."""
 
@@ -124,3 +136,6 @@ class Gateway(Protocol):
         """The live call; None when no such call is live here."""
 
     def readiness(self) -> Readiness: ...
+
+    def trunks(self) -> tuple[TrunkStatus, ...]:
+        """All trunks, in the order of the configuration."""

@@ -77,6 +77,9 @@ NOT_LIVE: Final = Kind(
 UNKNOWN_CALL: Final = Kind(
     "unknown-call", 404, "There is no such call", "Ids come from initiate and from the list."
 )
+NO_TRUNK: Final = Kind(
+    "no-such-trunk", 404, "There is no such trunk", "`known` lists the trunks of the configuration."
+)
 NO_RECORDING: Final = Kind(
     "no-recording",
     404,

@@ -6,9 +6,18 @@ from __future__ import annotations
 
 import time
 
-from ivr.api import CallRequest, LiveCall, ParamsRefused, Readiness, UnknownFlow, UnknownTrunk
+from ivr.api import (
+    CallRequest,
+    LiveCall,
+    ParamsRefused,
+    Readiness,
+    TrunkStatus,
+    UnknownFlow,
+    UnknownTrunk,
+)
 from ivr.store import Ending, NewCall, Store, new_id
 from media.leg import Quality
+from sip.stack import TargetState, TrunkState
 
 
 class FakeGateway:
@@ -60,3 +69,17 @@ class FakeGateway:
 
     def readiness(self) -> Readiness:
         return Readiness(self.reasons)
+
+    def trunks(self) -> tuple[TrunkStatus, ...]:
+        down = TrunkState(
+            False,
+            "tcp:192.0.2.1:5070: no answer to OPTIONS",
+            registered=False,
+            rtt_ms=12.5,
+            targets=(TargetState("tcp:192.0.2.1:5070", False),),
+            seen_as="198.51.100.4:5060",
+        )
+        return (
+            TrunkStatus("exotel", "exotel", down, 3, 100),
+            TrunkStatus("office", None, TrunkState(), 0, 10),
+        )
