@@ -181,11 +181,11 @@ class PjsipLeg(MediaLeg, CallEvents):
             case _Stage.OFFERED:
                 self._refuse(Cause.REJECTED if cause is Cause.NORMAL else cause)
             case _Stage.CALLING:
-                self._leave(cause)
                 self._finish(Cause.CANCELLED if cause is Cause.NORMAL else cause, "us")
-            case _Stage.UNACKED | _Stage.ANSWERED:
                 self._leave(cause)
+            case _Stage.UNACKED | _Stage.ANSWERED:
                 self._finish(cause, "us")
+                self._leave(cause)
             case _:
                 self._finish(cause, "us")
 
@@ -338,6 +338,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         return True
 
     def _leave(self, cause: Cause) -> None:
+        """Ends the call of a leg that is over; PJSIP may tell of it before this returns."""
         why: Headers = (("Reason", reason(cause)),)
         self._ask(lambda line: line.hang_up(status_of(cause), why))
 
@@ -346,9 +347,8 @@ class PjsipLeg(MediaLeg, CallEvents):
             return
         status = status_of(cause)
         after: Headers = () if retry_after_s is None else (("Retry-After", str(retry_after_s)),)
-        self._stage = _Stage.OVER
-        self._ask(lambda line: line.hang_up(status, after))
         self._finish(cause, "us", status)
+        self._ask(lambda line: line.hang_up(status, after))
 
     def _rings(self, response: Response) -> None:
         early = bool(self._early)

@@ -196,7 +196,7 @@ async def refuses_to_be_transferred() -> None:
 
 async def keeps_strangers_out() -> None:
     """From an address that belongs to no trunk nothing comes back, on either transport."""
-    stranger = Trunk(allow=("127.0.0.2",))
+    stranger = Trunk(allow=("127.0.0.2",), destinations=("sip:*",))
     async with pjsip_agent(trunk=stranger) as ours, agent() as theirs:
         silent = await theirs.call(ours.uri(), ring_s=0.5)
         assert (await until(silent, HungUp)).cause is Cause.NO_ANSWER
