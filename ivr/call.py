@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from engines.contract import Recognizer
+from ivr import waiting
 from ivr.alarm import Alarm
 from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
@@ -47,6 +48,7 @@ from ivr.flow.protocol import Utterance as Spoken
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.prompts import Prompt, Prompts
 from ivr.screening import OnMachine, Screener, Screening
+from ivr.waiting import Ring, Sound, Waiting
 from media.amd import Answer, GreetingEnd, Who
 from media.leg import (
     Answered,
@@ -156,9 +158,12 @@ class CallSession:
         services: Services,
         on_answered: Callable[[], None] = lambda: None,
         screening: Screening | None = None,
+        ring: Ring | None = None,
+        waiting: Waiting | None = None,
     ) -> None:
         """`on_answered` is called when media flows (to start a recording). With a `screening` it is found out
-        who answered before the flow begins."""
+        who answered before the flow begins; with a `ring` an inbound call is not answered at once.
+        `waiting` is what the far end hears while it waits, nothing without one."""
         self._leg = leg
         self._machine = machine
         self._folder = str(machine.flow.folder)
@@ -166,6 +171,8 @@ class CallSession:
         self._services = services
         self._on_answered = on_answered
         self._screening = screening
+        self._ring = ring
+        self._waiting = waiting or Waiting(leg)
         self._answered_by: Answer | None = None
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
@@ -218,6 +225,8 @@ class CallSession:
 
     async def _connected(self) -> bool:
         if self._leg.info.direction == "inbound":
+            if self._ring is not None and not await self._rang(self._ring):
+                return False
             await self._leg.answer()
         while True:
             event = await self._inbox.get()
@@ -230,6 +239,28 @@ class CallSession:
             elif isinstance(event, HungUp):
                 self._note_hang_up(event)
                 return False
+
+    async def _rang(self, ring: Ring) -> bool:
+        """Lets an inbound call ring for its time; False when the caller gave up meanwhile."""
+        if ring.early_media:
+            await self._leg.progress()
+            self._waiting.begin(Sound.RINGBACK)
+        else:
+            await self._leg.ring()
+        early: list[_Input] = []
+        try:
+            async with asyncio.timeout(ring.seconds):
+                while True:
+                    item = await self._inbox.get()
+                    if isinstance(item, HungUp):
+                        self._note_hang_up(item)
+                        return False
+                    early.append(item)
+        except TimeoutError:
+            pass
+        self._waiting.end()
+        self._put_back(early)
+        return True
 
     async def _screened(self) -> bool:
         """Finds out who answered before anything is said; False when it was a machine, and is hung up on."""
@@ -320,6 +351,8 @@ class CallSession:
                 return Key(key)
             case Played(mark=mark):
                 return self._prompt_played(mark)
+            case Stopped(mark=waiting.MARK):
+                return None
             case Stopped(mark=mark, sample=sample):
                 self._saying.pop(mark, None)
                 if sample:
@@ -415,6 +448,7 @@ class CallSession:
             self._prefetch()
 
     def _say(self, command: Say) -> None:
+        self._waiting.end()
         codec = self._leg.codec
         left = len(command.utterances)
         for utterance in command.utterances:
@@ -455,7 +489,9 @@ class CallSession:
         self._inbox.put_nowait(await self._services.endpoints.send(command))
 
     async def _transfer(self, command: Transfer) -> None:
+        self._waiting.begin_transfer()
         outcome = await self._leg.transfer(self._services.target(command.target), command.wait_s)
+        self._waiting.end()
         self._inbox.put_nowait(Transferred(outcome.value))
 
     async def _pump(self) -> None:
@@ -478,7 +514,10 @@ class CallSession:
 
     def _note_hang_up(self, event: HungUp) -> None:
         self._hung_up = event
-        self._journal.note("hung_up", {"cause": event.cause.value, "by": event.by, "code": event.code})
+        said = {} if event.reason is None else {"reason": event.reason}
+        self._journal.note(
+            "hung_up", {"cause": event.cause.value, "by": event.by, "code": event.code, **said}
+        )
 
     def _ended(self) -> Ended:
         result = self._finish.result if self._finish is not None else self._machine.result
