@@ -144,19 +144,30 @@ class Sip(_Strict):
 
 
 class Media(_Strict):
-    """`timeout` is how long a caller may send nothing at all before the call is given up, in seconds."""
+    """`timeout` is how long a caller may send nothing at all before the call is given up, in seconds.
+
+    `transfer_sound` is what a caller hears until a transfer has succeeded or failed; `hold_music` a mono
+    16-bit WAV file that is played where it says `music`, a tune of our own without one.
+    """
 
     ports: tuple[int, int] = (10000, 20000)
     rest_s: float = 30.0
     timeout_s: float = 20.0
     record: bool = True
+    transfer_sound: Literal["ringback", "music", "silence"] = "ringback"
+    hold_music: Path | None = None
 
 
 class InboundNumber(_Strict):
-    """Which flow answers a called number, and the values it gets."""
+    """Which flow answers a called number, and the values it gets: `params`, and over them those that an
+    X-header of the INVITE gives, as `params_from_headers: {order: X-Order-Id}`. It rings for `ring_s`
+    before it is answered; with `early_media` the caller hears our ringing, not his network's."""
 
     flow: str
     params: dict[str, Any] = {}
+    params_from_headers: dict[str, Annotated[str, Field(pattern=r"^[Xx]-[A-Za-z0-9._-]{1,62}$")]] = {}
+    ring_s: float = Field(default=0.0, ge=0, le=60)
+    early_media: bool = False
 
 
 class ApiKey(_Strict):

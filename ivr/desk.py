@@ -23,6 +23,8 @@ from ivr.api.gateway import (
     UnknownTrunk,
 )
 from ivr.call import CallSession, Ended, Services
+from ivr.callheaders import bind as bind_headers
+from ivr.callheaders import x_headers
 from ivr.config import Config
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
@@ -34,7 +36,7 @@ from ivr.masking import mask_number
 from ivr.metrics import Metrics
 from ivr.screening import Screening
 from ivr.store import NewCall, Store, StoreError, new_id
-from media.leg import CallLeg, Cause
+from media.leg import CallLeg, Cause, LegInfo
 from media.recorder import RecordingEnd, RecordingWriter
 from sip import stack as stack_errors
 from sip.stack import OutboundCall, SipStack, TrunkBusy
@@ -164,7 +166,7 @@ class CallDesk:
         name = request.trunk if request.trunk is not None else next(iter(known), None)
         if name not in known:
             raise UnknownTrunk(name, known)
-        outbound = OutboundCall(request.to, name, request.caller_id)
+        outbound = OutboundCall(request.to, name, request.caller_id, request.headers)
         try:
             return outbound, target_of(outbound, self._trunks[name])
         except stack_errors.NotAllowed as error:
@@ -211,6 +213,12 @@ class CallDesk:
             self._metrics.call_refused("unknown_number")
             await leg.reject(Cause.NOT_FOUND)
             return
+        try:
+            params, values = bind_headers(flow, number.params, number.params_from_headers, info.headers)
+        except ParamError as error:
+            log.error("number %s: %s", info.called, error)
+            await leg.reject(Cause.UNAVAILABLE)
+            return
         call_id = new_id()
         record = NewCall(
             call_id,
@@ -221,15 +229,10 @@ class CallDesk:
             trunk=info.trunk,
             caller=info.caller,
             called=info.called,
-            params=number.params,
+            params=params,
         )
         try:
-            values = flow.bind(number.params)
             await self._store.create_call(record)
-        except ParamError as error:
-            log.error("number %s: %s", info.called, error)
-            await leg.reject(Cause.UNAVAILABLE)
-            return
         except StoreError as error:
             log.error("a call is refused, the store cannot take it: %s", error)
             await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
@@ -251,6 +254,8 @@ class CallDesk:
             "call %s: %s from %s to %s, flow %s",
             call_id, info.direction, mask_number(info.caller), mask_number(info.called), flow,
         )  # fmt: skip
+        if told := _told(info):
+            journal.note("headers", told)
         answered: list[float] = []
         recordings: list[asyncio.Future[None]] = []
 
@@ -314,6 +319,16 @@ class CallDesk:
         with contextlib.suppress(asyncio.CancelledError):
             if (error := task.exception()) is not None:
                 log.error("a call failed", exc_info=error)
+
+
+def _told(info: LegInfo) -> dict[str, Any]:
+    """What the signalling says beside the numbers, for the record."""
+    told: dict[str, Any] = dict(x_headers(info.headers))
+    if info.diverted_from is not None:
+        told["diverted_from"] = info.diverted_from
+    if info.privacy:
+        told["privacy"] = True
+    return told
 
 
 def _bind(flow: Flow, request: CallRequest) -> dict[str, Value]:

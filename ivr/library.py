@@ -65,6 +65,12 @@ def load_library(config: Config) -> FlowLibrary:
     for number, inbound in config.numbers.items():
         if inbound.flow not in flows and not problems:
             problems.append(f"numbers: {number}: there is no flow {inbound.flow!r} in {config.flows}")
+        params = flows[inbound.flow].params if inbound.flow in flows else inbound.params_from_headers
+        problems += [
+            f"numbers: {number}: {param} is not a parameter of {inbound.flow}"
+            for param in inbound.params_from_headers
+            if param not in params
+        ]
     if problems:
         raise LibraryError("\n".join(problems))
     return FlowLibrary(flows)

@@ -84,6 +84,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
             trunk=body.trunk,
             caller_id=body.caller_id,
             language=body.language,
+            headers=body.headers,
             screening=None if body.answering_machine is None else body.answering_machine.screening(),
             # One client's keys are nothing to another.
             idempotency_key=None if key is None else f"{client.name}:{key}",

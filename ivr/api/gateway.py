@@ -19,6 +19,7 @@ class CallRequest:
 
     `trunk`, `caller_id` and `language` None mean the server's choice. `idempotency_key` is already told
     apart by client. Without a `screening` nobody asks whether a machine answered.
+    `headers` are X-headers of the INVITE.
     """
 
     to: str
@@ -29,6 +30,7 @@ class CallRequest:
     language: str | None = None
     idempotency_key: str | None = None
     screening: Screening | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -38,6 +40,8 @@ class CallRequest:
         parts: list[Any] = [self.to, self.flow, self.params, self.trunk, self.caller_id, self.language]
         if self.screening is not None:
             parts.append(repr(self.screening))
+        if self.headers:
+            parts.append(self.headers)
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

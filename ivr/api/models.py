@@ -70,6 +70,8 @@ def _example(
 
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+HeaderName = Annotated[str, Field(pattern=r"^[Xx]-[A-Za-z0-9._-]{1,62}$")]
+HeaderValue = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Key = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -136,6 +138,10 @@ class InitiateRequest(BaseModel):
         default=None,
         description="A repetition with the same key gives the first call instead of a second one. "
         "The header Idempotency-Key says the same.",
+    )
+
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default={}, max_length=16, description="X-headers of the INVITE, as X-Order-Id"
     )
 
     @field_validator("params")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from ivr.api import BadNumber, NoCapacity
+from ivr.api.gateway import NotAllowed
 from ivr.api.limits import BodyLimit
 from ivr.store import StoreUnavailable
 from tests.api.conftest import bearer
@@ -180,3 +181,25 @@ async def test_a_body_has_a_time() -> None:
     async with httpx.AsyncClient(transport=limited, base_url="http://ivr") as client:
         assert_problem(await client.post(URL, content=endless()), 408, "too-slow")
     assert reached == []
+
+
+async def test_x_headers_of_the_call(api: httpx.AsyncClient, gateway: FakeGateway) -> None:
+    sent = {"X-Order-Id": "4821", "x-campaign": "दीवाली"}
+    assert (await api.post(URL, json={**ORDER, "headers": sent})).status_code == 202
+    assert gateway.dialled[0].headers == sent
+    for bad in (
+        {"Via": "x"},
+        {"X-A B": "x"},
+        {"X-A": "a\r\nContact: evil"},
+        {"X-A": ""},
+        {"X-A": "a" * 257},
+        {f"X-{number}": "x" for number in range(17)},
+    ):
+        assert_problem(await api.post(URL, json={**ORDER, "headers": bad}), 422, "invalid-request")
+    assert len(gateway.dialled) == 1
+
+
+async def test_what_the_trunk_may_not_call(api: httpx.AsyncClient, gateway: FakeGateway) -> None:
+    gateway.refusal = NotAllowed("the number is not among the trunk's `destinations`")
+    body = assert_problem(await api.post(URL, json=ORDER), 403, "destination-not-allowed")
+    assert named(body) == {"to"}

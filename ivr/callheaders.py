@@ -1,0 +1,48 @@
+"""X-headers of calls: into a flow's parameters, and into the record. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ivr.flow.model import Flow
+from ivr.flow.problems import ParamError
+from ivr.flow.types import Value
+
+_COUNT: Final = 32
+_LENGTH: Final = 256
+
+
+def x_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The X-headers among those of a leg: 32 at most, cut to 256 characters, as text that can be stored."""
+    found = [(name, value) for name, value in headers.items() if name.lower().startswith("x-")]
+    return {name[:_LENGTH]: _clean(value) for name, value in found[:_COUNT]}
+
+
+def bind(
+    flow: Flow, params: Mapping[str, Any], from_headers: Mapping[str, str], headers: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Value]]:
+    """The parameters of an inbound call, raw and as the flow's values.
+
+    `from_headers` names the header of a parameter. One that is missing, or does not fit the parameter's type,
+    leaves the value that `params` has; where that has none either, `ParamError` is raised.
+    """
+    there = {name.lower(): value for name, value in x_headers(headers).items()}
+    taken = {
+        param: there[header.lower()] for param, header in from_headers.items() if header.lower() in there
+    }
+    raw = {**params, **taken}
+    try:
+        return raw, flow.bind(raw)
+    except ParamError as error:
+        unfit = [name for name in error.fields if name in taken]
+        for name in unfit:
+            del raw[name]
+            if name in params:
+                raw[name] = params[name]
+        return raw, flow.bind(raw)
+
+
+def _clean(value: str) -> str:
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(char for char in text[:_LENGTH] if char.isprintable())

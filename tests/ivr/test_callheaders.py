@@ -1,0 +1,58 @@
+"""X-headers as a flow's parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ivr.callheaders import bind, x_headers
+from ivr.flow.loader import load_flow
+from ivr.flow.model import Flow
+from ivr.flow.problems import ParamError
+
+FLOW = """
+flow: order
+languages: [en]
+params: {order: digits, amount: rupees}
+start: tell
+steps:
+  tell: {say: offer, next: bye}
+  bye: {end: normal}
+prompts:
+  offer: {en: "Order {{ order }}, {{ amount }}."}
+"""
+NAMED = {"order": "X-Order-Id", "amount": "X-Amount"}
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Flow:
+    path = tmp_path / "order.yaml"
+    path.write_text(FLOW, encoding="utf-8")
+    return load_flow(path)
+
+
+def test_a_header_gives_the_value_of_its_parameter(flow: Flow) -> None:
+    headers = {"x-order-id": "4821", "X-AMOUNT": "850.50", "X-Other": "1", "User-Agent": "x"}
+    raw, values = bind(flow, {"order": "1"}, NAMED, headers)
+    assert raw == {"order": "4821", "amount": "850.50"}
+    assert values == flow.bind(raw)
+
+
+def test_a_header_that_is_missing_or_does_not_fit_leaves_the_configured_value(flow: Flow) -> None:
+    raw, _ = bind(flow, {"order": "1", "amount": 5}, NAMED, {"X-Amount": "much"})
+    assert raw == {"order": "1", "amount": 5}
+
+
+def test_without_a_configured_value_the_call_is_refused_for_it(flow: Flow) -> None:
+    for headers in ({}, {"X-Order-Id": "not digits"}):
+        with pytest.raises(ParamError) as refused:
+            bind(flow, {"amount": 5}, NAMED, headers)
+        assert list(refused.value.fields) == ["order"]
+
+
+def test_what_is_kept_is_bounded_and_can_be_stored() -> None:
+    headers = {f"X-{number}": "v" for number in range(100)} | {"From": "x"}
+    assert list(x_headers(headers)) == [f"X-{number}" for number in range(32)]
+    assert x_headers({"X-A": "a" * 1000})["X-A"] == "a" * 256
+    assert x_headers({"X-A": "caf\udce9 \x07bell"}) == {"X-A": "caf\ufffd bell"}
