@@ -19,8 +19,11 @@ _MAX_DURATION: Final = 0xFFFF
 _FORGET_S: Final = 2.0
 """A press of which nothing was heard for so long is over: its timestamp may come again."""
 
-_REMEMBERED: Final = 8
-"""Presses whose late packets are still recognised."""
+_CLOSEST_MS: Final = 65
+"""Two presses of a key begin further apart: key and pause last 40 ms each, at least (ITU-T Q.24)."""
+
+_REMEMBERED: Final = 16
+"""Timestamps whose late packets are still recognised."""
 
 
 class DigitReceiver:
@@ -28,12 +31,17 @@ class DigitReceiver:
 
     Packets of one press share the RTP timestamp. A press that is longer than a duration can tell goes on in a
     new segment, whose timestamp is the old one plus 0xFFFF (RFC 4733 section 2.5.1.3); it is the same press.
+
+    Some senders let the timestamp run on within a press, as it does in audio. Then either the duration has
+    grown by as much as the timestamp, or the two are closer together than two presses can be.
     """
 
-    __slots__ = ("_presses",)
+    __slots__ = ("_closest", "_presses")
 
-    def __init__(self) -> None:
+    def __init__(self, clock_rate: int = 8000) -> None:
+        """`clock_rate` is that of the timestamps, in Hz."""
         self._presses: dict[int, _Press] = {}
+        self._closest = clock_rate * _CLOSEST_MS // 1000
 
     def handle(self, payload: bytes, timestamp: int, now: float) -> str | None:
         """Takes the payload of one telephone-event packet; gives the key that it begins, or None.
@@ -42,26 +50,31 @@ class DigitReceiver:
         """
         if len(payload) < _PAYLOAD.size:
             return None
-        event, flags, _ = _PAYLOAD.unpack_from(payload)
+        event, flags, duration = _PAYLOAD.unpack_from(payload)
         if event >= len(KEYS):
             return None
         self._forget(now)
         press = self._presses.get(timestamp)
         known = press is not None
         if press is None:
-            press = self._continued(event, timestamp) or _Press(event)
+            press = self._continued(event, timestamp, duration) or _Press(event)
             known = press.seen_at is not None
             self._presses[timestamp] = press
             if len(self._presses) > _REMEMBERED:
                 del self._presses[next(iter(self._presses))]
         press.seen_at = now
+        press.timestamp, press.duration = timestamp, duration
         press.ended = press.ended or bool(flags & _END)
         return None if known else KEYS[event]
 
-    def _continued(self, event: int, timestamp: int) -> _Press | None:
-        for began, press in self._presses.items():
-            follows = timestamp_delta(timestamp, began) == _MAX_DURATION
-            if follows and press.event == event and not press.ended:
+    def _continued(self, event: int, timestamp: int, duration: int) -> _Press | None:
+        for press in reversed(self._presses.values()):
+            if press.event != event:
+                continue
+            ahead = timestamp_delta(timestamp, press.timestamp)
+            if abs(ahead) < self._closest:
+                return press
+            if not press.ended and ahead in (_MAX_DURATION, duration - press.duration):
                 return press
         return None
 
@@ -74,10 +87,13 @@ class DigitReceiver:
 
 
 class _Press:
-    __slots__ = ("ended", "event", "seen_at")
+    """`timestamp` and `duration` are those of its packet that came last."""
+
+    __slots__ = ("duration", "ended", "event", "seen_at", "timestamp")
 
     def __init__(self, event: int) -> None:
         self.event = event
+        self.timestamp = self.duration = 0
         self.ended = False
         self.seen_at: float | None = None
 

@@ -83,6 +83,67 @@ def test_volume_does_not_matter_and_other_events_are_no_keys():
     assert heard([(b"\x01\x0a\x00", 1), (b"", 2)]) == ""
 
 
+def press_with_running_timestamps(key: str, timestamp: int, growing: bool = True) -> list[tuple[bytes, int]]:
+    """As some gateways send it: the timestamp goes on as in audio, also from one end packet to the next."""
+    durations = [160, 320, 480, 640, 800, 800, 800] if growing else [160] * 7
+    return [
+        (event(key, duration, end=i >= 4), (timestamp + 160 * i) & 0xFFFFFFFF)
+        for i, duration in enumerate(durations)
+    ]
+
+
+@pytest.mark.parametrize("growing", [True, False])
+@pytest.mark.parametrize("start", [8000, 0xFFFFFFFF - 300])
+def test_a_timestamp_that_runs_on_within_a_press_makes_no_second_press(growing, start):
+    assert heard(press_with_running_timestamps("5", start, growing)) == "5"
+
+
+def test_repeated_keys_of_such_a_sender_are_still_told_apart():
+    packets = []
+    for i in range(4):
+        packets += press_with_running_timestamps("5", 1000 + 2000 * i)
+    assert heard(packets) == "5555"
+
+
+@pytest.mark.parametrize("kept", [[0, 3, 6], [1, 4], [2, 5, 6], [0, 4]])
+def test_losses_do_not_double_a_key_of_such_a_sender(kept):
+    packets = press_with_running_timestamps("8", 8000)
+    assert heard([packets[i] for i in kept]) == "8"
+
+
+def test_the_fastest_repetition_that_q24_allows_is_two_presses():
+    """40 ms of key, 40 ms of pause; of the first press all end packets are lost."""
+    first = [(event("2", 160), 1000), (event("2", 320), 1000)]
+    second = [(event("2", 160), 1640), (event("2", 320), 1640), (event("2", 320, end=True), 1640)]
+    assert heard(first + second) == "22"
+
+
+@pytest.mark.parametrize("updates", [1, 4, 20])
+def test_presses_whose_end_packets_are_all_lost_are_heard_once_each(updates):
+    packets = []
+    for i in range(3):
+        packets += press("6", 1000 + 160 * (updates + 8) * i, updates)[:updates]
+    assert heard(packets) == "666"
+
+
+def test_presses_of_which_only_end_packets_arrive_are_heard_once_each():
+    packets = []
+    for i in range(3):
+        packets += press("3", 1000 + 1280 * i)[-2:]
+    assert heard(packets) == "333"
+
+
+def test_an_end_packet_with_another_duration_is_the_same_press():
+    """Some senders tell the duration once more when the key is let go, after the end."""
+    assert heard([*press("4", 1000), (event("4", 1000, end=True), 1000)]) == "4"
+
+
+@pytest.mark.parametrize("code", [16, 17, 64, 144, 255])
+def test_events_that_are_no_keys_do_not_disturb_those_that_are(code):
+    other = (struct.pack("!BBH", code, 0x8A, 400), 5000)
+    assert heard([*press("1", 1000), other, *press("2", 9000), other]) == "12"
+
+
 @given(st.binary(max_size=12), st.integers(0, 0xFFFFFFFF), st.floats(0, 1e6))
 def test_no_payload_does_harm(payload, timestamp, now):
     assert DigitReceiver().handle(payload, timestamp, now) in (None, *KEYS)
