@@ -1,9 +1,12 @@
-"""The SIP call leg: what inbound and outbound calls have in common once there is media."""
+"""The SIP call leg: what inbound and outbound calls have in common once there is media.
+
+Its far end may change (`sip.succession`): session and media are then another party's, all else stays.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -25,20 +28,31 @@ from media.leg import (
     Party,
     Played,
     Quality,
+    Replaced,
     Stopped,
     TransferOutcome,
 )
 from media.plane import RtpPlane
+from media.presses import Presses, Way
 from sip.authenticator import Authenticator
 from sip.call_media import CallMedia, codecs_named
+from sip.causes import Reason
 from sip.endpoint import Endpoint
+from sip.glare import retry_s
 from sip.message import Response
+from sip.multipart import sdp_in
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
 from sip.referral import Referral
+from sip.refusal import Refused
 from sip.sdp import Direction, SdpError
 from sip.session import Session, Sessions, Side
-from sip.stack import BadNumber
+from sip.stack import BadNumber, OutboundCall
+from sip.succession import Newcomer, Place, Succession, Tell
+from sip.transfer import Transfer, refer_to
 from sip.trunks import Trunk, transfer_uri
+from sip.uri import NameAddr, Uri
+
+log = logging.getLogger(__name__)
 
 _HOLD_TRIES: Final = 6
 
@@ -64,6 +78,10 @@ class Ties:
     authenticator: Authenticator
     over: Callable[[SipLeg], None]
     """Called once, when the leg has sent its `HungUp`."""
+    place: Place
+    """Places a call to who is to take a far end's place."""
+    succession: Succession | None = None
+    """Where this leg only brings its far end to another one."""
 
 
 class SipLeg:
@@ -83,6 +101,10 @@ class SipLeg:
         self._drained = False
         self._held = False
         self._waiting: set[asyncio.Event] = set()
+        self._presses: Final = Presses()
+        self._succession: Succession | None = None
+        self._target_of: Transfer | None = None
+        self._left: tuple[Cause, int | None, Reason | None] | None = None
 
     # What every leg tells
 
@@ -139,6 +161,9 @@ class SipLeg:
     async def ring(self) -> None:
         """Nothing to tell: the far end rings, or talks already."""
 
+    async def progress(self) -> None:
+        """Nothing to let in: the far end's media is its own affair."""
+
     async def answer(self) -> None:
         """Nothing to answer."""
 
@@ -152,9 +177,24 @@ class SipLeg:
         """Hangs up at once."""
         if self._over:
             return
-        if self._session is not None:
+        if self._succession is not None and self._session is not None:
+            self._succession.end()
+            self._session.dismiss(cause)  # after the NOTIFY that says so
+        elif self._session is not None:
             self._session.end(cause)
         self._finish(cause, "us")
+
+    def give(self) -> tuple[Session, CallMedia]:
+        """Our far end goes to another leg; this one is over, without a word to anybody."""
+        session, media = self._session, self._media
+        assert session is not None
+        assert media is not None
+        self._session = self._media = None
+        self._over = True
+        self._ties.over(self)
+        return session, media
+
+    # Transfers that we ask for
 
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
         session = self._session
@@ -164,8 +204,29 @@ class SipLeg:
             uri = transfer_uri(target, self._ties.trunk)
         except BadNumber:
             return TransferOutcome.FAILED
+        return await self._refer(session, f"<{uri}>", wait_s)
+
+    async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
+        session = self._session
+        if session is None or self._over or other is self or not isinstance(other, SipLeg):
+            return TransferOutcome.FAILED
+        target = None if other._session is None or other._over else refer_to(other._session.dialog)
+        if target is None:
+            return TransferOutcome.FAILED
+        outcome = await self._refer(session, target, wait_s, other)
+        if outcome is TransferOutcome.DONE:
+            self.end(Cause.TRANSFERRED)
+            other.end(Cause.TRANSFERRED)
+        return outcome
+
+    async def _refer(
+        self, session: Session, target: str, wait_s: float, other: SipLeg | None = None
+    ) -> TransferOutcome:
+        """Sends a REFER and waits for how it went. `other` is the leg whose far end it names."""
         news = asyncio.Event()
-        transfer = session.referrals.refer(f"<{uri}>", session.contact(), news.set)
+        transfer = session.referrals.refer(target, session.contact(), news.set)
+        if other is not None:
+            other._target_of = transfer
         try:
             async with asyncio.timeout(wait_s):
                 while transfer.outcome is None:
@@ -175,8 +236,40 @@ class SipLeg:
             transfer.expired()
         return transfer.outcome or TransferOutcome.FAILED
 
-    async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
-        return TransferOutcome.FAILED
+    # Somebody else comes to our far end
+
+    def admit(self, newcomer: SipLeg) -> None:
+        """Somebody called to take our far end's place; who was to come before is sent away."""
+        succession = newcomer._ties.succession
+        assert succession is not None
+        if self._succession is not None:
+            self._succession.end()
+        self._succession = succession
+        succession.answer(newcomer, newcomer.answer())
+
+    def media_for(self, address: str) -> CallMedia:
+        return self._agreeing.successor(address)
+
+    def succeeded(self, newcomer: Newcomer) -> None:
+        old, before = self._session, self._agreeing
+        session, media = newcomer.give()
+        self._succession = self._left = None
+        for event in self._waiting:  # whoever waits for the old party
+            event.set()
+        session.hand_over(self)
+        self._session, self._media = session, media
+        media.take_over(before)
+        if old is not None:
+            old.dismiss(Cause.TRANSFERRED)
+        came = newcomer.info
+        self._put(Replaced(self._endpoint.now(), came.caller if came.direction == "inbound" else came.called))
+        self._media_changed()
+
+    def stays(self) -> None:
+        self._succession = None
+        if self._left is not None:
+            cause, code, why = self._left
+            self._finish(cause, self._far_end, code, why)
 
     async def hold(self, on: bool) -> bool:
         direction = Direction.SENDONLY if on else Direction.SENDRECV
@@ -185,9 +278,7 @@ class SipLeg:
                 case _Offer.BUSY:
                     await asyncio.sleep(self._endpoint.timing.t1)
                 case _Offer.GLARE:
-                    # RFC 3261 14.1: who made the Call-ID waits longer, so that one of both comes through.
-                    ours = self._info.direction == "outbound"
-                    await asyncio.sleep(random.uniform(2.1, 4.0) if ours else random.uniform(0.0, 2.0))
+                    await asyncio.sleep(retry_s(self._info.direction == "outbound"))
                 case outcome:
                     return outcome is _Offer.DONE
         return False
@@ -196,6 +287,13 @@ class SipLeg:
 
     def session_offer(self) -> bytes:
         return self._agreeing.offer()
+
+    def session_refresh(self) -> bytes:
+        return self._agreeing.refresh()
+
+    def session_withdrawn(self) -> None:
+        if self._live is not None:
+            self._live.withdraw()
 
     def session_answer(self, sdp: bytes) -> bytes:
         answer = self._agreeing.answer(sdp)
@@ -207,18 +305,41 @@ class SipLeg:
         self._media_changed()
 
     def session_digit(self, key: str) -> None:
-        self._put(Digit(self._endpoint.now(), key))
+        self._press(key, Way.SIGNALLING, self._endpoint.now())
 
-    def session_referred(self, referral: Referral, tell: Callable[[int], None]) -> int:
-        return 603
+    def session_referred(self, referral: Referral, tell: Tell) -> int:
+        ties, session = self._ties, self._session
+        to = referral.destination(ties.trunk)
+        if to is None or session is None or self._over:
+            log.info("a REFER over trunk %s is refused: `refer_to` does not allow it", self._info.trunk)
+            return 603
+        if self._succession is not None:
+            return 491
+        if _same_place(referral.target, NameAddr.parse(session.contact()).uri) and to == str(referral.target):
+            return 482
+        ours = self._info.called if self._info.direction == "inbound" else self._info.caller
+        call = OutboundCall(to, self._info.trunk, caller_id=ours or None, headers=referral.headers())
+        self._succession = Succession(self, tell)
+        self._succession.call(ties.place, call)
+        return 202
 
-    def session_ended(self, cause: Cause, by: Side, code: int | None) -> None:
-        self._finish(cause, "us" if by == "us" else self._far_end, code)
+    def session_ended(
+        self, cause: Cause, by: Side, code: int | None = None, why: Reason | None = None
+    ) -> None:
+        if by == "us":
+            self._finish(cause, "us", code, why)
+        elif self._succession is not None and self._live is not None:
+            # They asked for somebody else and hung up at once: the leg waits in silence for who comes.
+            self._session, self._left = None, (cause, code, why)
+            self._live.stream.set_direction(False, False)
+        else:
+            went_over = self._target_of is not None and self._target_of.accepted
+            self._finish(Cause.TRANSFERRED if went_over else cause, self._far_end, code, why)
 
     # The stream's events
 
     def digit(self, key: str, at: float) -> None:
-        self._put(Digit(at, key))
+        self._press(key, Way.MEDIA, at)
 
     def played(self, mark: str, at: float) -> None:
         self._put(Played(at, mark))
@@ -246,18 +367,32 @@ class SipLeg:
             raise IncompatibleMedia("the call is over")
         return self._media
 
+    def _press(self, key: str, way: Way, at: float) -> None:
+        if self._presses.is_new(key, way, at):
+            self._put(Digit(at, key))
+
     def _put(self, event: LegEvent) -> None:
-        if not self._over:
+        if self._over:
+            return
+        if self._ties.succession is None:
             self._events.put_nowait(event)
+        else:
+            self._ties.succession.told(event)
 
     def _open(self, plane: RtpPlane, address: str) -> CallMedia:
         """The media of our first party, `address` in its SDP; raises `NoPorts`."""
         trunk = self._ties.trunk
-        return CallMedia(plane.open(self), address, codecs_named(trunk.codecs), srtp=trunk.srtp)
+        if self._ties.succession is not None:
+            return self._ties.succession.media(address)
+        return CallMedia(
+            plane.open(self, ":" in address), address, codecs_named(trunk.codecs), srtp=trunk.srtp
+        )
 
     def _begin(self) -> None:
         """The call is answered, and its media agreed on."""
-        if self._live is not None:
+        if self._ties.succession is not None:
+            self._ties.succession.arrived(self)
+        elif self._live is not None:
             self._live.connect()
             self._put(Answered(self._endpoint.now()))
             self._media_changed()
@@ -290,8 +425,8 @@ class SipLeg:
                 outcome = _Offer.GLARE if status == 491 else _Offer.FAILED
                 return
             try:
-                media.answered(response.body)
-            except (SdpError, IncompatibleMedia, NoOffer):
+                media.answered(sdp_in(response))
+            except (SdpError, IncompatibleMedia, NoOffer, Refused):
                 self.end(Cause.INCOMPATIBLE_MEDIA)
             else:
                 outcome = _Offer.DONE
@@ -311,14 +446,20 @@ class SipLeg:
         self._waiting.add(event)
         return event
 
-    def _finish(self, cause: Cause, by: Party, code: int | None = None) -> None:
+    def _finish(self, cause: Cause, by: Party, code: int | None = None, why: Reason | None = None) -> None:
         """The leg is over; all that it holds is given back."""
         if self._over:
             return
-        self._put(HungUp(self._endpoint.now(), cause, by, code))
+        self._put(HungUp(self._endpoint.now(), cause, by, code, None if why is None else str(why)))
         self._over = True
+        if self._succession is not None:
+            self._succession.end()
         if self._media is not None:
             self._media.close()
         for event in self._waiting:
             event.set()
         self._ties.over(self)
+
+
+def _same_place(one: Uri, other: Uri) -> bool:
+    return (one.host.lower(), one.port or 5060) == (other.host.lower(), other.port or 5060)

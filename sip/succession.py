@@ -64,7 +64,7 @@ Place = Callable[[OutboundCall, "Succession"], Awaitable[Newcomer]]
 class Succession:
     """One try to bring another party to the leg that stands."""
 
-    def __init__(self, standing: Standing, tell: Tell) -> None:
+    def __init__(self, standing: Standing, tell: Tell = lambda status: None) -> None:
         self._standing: Final = standing
         self._tell: Final = tell
         self._newcomer: Newcomer | None = None

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
 
 from media.leg import TransferOutcome
+from sip.dialog import Dialog
+from sip.replaces import Replaces
+from sip.uri import NameAddr
 
 _STATUS_LINE: Final = re.compile(rb"\s*SIP/2\.0\s+([1-6][0-9][0-9])")
 _BUSY: Final = frozenset({486, 600})
@@ -65,6 +69,17 @@ class Transfer:
         if self.state is not TransferState.OVER:
             self.state = TransferState.OVER
             self.outcome = outcome
+
+
+def refer_to(dialog: Dialog) -> str | None:
+    """The Refer-To that asks for the far end of `dialog`, in the place of our call with it (RFC 5589 7.1).
+
+    None where that is known not to do Replaces: it would ring once more beside the call.
+    """
+    if dialog.supported is not None and "replaces" not in dialog.supported:
+        return None
+    headers = (("Replaces", str(Replaces.at_far_end(dialog.id))),)
+    return str(NameAddr("", replace(dialog.remote_target, headers=headers)))
 
 
 def _outcome(status: int) -> TransferOutcome:

@@ -29,13 +29,17 @@ from sip.message import Request
 from sip.offer import IncompatibleMedia
 from sip.outbound import OutboundLeg
 from sip.privacy import masked
+from sip.refusal import Refused
+from sip.replacing import replaced_by
 from sip.resolver import Resolver
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
 from sip.stack import Admit, OnIncoming, OutboundCall, TrunkBusy, TrunkState
+from sip.succession import Succession
 from sip.timers import Timing
 from sip.tls import ClientTls, ServerTls
 from sip.trunks import Trunk, TrunkTable, canonical, target_of
+from sip.watch import TrunkWatch
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +95,7 @@ class UserAgent:
         self._endpoint: Final = Endpoint(
             self, listen, advertise, user_agent, timing or Timing(), tls=tls, resolver=resolver
         )
+        self._watch: Final = TrunkWatch(trunks, self._endpoint, self._trunks.learn)
         self._dialogs: Final = Dialogs()
         users = self._trunks.users
         guard = Guard(asks=bool(users), scanners=scanners, on_dropped=on_dropped)
@@ -105,8 +110,17 @@ class UserAgent:
 
     async def start(self) -> None:
         await self._endpoint.start()
+        try:
+            self._watch.start()
+        except (OSError, ValueError):
+            await self._endpoint.close()
+            raise
 
     async def call(self, request: OutboundCall) -> CallLeg:
+        return await self._call(request)
+
+    async def _call(self, request: OutboundCall, succession: Succession | None = None) -> OutboundLeg:
+        """Places a call; with `succession`, to who is to take the far end of another leg's place."""
         trunk = self._trunks[request.trunk]
         target = target_of(request, trunk)
         if self._draining:
@@ -125,7 +139,7 @@ class UserAgent:
             trunk=request.trunk,
             headers=dict(target.headers),
         )
-        leg = OutboundLeg(info, Ties(self._endpoint, self._dialogs, trunk, authenticator, self._over))
+        leg = OutboundLeg(info, self._ties(trunk, authenticator, succession))
         self._legs[leg] = request.trunk
         try:
             if early_s:
@@ -155,6 +169,7 @@ class UserAgent:
         self._draining = True
         for leg in list(self._legs):
             leg.end(Cause.UNAVAILABLE)
+        await self._watch.leave()
         await self._endpoint.settled(CLOSE_S)
         for session in self._dialogs.sessions():
             session.quit()
@@ -182,7 +197,7 @@ class UserAgent:
     def trunk_state(self, trunk: str) -> TrunkState:
         """How the trunk stands now; raises `UnknownTrunk`."""
         _ = self._trunks[trunk]
-        return TrunkState()
+        return self._watch.state(trunk)
 
     # From the endpoint
 
@@ -218,21 +233,26 @@ class UserAgent:
         request = server.request
         endpoint.respond(server, 100)
         peer = self._trunks[trunk]
+        try:
+            standing = replaced_by(request, trunk, self._dialogs)
+        except Refused as error:
+            endpoint.respond(server, error.status)
+            return
+        succession = None if standing is None else Succession(standing)
         wait_s = self.busy_s()
         if wait_s is None:
             wait_s = self._lines.invited(trunk, endpoint.now())
-        if wait_s is not None:
+        if wait_s is not None and standing is None:  # a call that is up already may change its far end
             endpoint.respond(server, 503, extra=(("Retry-After", str(wait_s)),))
-            return
-        if request.body and request.content_type != "application/sdp":
-            endpoint.respond(server, 415, extra=(("Accept", "application/sdp"),))
             return
         authenticator = Authenticator(peer.credentials, lambda host: self._trunks.match(host) == trunk)
         by_address = self._trunks.match(server.hop.remote.host) == trunk
-        ties = Ties(endpoint, self._dialogs, peer, authenticator, self._over)
+        ties = self._ties(peer, authenticator, succession)
         try:
             info = inbound_info(request, secrets.token_hex(16), trunk, peer, trusted=by_address)
             leg = InboundLeg(info, ties, server, self._plane)
+        except Refused as error:
+            endpoint.respond(server, error.status, extra=error.fields)
         except DialogError as error:
             endpoint.respond(server, 400, reason=f"Bad Request: {error}")
         except (SdpError, IncompatibleMedia) as error:
@@ -247,6 +267,9 @@ class UserAgent:
             # A peer without a fixed address: what follows in this call comes from where its INVITE came from.
             self._dialogs.trust(server.hop.remote.host)
             self._dialogs.add(leg.dialog.id, leg)
+            if standing is not None:
+                standing.admit(leg)
+                return
             try:
                 self._on_incoming(leg)
             except Exception:
@@ -254,6 +277,9 @@ class UserAgent:
                 leg.end(Cause.FAILED)
 
     # Legs
+
+    def _ties(self, trunk: Trunk, authenticator: Authenticator, succession: Succession | None) -> Ties:
+        return Ties(self._endpoint, self._dialogs, trunk, authenticator, self._over, self._call, succession)
 
     def _over(self, leg: SipLeg) -> None:
         trunk = self._legs.pop(leg, None)
