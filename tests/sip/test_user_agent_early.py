@@ -1,5 +1,5 @@
-"""Before the answer: reliable provisional responses, early media, UPDATE and forks: against a peer by hand, and
-between two user agents."""
+"""Before the answer: reliable provisional responses, early media, UPDATE and forks, against a peer by hand
+and between two user agents."""
 
 from __future__ import annotations
 
