@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from sip.pjsip.library import Library
+from sip.sdp import Direction
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +50,8 @@ class CallEvents(Protocol):
     def transferring(self, status: int, final: bool) -> None:
         """How the call goes that we asked the far end for."""
 
-    def disconnected(self, status: int) -> None:
-        """The call is gone; nothing more can be asked of it."""
+    def disconnected(self, status: int, heard: bool) -> None:
+        """The call is gone; nothing more can be asked of it. `heard`: a message of the far end ended it."""
 
 
 class Line(Protocol):
@@ -74,12 +76,14 @@ class Line(Protocol):
         """What PJSIP has agreed on with the far end, where no message of its shows it."""
 
 
-class RemoteMedia(Protocol):
-    """`pj.StreamInfo`, as far as it is used."""
+@dataclass(frozen=True, slots=True)
+class RemoteMedia:
+    """A stream as PJSIP has settled it: where the far end receives, as what, and what we may do."""
 
-    remoteRtpAddress: str
-    codecName: str
-    txPt: int
+    address: str
+    payload_type: int
+    codec: str
+    direction: Direction
 
 
 P = ParamSpec("P")
@@ -107,6 +111,7 @@ def text_bytes(text: str) -> bytes:
 def call_class(library: Library) -> Callable[..., Line]:
     """The class of calls: `(account, events)` places one, `(account, events, number)` takes one over."""
     pj = library.pj
+    received = pj.PJSIP_EVENT_RX_MSG
 
     def header(name: str, value: str) -> Any:
         made = pj.SipHeader()
@@ -154,10 +159,14 @@ def call_class(library: Library) -> Callable[..., Line]:
 
         def remote_media(self) -> RemoteMedia | None:
             try:
-                found: RemoteMedia = self._ask(self.getStreamInfo, 0)
+                found = self._ask(self.getStreamInfo, 0)
             except PjsipError:
                 return None
-            return found
+            direction = Direction.of(
+                send=bool(found.dir & pj.PJMEDIA_DIR_ENCODING),
+                receive=bool(found.dir & pj.PJMEDIA_DIR_DECODING),
+            )
+            return RemoteMedia(found.remoteRtpAddress, int(found.txPt), found.codecName, direction)
 
         def _ask(self, method: Callable[..., Any], *args: Any) -> Any:
             if self._events is None:
@@ -204,7 +213,7 @@ def call_class(library: Library) -> Callable[..., Line]:
         @guarded
         def onCallTsxState(self, prm: Any) -> None:
             event = prm.e.body.tsxState
-            if self._events is None or event.type != pj.PJSIP_EVENT_RX_MSG:
+            if self._events is None or event.type != received:
                 return
             ours = event.tsx.role == pj.PJSIP_ROLE_UAC
             message = text_bytes(event.src.rdata.wholeMsg)
@@ -221,9 +230,10 @@ def call_class(library: Library) -> Callable[..., Line]:
             if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
                 events = self._events
                 self._forget()
-                events.disconnected(int(info.lastStatusCode))
+                heard = prm.e.type == pj.PJSIP_EVENT_TSX_STATE and prm.e.body.tsxState.type == received
+                events.disconnected(int(info.lastStatusCode), heard)
             elif info.state == pj.PJSIP_INV_STATE_CONFIRMED and info.role == pj.PJSIP_ROLE_UAS:
-                seen = prm.e.type == pj.PJSIP_EVENT_RX_MSG
+                seen = prm.e.type == received
                 self._events.acknowledged(text_bytes(prm.e.body.rxMsg.rdata.wholeMsg) if seen else b"")
 
     made: Callable[..., Line] = PjCall

@@ -87,7 +87,6 @@ class PjsipLeg(MediaLeg, CallEvents):
         self._late_offer = False
         self._early: bool | None = None
         self._trusted: frozenset[str] = frozenset()
-        self._heard = False
         self._reoffering: asyncio.Future[int] | None = None
         self._confirmed: asyncio.Event = asyncio.Event()
         self._transfer: tuple[Transfer, asyncio.Event] | None = None
@@ -252,7 +251,6 @@ class PjsipLeg(MediaLeg, CallEvents):
         return ACCEPTED
 
     def responded(self, response: bytes) -> None:
-        self._heard = True
         message = _read(response, Response)
         if message is None:
             return
@@ -306,14 +304,14 @@ class PjsipLeg(MediaLeg, CallEvents):
             transfer.responded(max(status, ACCEPTED))
         news.set()
 
-    def disconnected(self, status: int) -> None:
+    def disconnected(self, status: int, heard: bool) -> None:
         self._line = None
         match self._stage:
             case _Stage.OFFERED:
                 self._finish(Cause.CANCELLED, self._far_end, 487)
             case _Stage.CALLING:
-                cause = cause_of(status) if self._heard else Cause.UNAVAILABLE
-                self._finish(cause, "callee" if self._heard else "us", status)
+                cause = cause_of(status) if heard else Cause.UNAVAILABLE
+                self._finish(cause, "callee" if heard else "us", status)
             case _Stage.UNACKED | _Stage.ANSWERED if status == ACCEPTED:
                 self._finish(self._left(), self._far_end)
             case _:
@@ -398,8 +396,11 @@ class PjsipLeg(MediaLeg, CallEvents):
     def _agree_as_settled(self) -> None:
         """The answer that PJSIP has seen, and shows only what came of."""
         found = None if self._line is None else self._line.remote_media()
-        sdp = b"" if found is None else settled_sdp(found.remoteRtpAddress, found.txPt, found.codecName)
-        self._agree(sdp)
+        if found is None:  # no stream at all: nobody sends
+            codec = self.codec
+            self._agree(settled_sdp("0.0.0.0:9", codec.payload_type, codec.name, Direction.INACTIVE))
+        else:
+            self._agree(settled_sdp(found.address, found.payload_type, found.codec, found.direction))
 
     async def _reoffer(self, direction: Direction) -> _Offer:
         """Sends a re-INVITE and waits for its end, or the call's."""

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from media.leg import Answered
 from media.plane import RtpPlane
 from media.ports import PortPool
+from sip.hop import Address
 from sip.leg import SipLeg
 from sip.pjsip.leg import PjsipLeg
 from sip.pjsip.stack import PjsipStack
@@ -28,6 +29,11 @@ class PjsipAgent:
         self.plane = plane
         self.incoming = incoming
         self.retry_after: int | None = None
+
+    def address(self, transport: str = "udp") -> Address:
+        text = next(a for a in self.stack.addresses() if a.startswith(transport))
+        host, _, port = text.partition(":")[2].rpartition(":")
+        return Address(host.strip("[]"), int(port))
 
     def uri(self, user: str = "100", transport: str = "udp") -> str:
         address = next(a for a in self.stack.addresses() if a.startswith(transport)).partition(":")[2]

@@ -13,10 +13,12 @@ import sys
 import pytest
 
 from media.leg import Answered, Cause, Digit, Held, HungUp, Ringing, TransferOutcome
+from sip.digest import Credentials
+from sip.message import Request, Response, response_to
 from sip.stack import TrunkBusy
 from sip.trunks import Trunk
-from tests.sip.agents import agent, event, eventually, until
-from tests.sip.pjsip_agent import called_by, calling, descriptors, pjsip_agent
+from tests.sip.agents import Peer, agent, direction_of, event, eventually, from_callee, peer, until
+from tests.sip.pjsip_agent import PjsipAgent, called_by, calling, descriptors, pjsip_agent
 
 
 async def answers_and_is_left() -> None:
@@ -233,6 +235,161 @@ async def drains_and_closes() -> None:
             await until(caller, HungUp)
 
 
+async def proves_itself_to_its_trunk_only() -> None:
+    """A 407 of the trunk is answered with the credentials; one from elsewhere is a refusal."""
+    async with peer() as p:
+        trunk = Trunk(
+            allow=("127.0.0.1",),
+            destinations=("sip:*", "+"),
+            proxy=f"127.0.0.1:{p.address.port}",
+            number_format="national",
+            credentials=Credentials("ivr", "secret", None),
+            headers={"X-Campaign": "7"},
+            asserted_identity=False,
+        )
+        async with pjsip_agent(trunk=trunk) as ours:
+            leg = await ours.call("+91 98765 43210")
+            invite = await p.request("INVITE")
+            assert invite.uri.user == "09876543210"
+            assert "Route" not in invite.headers
+            assert invite.headers.get("X-Campaign") == "7"
+            assert invite.from_.uri.user == "300"
+            send(
+                p,
+                ours,
+                response_to(invite, 407, to_tag="c"),
+                proxy_authenticate='Digest realm="r", nonce="n"',
+            )
+            invite = await p.request("INVITE")
+            proof = invite.headers.get("Proxy-Authorization") or ""
+            assert 'username="ivr"' in proof
+            assert invite.cseq.number > 1
+            ring = response_to(invite, 183, to_tag="t1")
+            ring.headers.add("Contact", f"<sip:peer@127.0.0.1:{p.address.port}>")
+            ring.headers.add("Content-Type", "application/sdp")
+            ring.body = p.sdp().encode()
+            send(p, ours, ring)
+            assert (await event(leg, Ringing)).early_media
+            await eventually(lambda: leg.quality().packets_sent > 3)
+            accept(p, ours, invite)
+            await p.request("ACK")
+            await event(leg, Answered)
+            await leg.hang_up()
+            bye = await p.request("BYE")
+            assert "Q.850" in (bye.headers.get("Reason") or "")
+            await ours.empty()
+    async with peer() as p:
+        trunk = Trunk(
+            allow=("127.0.0.2",), destinations=("sip:*",), credentials=Credentials("ivr", "secret", None)
+        )
+        async with pjsip_agent(trunk=trunk) as ours:
+            leg = await ours.call(f"sip:1@127.0.0.1:{p.address.port}")
+            invite = await p.request("INVITE")
+            send(
+                p, ours, response_to(invite, 401, to_tag="c"), www_authenticate='Digest realm="r", nonce="n"'
+            )
+            over = await until(leg, HungUp)
+            assert (over.by, over.code) == ("callee", 401)
+            await ours.empty()
+
+
+async def takes_an_invite_without_an_offer() -> None:
+    async with pjsip_agent() as ours, peer() as p:
+        to = ours.address()
+        p.send(p.message("INVITE", to, extra="X-Order: 9\r\nP-Asserted-Identity: <sip:1@x>\r\n"), to)
+        leg = await ours.called()
+        assert leg.info.headers["X-Order"] == "9"
+        assert leg.info.headers["P-Asserted-Identity"] == "<sip:1@x>"
+        answering = asyncio.create_task(leg.answer())
+        ok = await p.response(200)
+        assert direction_of(ok) == "sendrecv"
+        assert b"PCMA" in ok.body
+        tag = ok.to.tag
+        p.send(p.message("ACK", to, branch="z9hG4bK-p2", to_tag=tag, body=p.sdp()), to)
+        await answering
+        await event(leg, Answered)
+        await eventually(lambda: leg.quality().packets_sent > 3)
+        # A re-INVITE without an offer, whose answer puts us on hold.
+        p.send(p.message("INVITE", to, branch="z9hG4bK-p3", cseq=2, to_tag=tag), to)
+        ok = await p.response(200)
+        assert b"m=audio" in ok.body
+        ack = p.message("ACK", to, branch="z9hG4bK-p4", cseq=2, to_tag=tag, body=p.sdp("sendonly"))
+        p.send(ack, to)
+        assert (await event(leg, Held)).on
+        # One that nothing can be agreed on changes nothing.
+        g729 = p.sdp(codec="18 G729")
+        p.send(p.message("INVITE", to, branch="z9hG4bK-p5", cseq=3, to_tag=tag, body=g729), to)
+        await p.response(488)
+        p.send(p.message("ACK", to, branch="z9hG4bK-p5", cseq=3, to_tag=tag), to)
+        info = "Content-Type: application/dtmf-relay\r\n"
+        body = "Signal=5\r\nDuration=160\r\n"
+        p.send(p.message("INFO", to, branch="z9hG4bK-p6", cseq=4, to_tag=tag, extra=info, body=body), to)
+        await p.response(200)
+        assert (await event(leg, Digit)).key == "5"
+        p.send(p.message("BYE", to, branch="z9hG4bK-p7", cseq=5, to_tag=tag), to)
+        await p.response(200)
+        over = await event(leg, HungUp)
+        assert (over.cause, over.by) == (Cause.NORMAL, "caller")
+        await ours.empty()
+
+
+async def asks_for_a_transfer() -> None:
+    async with pjsip_agent() as ours, peer() as p:
+        for first, final, outcome in (
+            (20, "200 OK", TransferOutcome.DONE),
+            (30, "486 Busy Here", TransferOutcome.BUSY),
+        ):
+            leg = await ours.call(f"sip:9@127.0.0.1:{p.address.port}")
+            invite = await p.request("INVITE")
+            accept(p, ours, invite)
+            await p.request("ACK")
+            await until(leg, Answered)
+            asked = asyncio.create_task(leg.transfer("sip:desk@127.0.0.1:5999", 10))
+            refer = await p.request("REFER")
+            assert refer.headers.get("Refer-To") == "<sip:desk@127.0.0.1:5999>"
+            send(p, ours, response_to(refer, 202))
+            for cseq, line, state in (
+                (first, "100 Trying", "active"),
+                (first + 1, final, "terminated;reason=noresource"),
+            ):
+                extra = (
+                    f"Event: refer\r\nSubscription-State: {state}\r\n"
+                    f"Contact: <sip:peer@127.0.0.1:{p.address.port}>\r\n"
+                    "Content-Type: message/sipfrag\r\n"
+                )
+                notify = from_callee(p, invite, "NOTIFY", cseq, extra, f"SIP/2.0 {line}\r\n")
+                p.send(notify, ours.address())
+                await p.response(200)
+            assert await asked is outcome, line
+            await leg.hang_up()
+            await p.request("BYE")
+            await ours.empty()
+        leg = await ours.call(f"sip:9@127.0.0.1:{p.address.port}")
+        accept(p, ours, await p.request("INVITE"))
+        await until(leg, Answered)
+        asked = asyncio.create_task(leg.transfer("sip:desk@127.0.0.1:5999", 10))
+        send(p, ours, response_to(await p.request("REFER"), 603))
+        assert await asked is TransferOutcome.FAILED
+        await leg.hang_up()
+        await ours.empty()
+
+
+async def bad_answers_and_bad_offers() -> None:
+    async with pjsip_agent() as ours, peer() as p:
+        to = ours.address()
+        p.send(p.message("INVITE", to, body=p.sdp(codec="18 G729")), to)
+        refused = await p.response(488)
+        assert refused.to.tag
+        p.send(p.message("ACK", to, to_tag=refused.to.tag), to)
+        leg = await ours.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        accept(p, ours, invite, p.sdp(codec="18 G729"))
+        await p.request("ACK")
+        await p.request("BYE")
+        assert (await until(leg, HungUp)).cause in (Cause.INCOMPATIBLE_MEDIA, Cause.FAILED)
+        await ours.empty()
+
+
 async def many_calls_one_after_the_other() -> None:
     """Nothing is left of 300 calls: no line, stream, socket, descriptor; memory stays."""
     async with pjsip_agent() as ours, agent() as theirs:
@@ -250,6 +407,21 @@ async def many_calls_one_after_the_other() -> None:
                 await cancelled.hang_up()
             await ours.empty()
         assert descriptors() <= before + 1, (before, descriptors())
+
+
+def send(p: Peer, ours: PjsipAgent, response: Response, **headers: str) -> None:
+    for name, value in headers.items():
+        response.headers.add(name.replace("_", "-"), value)
+    p.send(response.to_bytes(), ours.address())
+
+
+def accept(p: Peer, ours: PjsipAgent, invite: Request, sdp: str | None = None) -> None:
+    """Answers an INVITE of the stack's with 200."""
+    ok = response_to(invite, 200, to_tag="t1")
+    ok.headers.add("Contact", f"<sip:peer@127.0.0.1:{p.address.port}>")
+    ok.headers.add("Content-Type", "application/sdp")
+    ok.body = (sdp or p.sdp()).encode()
+    p.send(ok.to_bytes(), ours.address())
 
 
 async def _main(name: str) -> None:
