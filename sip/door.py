@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from sip.challenge import Challenger, Doubt, Proved
 from sip.dialogs import Dialogs
 from sip.endpoint import Endpoint
-from sip.extensions import ALLOW, unknown
+from sip.extensions import ALLOW, supported, unknown
 from sip.guard import Dropped, Guard
 from sip.inbound import InboundLeg
 from sip.message import ParseError, response_to
@@ -103,6 +103,9 @@ class Door:
     def _proved(self, server: ServerTransaction) -> str | None:
         """The trunk of which the sender proves to be a user; None: the request has been dealt with."""
         challenger, host, now = self._challenger, server.hop.remote.host, self._endpoint.now()
+        if server.hop.reliable and (reason := self._guard.refuses(host, now)) is not None:
+            self._drop(server, reason)  # of a connection only the opening was asked about
+            return None
         verdict: Proved | Doubt = Doubt.STRANGER
         if challenger is not None and not self._guard.barred(host, now):
             try:
@@ -179,7 +182,7 @@ class Door:
         elif method == "INVITE":
             self._house.invited(server, trunk)
         elif method == "OPTIONS":
-            self._asked(server)
+            self._asked(server, trunk)
         elif method in ("BYE", "NOTIFY"):
             self._endpoint.respond(server, 481)
         elif method in _KNOWN:
@@ -187,11 +190,16 @@ class Door:
         else:
             self._endpoint.respond(server, 501, extra=(("Allow", ALLOW),))
 
-    def _asked(self, server: ServerTransaction) -> None:
+    def _asked(self, server: ServerTransaction, trunk: str) -> None:
         """OPTIONS: whether we would take a call now (a dispatcher asks so)."""
         wait_s = self._house.busy_s()
         if wait_s is not None:
             self._endpoint.respond(server, 503, extra=(("Retry-After", str(wait_s)),))
             return
-        extra = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Accept-Encoding", "identity"))
+        extra = (
+            ("Allow", ALLOW),
+            ("Accept", "application/sdp"),
+            ("Accept-Encoding", "identity"),
+            ("Supported", supported(self._trunks[trunk])),
+        )
         self._endpoint.respond(server, 200, extra=extra)

@@ -237,6 +237,9 @@ class Endpoint:
     def known(self, host: str) -> bool:
         return self._core.known(host)
 
+    def trusted(self, host: str) -> bool:
+        return self._core.trusted(host)
+
     def received(self, message: Message | ParseError, hop: Hop) -> None:
         if self._loop is None:
             return

@@ -27,6 +27,10 @@ MAX_BUFFERED: Final = 256 * 1024
 """Bytes that may wait to be sent on one connection; a peer that reads no more is given up."""
 IDLE_S: Final = 3600.0
 """Seconds without a message after which a connection is closed; longer than a call says nothing."""
+MAX_STRANGERS: Final = 100
+"""Connections of peers that have not proved who they are; there must be room for the trunks."""
+STRANGER_IDLE_S: Final = 32.0
+"""`IDLE_S` for those."""
 PING_S: Final = 29.0
 """Pause between our pings; shorter than most NATs forget a connection."""
 PONG_S: Final = 10.0
@@ -93,7 +97,7 @@ class StreamTransport:
             listener.listen(_BACKLOG)
             self._listener = listener
             self._accepting = loop.create_task(self._accept(listener, context))
-        self._sweep = loop.call_later(self._idle_s / 4, self._close_idle)
+        self._sweep = loop.call_later(min(self._idle_s, STRANGER_IDLE_S) / 4, self._close_idle)
 
     def send(self, data: bytes, hop: Hop) -> None:
         """Sends on the hop's connection, else on one to its neighbour, else on a new one."""
@@ -181,11 +185,21 @@ class StreamTransport:
 
     def _close_idle(self) -> None:
         loop = asyncio.get_running_loop()
-        limit = loop.time() - self._idle_s
+        now = loop.time()
         for connection in list(self._by_id.values()):
-            if connection.used_at < limit:
+            trusted = not connection.inbound or self._receiver.trusted(connection.peer.host)
+            if connection.used_at < now - (self._idle_s if trusted else min(self._idle_s, STRANGER_IDLE_S)):
                 connection.close()
-        self._sweep = loop.call_later(self._idle_s / 4, self._close_idle)
+        self._sweep = loop.call_later(min(self._idle_s, STRANGER_IDLE_S) / 4, self._close_idle)
+
+    def _welcome(self, host: str) -> bool:
+        """Whether a connection from that address is wanted, and there is room for one."""
+        if not self._receiver.known(host):
+            return False
+        if self._receiver.trusted(host):
+            return True
+        strangers = [each for each in self._by_id.values() if not self._receiver.trusted(each.peer.host)]
+        return len(strangers) + len(self._handshakes) < MAX_STRANGERS
 
     async def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Takes connections in. Strangers, and what is too much, are dropped before they cost a handshake."""
@@ -198,7 +212,7 @@ class StreamTransport:
                 await asyncio.sleep(1.0)
                 continue
             full = len(self._by_id) + len(self._handshakes) >= self._max
-            if full or len(self._handshakes) >= MAX_HANDSHAKES or not self._receiver.known(_host(name)):
+            if full or len(self._handshakes) >= MAX_HANDSHAKES or not self._welcome(_host(name)):
                 sock.close()
                 continue
             task = loop.create_task(self._take(sock, context))

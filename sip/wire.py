@@ -15,6 +15,9 @@ class Receiver(Protocol):
     def known(self, host: str) -> bool:
         """Whether requests from that address are wanted; all others are dropped unread."""
 
+    def trusted(self, host: str) -> bool:
+        """Whether that address is a trunk's, or of a call; others that are read must prove who they are."""
+
     def received(self, message: Message | ParseError, hop: Hop) -> None:
         """A message came, or something that should have been one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections import Counter
 
 import pytest
@@ -203,3 +204,37 @@ async def test_a_wrong_password_is_asked_again_five_times_and_then_not() -> None
         await asyncio.sleep(0.1)
         assert p.seen == ["401"] * 5
         assert a.incoming.empty()
+
+
+async def test_on_a_connection_too_a_stranger_is_read_slowly_and_asked() -> None:
+    async with agent(trunk=OFFICE) as a:
+        to = a.address("tcp")
+        reader, writer = await asyncio.open_connection(to.host, to.port)
+        text = (
+            "OPTIONS sip:100@{host} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK-{n}\r\n"
+            "From: <sip:{user}@127.0.0.1>;tag=1\r\nTo: <sip:100@{host}>\r\nCall-ID: {n}\r\n"
+            "CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
+        for number in range(30):
+            user = "bob" if number < 10 else "alice"
+            writer.write(text.format(host=to.host, n=number, user=user).encode())
+        await eventually(lambda: sum(a.dropped.values()) >= 10 + 11)
+        assert a.dropped[Dropped.STRANGER] == 10
+        assert a.dropped[Dropped.FLOOD] >= 10
+        heard = (await asyncio.wait_for(reader.read(65536), 5)).decode()
+        assert set(re.findall(r"SIP/2.0 (\d+)", heard)) == {"401"}
+        writer.close()
+
+
+async def test_strangers_leave_room_for_the_trunks_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sip.tcp.MAX_STRANGERS", 2)
+    monkeypatch.setattr("sip.tcp.STRANGER_IDLE_S", 0.2)
+    async with agent(trunk=OFFICE) as a:
+        to = a.address("tcp")
+        opened = [await asyncio.open_connection(to.host, to.port) for _ in range(3)]
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(opened[2][0].read(), 5) == b""
+        assert a.ua.load().connections == 2
+        await eventually(lambda: a.ua.load().connections == 0)
+        for _, writer in opened:
+            writer.close()
