@@ -17,8 +17,10 @@ from sip.guard import Dropped
 from sip.hop import Address
 from sip.leg import SipLeg
 from sip.message import Message, ParseError, Request, Response, parse, response_to
+from sip.resolver import Resolver
 from sip.stack import OutboundCall
 from sip.timers import Timing
+from sip.tls import ServerTls
 from sip.trunks import Trunk
 from sip.user_agent import Load, UserAgent
 
@@ -66,9 +68,11 @@ async def agent(
     trunk: Trunk | None = None,
     listen: Sequence[str] = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0"),
     timing: Timing = QUICK,
+    tls: ServerTls | None = None,
+    resolver: Resolver | None = None,
 ) -> AsyncIterator[Agent]:
-    host = "::1" if "[::1]" in listen[0] else "127.0.0.1"
-    plane = RtpPlane(PortPool(0, 0, 0.0, host), timeout_s=60, address=host)
+    hosts = list(dict.fromkeys("::1" if "[::1]" in text else "127.0.0.1" for text in listen))
+    plane = RtpPlane(PortPool(0, 0, 0.0, *hosts), timeout_s=60, address=hosts[0])
     await plane.start()
     incoming: asyncio.Queue[SipLeg] = asyncio.Queue()
     holder: list[Agent] = []
@@ -81,6 +85,8 @@ async def agent(
         on_incoming=incoming.put_nowait,  # type: ignore[arg-type]
         user_agent="test",
         timing=timing,
+        tls=tls,
+        resolver=resolver,
         on_dropped=lambda reason: holder[0].dropped.update([reason]),
     )
     holder.append(Agent(ua, plane, incoming))
