@@ -28,15 +28,15 @@ from ivr.library import FlowLibrary, load_library
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
+from ivr.stacks import stack_of
 from ivr.store import Store, database_url
-from ivr.trunks import tls_of, trunks_of
+from ivr.trunks import trunks_of
 from media.plane import RtpPlane
 from media.ports import PortPool
 from media.recorder import RecordingWriter, recover
 from media.vad import VadBatch
 from sip.stack import SipStack
 from sip.trunks import TrunkTable
-from sip.user_agent import UserAgent
 
 WATCH_S: Final = 1.0
 
@@ -117,8 +117,8 @@ class Server:
 async def running(config: Config) -> AsyncIterator[Server]:
     """A server that takes calls; everything of it is gone when the block is left.
 
-    Raises `LibraryError`, `StoreError`, `EngineError`, `OSError` (an address that cannot be bound) before any
-    call is taken.
+    Raises `LibraryError`, `ConfigError`, `StoreError`, `EngineError`, `OSError` (an address that cannot be
+    bound) before any call is taken.
     """
     library = load_library(config)
     async with AsyncExitStack() as on_exit:
@@ -176,18 +176,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         trunks = trunks_of(config)
         load = Load(config.limits.calls, config.limits.loop_lag_ms, lambda: plane.lateness_ms)
         desk = CallDesk(config, library, store, services, recorder, TrunkTable(trunks), load, metrics)
-        stack = UserAgent(
-            listen=list(config.sip.listen),
-            advertise=config.sip.advertise,
-            trunks=trunks,
-            plane=plane,
-            admit=desk.admit,
-            on_incoming=desk.take,
-            user_agent="ivr-server",
-            tls=tls_of(config),
-            scanners=config.sip.scanners,
-            on_dropped=metrics.sip_dropped,
-        )
+        stack = stack_of(config, trunks, plane, desk.admit, desk.take, metrics.sip_dropped)
         metrics.watch_trunks(trunks, stack.trunk_state, stack.calls)
         await store.recover(time.time())
         await outbox.start(store)

@@ -139,9 +139,9 @@ class MediaLeg(ABC):
             self._held = media.held
             self._put(Held(self._now(), self._held))
 
-    def _close(self, cause: Cause, by: Party, code: int | None) -> None:
+    def _close(self, cause: Cause, by: Party, code: int | None, why: str | None = None) -> None:
         """Tells that the leg is over, and gives its media back; what comes after is not told."""
-        self._put(HungUp(self._now(), cause, by, code))
+        self._put(HungUp(self._now(), cause, by, code, why))
         self._over = True
         if self._media is not None:
             self._media.close()
