@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from engines.contract import Recognizer
-from ivr import waiting
 from ivr.alarm import Alarm
 from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
@@ -48,7 +47,7 @@ from ivr.flow.protocol import Utterance as Spoken
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.prompts import Prompt, Prompts
 from ivr.screening import OnMachine, Screener, Screening
-from ivr.waiting import Ring, Sound, Waiting
+from ivr.waiting import WAITING, Ring, Sound, Waiting
 from media.amd import Answer, GreetingEnd, Who
 from media.leg import (
     Answered,
@@ -351,11 +350,9 @@ class CallSession:
                 return Key(key)
             case Played(mark=mark):
                 return self._prompt_played(mark)
-            case Stopped(mark=waiting.MARK):
-                return None
             case Stopped(mark=mark, sample=sample):
                 self._saying.pop(mark, None)
-                if sample:
+                if sample and mark != WAITING:
                     self._journal.note("prompt_cut", {"after_ms": sample * 1000 // self._leg.sample_rate})
                 return None
             case HungUp():

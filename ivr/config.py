@@ -169,6 +169,12 @@ class InboundNumber(_Strict):
     ring_s: float = Field(default=0.0, ge=0, le=60)
     early_media: bool = False
 
+    @model_validator(mode="after")
+    def _rings(self) -> InboundNumber:
+        if self.early_media and not self.ring_s:
+            raise ValueError("early_media is what is heard while it rings: say for how long (ring_s)")
+        return self
+
 
 class ApiKey(_Strict):
     key: str = Field(min_length=16)

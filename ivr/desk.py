@@ -36,6 +36,7 @@ from ivr.masking import mask_number
 from ivr.metrics import Metrics
 from ivr.screening import Screening
 from ivr.store import NewCall, Store, StoreError, new_id
+from ivr.waiting import Ring, Sound, Waiting, WaitingSounds
 from media.leg import CallLeg, Cause, LegInfo
 from media.recorder import RecordingEnd, RecordingWriter
 from sip import stack as stack_errors
@@ -75,6 +76,7 @@ class CallDesk:
         load: Load,
         metrics: Metrics,
     ) -> None:
+        """Raises `ConfigError` when the hold music cannot be read."""
         self._config = config
         self._library = library
         self._store = store
@@ -83,6 +85,7 @@ class CallDesk:
         self._trunks = trunks
         self._load = load
         self._metrics = metrics
+        self._sounds = WaitingSounds(config.media.hold_music)
         self._sessions: dict[str, CallSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
@@ -238,7 +241,8 @@ class CallDesk:
             await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
             return
         machine = FlowMachine(flow, values, today=date.today())
-        await self._run(call_id, leg, machine, CallJournal(self._store, call_id), began)
+        ring = Ring(number.ring_s, number.early_media) if number.ring_s else None
+        await self._run(call_id, leg, machine, CallJournal(self._store, call_id), began, ring=ring)
 
     async def _run(
         self,
@@ -248,6 +252,7 @@ class CallDesk:
         journal: CallJournal,
         began: float,
         screening: Screening | None = None,
+        ring: Ring | None = None,
     ) -> None:
         info, flow = leg.info, machine.flow.name
         log.info(
@@ -266,7 +271,8 @@ class CallDesk:
                 recordings.append(self._record(leg, call_id, journal))
 
         services = self._services_of(info.trunk)
-        session = CallSession(leg, machine, journal, services, on_answered, screening)
+        waiting = self._waiting(leg)
+        session = CallSession(leg, machine, journal, services, on_answered, screening, ring, waiting)
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
         ended = Ended(machine.result, Cause.FAILED.value, "us")
@@ -285,6 +291,17 @@ class CallDesk:
                 await asyncio.wait(recordings, timeout=RECORDED_S)
             await journal.finish(ended.result, ended.cause, ended.by, quality)
             log.info("call %s: ended, %s by %s, after %.1f s", call_id, ended.cause, ended.by, talked or 0.0)
+
+    def _waiting(self, leg: CallLeg) -> Waiting:
+        """What the far end hears while it waits; it rings as in the country of its trunk."""
+        trunk = self._config.trunks.get(leg.info.trunk)
+        sound = self._config.media.transfer_sound
+        return Waiting(
+            leg,
+            self._sounds,
+            country_code="91" if trunk is None else trunk.country_code,
+            transfer=None if sound == "silence" else Sound(sound),
+        )
 
     def _services_of(self, trunk: str) -> Services:
         """What a call over the trunk shares with others; no longer than the trunk allows."""

@@ -13,12 +13,14 @@ class Clip:
     """A list of 20 ms wire payloads of one codec.
 
     Only its `ClipWriter` appends to it. Whoever plays it reads `frames[i]` while i is in range, waits while
-    `finished` is false, and is done after. Many calls may read one clip.
+    `finished` is false, and is done after. Many calls may read one clip. One that `loops` begins again
+    at its end, until it is stopped.
     """
 
     codec: Codec
     frames: list[bytes] = field(default_factory=list)
     finished: bool = False
+    loops: bool = False
 
     @property
     def duration_ms(self) -> int:

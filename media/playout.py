@@ -11,6 +11,7 @@ from media.codecs import Codec
 
 class Playout:
     """Clips in order, without a gap between them; a growing clip with nothing ready yet gives silence (None).
+    One that loops goes on until `stop`; what is queued behind it waits.
 
     `played` collects the marks of clips whose last payload was given; the caller empties it after sending.
     """
@@ -55,13 +56,11 @@ class Playout:
                 self._index = index + 1
                 convert = self._convert
                 if index + 1 == ready and clip.finished:
-                    self.played.append(mark)
-                    self._advance()
+                    self._end(clip, mark)
                 return payload if convert is None else convert(payload)
             if not clip.finished:
                 return None
-            self.played.append(mark)
-            self._advance()
+            self._end(clip, mark)
         return None
 
     def stop(self) -> list[tuple[str, int]]:
@@ -73,6 +72,13 @@ class Playout:
         self._queue.clear()
         self._advance()
         return dropped
+
+    def _end(self, clip: Clip, mark: str) -> None:
+        if clip.loops and clip.frames:
+            self._index = 0
+            return
+        self.played.append(mark)
+        self._advance()
 
     def _advance(self) -> None:
         self._index = 0

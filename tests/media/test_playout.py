@@ -94,6 +94,37 @@ def test_another_sample_rate_is_refused():
         Playout(PCMA).add(Clip(WIDE), "wide")
 
 
+def test_a_clip_that_loops_begins_again_until_it_is_stopped():
+    playout = Playout(PCMA)
+    music = Clip(PCMA, [b"a", b"b"], finished=True, loops=True)
+    playout.add(music, "music")
+    assert [playout.next() for _ in range(5)] == [b"a", b"b", b"a", b"b", b"a"]
+    assert playout.played == []
+    assert playout.stop() == [("music", 160)]
+    playout.add(clip("c"), "prompt")
+    assert [playout.next(), playout.next()] == [b"c", None]
+    assert len(music.frames) == 2
+
+
+def test_a_loop_that_is_still_made_is_silent_until_it_is_whole():
+    playout = Playout(PCMA)
+    music = Clip(PCMA, loops=True)
+    playout.add(music, "music")
+    assert playout.next() is None
+    music.frames.extend([b"a", b"b"])
+    assert [playout.next(), playout.next(), playout.next()] == [b"a", b"b", None]
+    music.finished = True
+    assert [playout.next(), playout.next()] == [b"a", b"b"]
+
+
+def test_an_empty_loop_is_over_at_once():
+    playout = Playout(PCMA)
+    playout.add(Clip(PCMA, finished=True, loops=True), "nothing")
+    playout.add(clip("a"), "real")
+    assert playout.next() == b"a"
+    assert playout.played == ["nothing", "real"]
+
+
 @given(st.lists(st.integers(0, 5), max_size=6))
 def test_every_payload_is_given_once_and_every_mark_told_once(lengths):
     playout = Playout(PCMA)
