@@ -154,9 +154,11 @@ class SessionTimer:
             value = SessionExpires(MIN_SE_S)
         if value is None and not able:
             return None
-        wanted = self._wanted_s if self.terms is None else self.terms.expires_s
         floor = max(_min_se(request), MIN_SE_S)
-        seconds = max(wanted, floor) if value is None else max(min(value.seconds, wanted), floor)
+        if value is None:
+            seconds = max(self._wanted_s if self.terms is None else self.terms.expires_s, floor)
+        else:
+            seconds = max(min(value.seconds, max(self._wanted_s, self._min_s)), floor)
         if not able:
             return Terms(seconds, "us")
         if value is not None and value.refresher is not None:

@@ -159,6 +159,88 @@ def refused_reinvite(stage: Stage) -> None:
     stage.check_record("normal", "caller")
 
 
+def prack(stage: Stage) -> None:
+    """We are called with a reliable 183 and 180: each gets its PRACK, and the answer of the 183 holds."""
+    stage.need_api()
+    port = free_port()
+    with RtpPeer() as peer:
+        with stage.sipp("called_prack", peer=peer, port=port):
+            stage.dial("notice", port)
+        expect(any(packet.sound for packet in peer.heard), "no speech was heard")
+    stage.check_record("normal", "us")
+
+
+def require_100rel(stage: Stage) -> None:
+    """A call that requires reliable provisional responses is taken."""
+    with RtpPeer() as peer:
+        stage.call("require_100rel", peer=peer)
+    stage.check_record("normal", "caller")
+
+
+def session_timer(stage: Stage) -> None:
+    """A session of 60 s gets 422, one of 90 s is agreed on, and the caller refreshes it by UPDATE."""
+    with RtpPeer() as peer:
+        stage.call("session_timer", peer=peer)
+
+
+def session_refresh(stage: Stage) -> None:
+    """We refresh a session of 90 s at half time: the UPDATE meets 491 and comes again within seconds."""
+    with RtpPeer() as peer:
+        stage.call("session_refresh", peer=peer, limit_s=70)
+    stage.check_record("normal", "caller")
+
+
+def called_session_timer(stage: Stage) -> None:
+    """We are called, and 422 asks for a longer session: the second INVITE has it."""
+    stage.need_api()
+    port = free_port()
+    with RtpPeer() as peer, stage.sipp("called_session_timer", peer=peer, port=port):
+        stage.dial("notice", port)
+    stage.check_record("normal", "us")
+
+
+def update(stage: Stage) -> None:
+    """UPDATE stops our sending and starts it again; one without SDP changes nothing."""
+    with RtpPeer() as peer:
+        stage.call("update", peer=peer)
+        start, length = peer.longest_gap()
+        expect(length > 1.5, f"the longest pause while on hold was {length:.2f} s of 1.8 s")
+        expect(peer.count(since=start + length) > 25, "too little media after the hold")
+    stage.check_record("normal", "caller")
+
+
+def glare(stage: Stage) -> None:
+    """An offer that comes while ours has no answer gets 491, and the call goes on."""
+    with RtpPeer() as peer:
+        stage.call("glare", peer=peer)
+        _check_flowing(peer, 1.0)
+    stage.check_record("normal", "caller")
+
+
+def forks(stage: Stage) -> None:
+    """We are called by two forks at once: one wins, the other's late answer is acknowledged and ended."""
+    stage.need_api()
+    port = free_port()
+    with RtpPeer() as peer, stage.sipp("called_forks", peer=peer, port=port):
+        stage.dial("notice", port)
+    stage.check_record("normal", "us")
+
+
+def reason(stage: Stage) -> None:
+    """The cause in a BYE (Q.850) stands in the record."""
+    with RtpPeer() as peer:
+        stage.call("reason", peer=peer)
+    stage.check_record("no_capacity", "caller")
+
+
+def multipart(stage: Stage) -> None:
+    """An INVITE with ISUP and SDP in one body is answered by its SDP."""
+    with RtpPeer() as peer:
+        stage.call("multipart", peer=peer)
+        _check_flowing(peer, 1.0)
+    stage.check_record("normal", "caller")
+
+
 def unknown_extension(stage: Stage) -> None:
     """A call that requires an extension unknown here gets 420 that names it."""
     stage.call("unknown_extension")
@@ -329,6 +411,16 @@ ALL: Final = (
     Scenario("called-resends", called_resends),
     Scenario("called-tcp", called_tcp),
     Scenario("refused-reinvite", refused_reinvite),
+    Scenario("prack", prack),
+    Scenario("require-100rel", require_100rel),
+    Scenario("session-timer", session_timer),
+    Scenario("session-refresh", session_refresh, slow=True),
+    Scenario("called-session-timer", called_session_timer),
+    Scenario("update", update),
+    Scenario("glare", glare),
+    Scenario("forks", forks),
+    Scenario("reason", reason),
+    Scenario("multipart", multipart),
     Scenario("unknown-extension", unknown_extension),
     Scenario("unknown-dialog", unknown_dialog),
     Scenario("lost-ack", lost_ack),
