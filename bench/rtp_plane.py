@@ -6,7 +6,7 @@ The far ends live in a second process, which sends at times spread over the 20 m
 received each packet, so that its own lateness does not show. Prints one JSON object. `cpu_percent_per_call`
 is user and system time of the plane's process, to be read beside how busy the machine was with other work
 (`machine_busy_percent`) and how much of it the hypervisor took (`machine_stolen_percent`); `--heard` gives
-every stream a listener as well, `--taken` what a recorder takes.
+every stream a listener as well, `--taken` what a recorder takes; `--srtp` encrypts both ways.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ import uvloop
 
 from media.clip import Clip
 from media.codecs import PCMA
+from media.keys import MasterKey, Security, Suite
 from media.plane import DATAGRAM_BYTES, RtpPlane
-from media.ports import PortPool
+from media.ports import Datagrams, PortPool
 from media.rtp import HEADER, HEADER_BYTES
+from media.srtp import Sealing, SecureSocket
 
 HOST = "127.0.0.1"
 SLOTS = 20
@@ -80,8 +82,17 @@ def _spread(values: list[float]) -> dict[str, float]:
     }
 
 
-def generate(calls: int, seconds: float, cpu: int | None) -> None:
+def _security(suite: str | None) -> Security | None:
+    """The same key for all: libsrtp does not mind, and nobody listens."""
+    if suite is None:
+        return None
+    key = MasterKey(Suite[suite], bytes(Suite[suite].master_bytes))
+    return Security(key, key)
+
+
+def generate(calls: int, seconds: float, suite: str | None, cpu: int | None) -> None:
     """The far ends: tells its ports, reads the plane's, sends and receives, tells what it saw."""
+    security = _security(suite)
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(calls)]
@@ -92,10 +103,15 @@ def generate(calls: int, seconds: float, cpu: int | None) -> None:
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         poll.register(sock.fileno(), select.EPOLLIN)
     print(json.dumps([sock.getsockname()[1] for sock in sockets]), flush=True)
-    for sock, port in zip(sockets, json.loads(sys.stdin.readline()), strict=True):
+    ports = json.loads(sys.stdin.readline())
+    for sock, port in zip(sockets, ports, strict=True):
         sock.connect((HOST, port))
+    senders: list[Datagrams] = list(sockets)
+    if security is not None:
+        sealing = Sealing(security.ours, outbound=True)
+        senders = [SecureSocket(sock, sealing, sealing, control=False) for sock in sockets]
     by_fd = {sock.fileno(): (index, sock) for index, sock in enumerate(sockets)}
-    slots = [[(i, sockets[i]) for i in range(slot, calls, SLOTS)] for slot in range(SLOTS)]
+    slots = [[(i, senders[i]) for i in range(slot, calls, SLOTS)] for slot in range(SLOTS)]
     packet = bytearray(HEADER_BYTES) + b"\x2a" * PCMA.frame_bytes
     seen_at, seen_sequence = [0.0] * calls, [-1] * calls
     spacing: list[float] = []
@@ -123,9 +139,9 @@ def generate(calls: int, seconds: float, cpu: int | None) -> None:
             seen_at[index], seen_sequence[index] = at, sequence
         lateness.append((time.monotonic() - due) * 1000)
         frame = slot // SLOTS
-        for index, sock in slots[slot % SLOTS]:
+        for index, sender in slots[slot % SLOTS]:
             HEADER.pack_into(packet, 0, 0x80, 8, frame & 0xFFFF, frame * 160 & 0xFFFFFFFF, index + 1)
-            sock.send(packet)
+            sender.sendto(packet, (HOST, ports[index]))
             sent += 1
         slot += 1
         due += SLOT_S
@@ -145,6 +161,8 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
         os.sched_setaffinity(0, {options.cpu})
     arguments = [sys.executable, "-m", "bench.rtp_plane", "--generator", "--calls", str(options.calls)]
     arguments += ["--seconds", str(options.seconds)]
+    if options.srtp is not None:
+        arguments += ["--srtp", options.srtp]
     if options.generator_cpu is not None:
         arguments += ["--generator-cpu", str(options.generator_cpu)]
     generator = await asyncio.create_subprocess_exec(
@@ -159,7 +177,7 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
     streams = []
     for port in json.loads(await generator.stdout.readline()):
         stream = plane.open(_Owner())
-        stream.connect((HOST, port), PCMA, 8, 101)
+        stream.connect((HOST, port), PCMA, 8, 101, security=_security(options.srtp))
         stream.play(clip, "prompt")
         if options.heard:
             stream.listen(_ignore)
@@ -207,12 +225,13 @@ def main() -> None:
     parser.add_argument("--uvloop", action="store_true", help="run the plane on uvloop")
     parser.add_argument("--heard", action="store_true", help="give every stream a listener")
     parser.add_argument("--taken", action="store_true", help="give every stream a tap, as a recorder does")
+    parser.add_argument("--srtp", choices=[suite.name for suite in Suite], help="encrypt both ways")
     parser.add_argument("--cpu", type=int, help="pin the plane to this core")
     parser.add_argument("--generator-cpu", type=int, help="pin the far ends to this core")
     parser.add_argument("--generator", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.generator:
-        generate(options.calls, options.seconds, options.generator_cpu)
+        generate(options.calls, options.seconds, options.srtp, options.generator_cpu)
         return
     job: Coroutine[Any, Any, dict[str, Any]] = serve(options)
     print(json.dumps(uvloop.run(job) if options.uvloop else asyncio.run(job), indent=2))
