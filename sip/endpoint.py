@@ -194,9 +194,10 @@ class Endpoint:
         """Calls `then` with the hop to a URI: at once when its host is known, else after the look-up.
 
         `near` is where the dialog's last request came from. While its connection is open it is the way back
-        (a peer behind a NAT has no other); else `near` serves where the host has no address.
+        (a peer behind a NAT has no other); else `near` serves where the host has no address. A call by TCP
+        stays with it when a route names TLS: what such an edge (Exotel's) records is its port for others.
         """
-        if near is not None and self.transports.connected(near):
+        if near is not None and (self.transports.connected(near) or _names_tls(uri, near)):
             then(near)
             return
         try:
@@ -416,6 +417,10 @@ def _reply_hop(request: Request, hop: Hop) -> Hop:
         return hop
     port = via.port or DEFAULT_PORTS[hop.transport]
     return Hop(hop.transport, Address(source.host, port), hop.local, hop.connection, hop.tls)
+
+
+def _names_tls(uri: Uri, near: Hop) -> bool:
+    return near.transport == "TCP" and uri.scheme == "sip" and (uri.param("transport") or "").lower() == "tls"
 
 
 def new_branch() -> str:
