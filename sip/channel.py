@@ -12,7 +12,7 @@ from sip.client_transactions import ClientTransaction
 from sip.dialog import Dialog
 from sip.endpoint import Endpoint, Extra
 from sip.extensions import ALLOW, allows, supported
-from sip.hop import Hop
+from sip.hop import Hop, Neighbour
 from sip.message import Request, Response
 from sip.timers import Timer
 from sip.trunks import Trunk
@@ -58,7 +58,8 @@ class Channel:
         self._believe(near.remote.host)
 
     def contact(self) -> str:
-        return self.endpoint.contact(self._near, self._user)
+        sips = self.dialog.remote_target.scheme == "sips"
+        return self.endpoint.contact(self._near, self._user, sips=sips)
 
     def fields(self) -> tuple[tuple[str, str], ...]:
         """What each of our messages that set up or change a session says about us."""
@@ -77,12 +78,14 @@ class Channel:
         self._route(lambda hop: None)
 
     def send(self, method: str, extra: Extra, body: bytes, then: OnFinal) -> None:
-        """Sends a request in the dialog, again with credentials when the trunk asks for them.
+        """Sends a request in the dialog, again with credentials when the trunk asks for them, and another way
+        when the first cannot be gone (RFC 3263 4.3).
 
         A re-INVITE that only rings is cancelled after 64*T1.
         """
         deadline: Timer | None = None
         ringing = False
+        failed: dict[Neighbour, ClientTransaction] = {}
 
         def on_response(client: ClientTransaction, status: int, response: Response | None) -> None:
             nonlocal ringing
@@ -90,6 +93,10 @@ class Channel:
                 ringing = True
                 return
             self.endpoint.timers.cancel(deadline)
+            if status == 503 and response is None:
+                failed[client.hop.neighbour] = client
+                self._route(found)
+                return
             proof = self._authenticator.answer(response, client.request, client.hop) if response else None
             if proof is None:
                 then(client, status, response)
@@ -113,7 +120,11 @@ class Channel:
 
         def found(hop: Hop) -> None:
             nonlocal deadline
-            client = self.endpoint.request(request, hop, on_response)
+            if hop.neighbour in failed:
+                then(failed[hop.neighbour], 503, None)
+                return
+            sent = Request(method, request.uri, request.headers.copy(), body)
+            client = self.endpoint.request(sent, hop, on_response)
             if method == "INVITE" and client.waiting:
                 deadline = self.endpoint.later(self.endpoint.timing.timeout, lambda now: overdue(client))
 

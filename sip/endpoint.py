@@ -227,9 +227,11 @@ class Endpoint:
         """The address of ours that the neighbour is told."""
         return self.transports.shown(hop)
 
-    def contact(self, hop: Hop, user: str) -> str:
-        """Our Contact towards a neighbour."""
+    def contact(self, hop: Hop, user: str, *, sips: bool = False) -> str:
+        """Our Contact towards a neighbour; `sips` where theirs is such a URI (RFC 3261 8.1.1.8, 12.1.1)."""
         host, port = self.shown(hop)
+        if sips:
+            return f"<{Uri('sips', user or None, host, port or None)}>"
         params = () if hop.transport == "UDP" else (("transport", hop.transport.lower()),)
         return f"<{Uri('sip', user or None, host, port or None, params)}>"
 
@@ -300,6 +302,7 @@ class Endpoint:
                 case TimedOut(client):
                     self._handle(client, 408, None)
                 case Unreachable(client):
+                    self.health.failed(client.hop, self.now())
                     self._handle(client, 503, None)
                 case Ended(ClientTransaction() as client):
                     self._handlers.pop(client, None)

@@ -30,6 +30,7 @@ from sip.reliable import parse_rseq
 from sip.sdp import SdpError
 from sip.session import Session
 from sip.session_timer import SessionTimer
+from sip.succession import Newcomer
 from sip.timers import Timer
 from sip.trunks import Target
 from sip.uri import NameAddr
@@ -42,6 +43,8 @@ class _Stage(Enum):
     PROCEEDING = auto()
     LEAVING = auto()
     """Hung up, but the INVITE has no final response yet."""
+    PICKED_UP = auto()
+    """Somebody else has taken the call, while the INVITE has no final response yet."""
     ANSWERED = auto()
     OVER = auto()
 
@@ -74,6 +77,7 @@ class OutboundLeg(SipLeg):
         host = endpoint.shown(hops[0]).host
         caller = target.shown(host).with_tag(new_tag())
         call_id = secrets.token_hex(16)
+        sips = target.uri.scheme == "sips"
 
         def invite(hop: Hop) -> Request:
             cseq = 1 if self._client is None else self._client.request.cseq.number + 1
@@ -85,7 +89,7 @@ class OutboundLeg(SipLeg):
             headers.add("To", str(NameAddr("", target.uri)))
             headers.add("Call-ID", call_id)
             headers.add("CSeq", f"{cseq} INVITE")
-            headers.add("Contact", endpoint.contact(hop, caller.uri.user or ""))
+            headers.add("Contact", endpoint.contact(hop, caller.uri.user or "", sips=sips))
             headers.add("Allow", ALLOW)
             headers.add("Supported", supported(self._ties.trunk))
             if self._ties.trunk.rel100 == "required":
@@ -120,6 +124,17 @@ class OutboundLeg(SipLeg):
         self._finish(Cause.CANCELLED if cause is Cause.NORMAL else cause, "us")
         if proceeding:
             self._cancel()
+
+    def succeeded(self, newcomer: Newcomer) -> None:
+        if self._stage is _Stage.PROCEEDING:
+            if self._attempts is not None:
+                self._attempts.stop()
+            self._endpoint.timers.cancel(self._timer)
+            self._timer = None
+            self._forks.close()
+            self._stage = _Stage.PICKED_UP
+            self._cancel()
+        super().succeeded(newcomer)
 
     # Responses to the INVITE
 
@@ -292,8 +307,8 @@ class OutboundLeg(SipLeg):
 
     def _refused(self, status: int, response: Response | None) -> None:
         """A final refusal; without a response, nobody was there."""
-        leaving = self._stage is _Stage.LEAVING
-        self._stage = _Stage.OVER
+        leaving = self._stage in (_Stage.LEAVING, _Stage.PICKED_UP)
+        self._stage = _Stage.ANSWERED if self._stage is _Stage.PICKED_UP else _Stage.OVER
         self._untrust()
         self._forks.close()
         self._endpoint.timers.cancel(self._timer)

@@ -11,6 +11,7 @@ import pytest
 from media.leg import Answered, Cause, HungUp
 from sip.health import DOWN_S, MAX_DOWN_S, Health
 from sip.hop import Address, Hop
+from sip.inbound import InboundLeg
 from sip.resolver import Resolver
 from sip.timers import Timing
 from sip.tls import ClientTls
@@ -60,6 +61,41 @@ async def test_a_call_over_tls_both_ways(ca: Authority) -> None:
             await eventually(lambda theirs=theirs: theirs.quality().packets_received > 0)
             await theirs.hang_up()
             await over(ours)
+
+
+async def test_a_sips_call_is_sips_on_both_sides(ca: Authority) -> None:
+    trunk = Trunk(allow=LOCAL, tls=ca.client())
+    listen = ("tls:127.0.0.1:0",)
+    async with (
+        agent(trunk=trunk, listen=listen, tls=ca.server("127.0.0.1")) as a,
+        agent(trunk=trunk, listen=listen, tls=ca.server("127.0.0.1")) as b,
+    ):
+        to = b.address("tls")
+        ours = await a.call(f"sips:100@{to.host}:{to.port}")
+        theirs = await b.called()
+        await theirs.answer()
+        await until(ours, Answered)
+        assert isinstance(theirs, InboundLeg)
+        assert theirs.dialog.remote_target.scheme == "sips"
+        await theirs.hold(True)
+        await theirs.hang_up()
+        await over(ours)
+
+
+async def test_a_dialog_whose_connection_is_gone_dials_the_contact(ca: Authority) -> None:
+    trunk = Trunk(allow=LOCAL, tls=ca.client())
+    listen = ("tls:127.0.0.1:0",)
+    async with (
+        agent(trunk=trunk, listen=listen, tls=ca.server("127.0.0.1")) as a,
+        agent(trunk=trunk, listen=listen, tls=ca.server("127.0.0.1")) as b,
+    ):
+        ours, theirs = await connected(a, b, "tls")
+        for stream in a.ua._endpoint.transports._sockets.values():
+            for connection in list(stream._by_id.values()):  # type: ignore[union-attr]
+                connection.abort()
+        await eventually(lambda: a.ua.load().connections == b.ua.load().connections == 0)
+        await theirs.hang_up()
+        assert await over(ours) == (Cause.NORMAL, "callee")
 
 
 async def test_only_dialling_by_tls_needs_no_certificate(ca: Authority) -> None:

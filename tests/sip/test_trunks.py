@@ -131,7 +131,7 @@ def test_where_a_transfer_goes() -> None:
     assert str(transfer_uri("sip:agent@192.0.2.9:5080", PLAIN)) == "sip:agent@192.0.2.9:5080"
     assert str(transfer_uri("9876543210", NATIONAL)) == "sip:09876543210@192.0.2.9"
     for bad in (
-        "sips:x@y.example",
+        "sips:x@y.example?Subject=1",
         "sip:x@192.0.2.9?Replaces=z",
         "sip:x:pw@192.0.2.9",
         "sip:x@192.0.2.9;maddr=y.example",

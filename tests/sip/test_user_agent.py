@@ -324,7 +324,7 @@ async def test_calls_that_cannot_be_placed() -> None:
         with pytest.raises(BadNumber, match="no proxy"):
             await a.call("1001")
         with pytest.raises(BadNumber, match="only plain sip"):
-            await a.call("sips:1@127.0.0.1")
+            await a.call("sip:1@127.0.0.1?Subject=x")
         assert a.ua.load() == Load(0, 0, 0, 0, 0)
 
 
