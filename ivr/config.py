@@ -131,6 +131,12 @@ class Tls(_Strict):
     ca: Path | None = None
     client_certificate: Literal["none", "optional", "required"] = "none"
 
+    @model_validator(mode="after")
+    def _judged(self) -> Tls:
+        if self.client_certificate != "none" and self.ca is None:
+            raise ValueError("client_certificate needs the authorities that may have signed it: set ca")
+        return self
+
 
 class Sip(_Strict):
     """`advertise` is the address written into SIP and SDP when it differs from the bound one (NAT).
@@ -141,6 +147,12 @@ class Sip(_Strict):
     advertise: str | None = None
     tls: Tls | None = None
     scanners: list[Annotated[str, Field(min_length=3)]] = list(SCANNERS)
+
+    @model_validator(mode="after")
+    def _certified(self) -> Sip:
+        if self.tls is None and any(address.startswith("tls:") for address in self.listen):
+            raise ValueError("listening on tls: needs our certificate and key: set tls")
+        return self
 
 
 class Media(_Strict):

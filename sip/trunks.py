@@ -228,7 +228,8 @@ def transfer_uri(to: str, trunk: Trunk) -> Uri:
             uri = Uri.parse(to)
         except UriError as error:
             raise BadNumber(str(error)) from error
-        if uri.scheme not in ("sip", "sips") or uri.headers or uri.password is not None or uri.param("maddr") is not None:
+        extras = uri.headers or uri.password is not None or uri.param("maddr") is not None
+        if uri.scheme not in ("sip", "sips") or extras:
             raise BadNumber("only plain sip: and sips: URIs can be called")
         if check_host(uri, proxy, trunk.allow, trunk.destinations):
             check_number(canonical(uri.user or "", trunk), trunk.destinations)

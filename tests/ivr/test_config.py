@@ -34,6 +34,14 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     [
         ("sip: {listn: []}", "sip.listn: Extra inputs are not permitted"),
         ("sip: {listen: ['127.0.0.1']}", "sip.listen.0: Value error, write it as udp:127.0.0.1:5060"),
+        (
+            "sip: {listen: ['tls:127.0.0.1:5061']}",
+            "sip: Value error, listening on tls: needs our certificate",
+        ),
+        (
+            "sip: {tls: {certificate: a.pem, key: a.key, client_certificate: required}}",
+            "sip.tls: Value error, client_certificate needs the authorities",
+        ),
         ("trunks: {a: {allow: ['300.1.1.1']}}", "trunks.a.allow.0"),
         ("api: {keys: {a: {key: short, scopes: []}}}", "api.keys.a.key"),
         ("trunks: [", "ivr.yaml"),
