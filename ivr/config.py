@@ -107,7 +107,7 @@ class Trunk(_Strict):
     rel100: Literal["off", "supported", "required"] = "supported"
     session_expires_s: int = Field(default=1800, ge=0)
     refresher: Literal["us", "them"] | None = None
-    refer_to: list[str] = []
+    refer_to: list[Destination] = []
     destinations: list[Destination] | None = None
     max_calls: int = Field(default=100, ge=1)
     calls_per_minute: int | None = Field(default=None, ge=1)

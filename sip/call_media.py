@@ -41,7 +41,7 @@ class CallMedia:
         self.stream: Final = stream
         self._srtp: Final = srtp
         self._has_stream = not waiting
-        self._preferred: Final = codecs[0]
+        self._codecs: Final = codecs
         self._offers = OfferAnswer(address, self.stream.local_port, codecs, secrets.randbits(31), srtp)
         self._connected: Negotiated | None = None
 
@@ -49,7 +49,7 @@ class CallMedia:
     def codec(self) -> Codec:
         """What was agreed on; before that, our first choice."""
         agreed = self._offers.negotiated
-        return self._preferred if agreed is None else agreed.codec
+        return self._codecs[0] if agreed is None else agreed.codec
 
     @property
     def held(self) -> bool:
@@ -120,9 +120,10 @@ class CallMedia:
     def successor(self, address: str) -> CallMedia:
         """The media of a party that is to take the place of ours.
 
-        It knows the codec in use alone: what plays, listens and records was made for that.
+        It knows the codec in use alone, if there is one: what plays, listens and records was made for that.
         """
-        return CallMedia(self.stream, address, (self.codec,), srtp=self._srtp, waiting=True)
+        codecs = self._codecs if self._offers.negotiated is None else (self.codec,)
+        return CallMedia(self.stream, address, codecs, srtp=self._srtp, waiting=True)
 
     def take_over(self, old: CallMedia) -> None:
         """The stream is moved from the party of `old` to ours; nothing that plays, listens or records on it

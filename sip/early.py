@@ -58,7 +58,7 @@ class EarlyDialog:
         self.answer = Answer.NONE
         self._heard: Final = Heard()
         self._home: Final = home
-        self._user: Final = user
+        self.user: Final = user
         home.add(channel.dialog.id, self)
 
     def accepts(self, rseq: int, cseq: int) -> bool:
@@ -105,7 +105,7 @@ class EarlyDialog:
             offer = sdp_in(request)
             if offer and self.answer is not Answer.FIRM:
                 raise OfferPending
-            answer = self._user.early_offer(self, offer) if offer else None
+            answer = self.user.early_offer(self, offer) if offer else None
         except OfferPending:
             endpoint.respond(server, 491)
         except Refused as error:

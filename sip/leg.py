@@ -12,24 +12,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from media.clip import Clip
-from media.codecs import Codec
 from media.leg import (
     Answered,
-    AudioTap,
     CallLeg,
     Cause,
     Digit,
-    FrameSink,
-    Held,
-    HungUp,
     LegEvent,
     LegInfo,
     Party,
-    Played,
-    Quality,
     Replaced,
-    Stopped,
     TransferOutcome,
 )
 from media.plane import RtpPlane
@@ -39,6 +30,7 @@ from sip.call_media import CallMedia, codecs_named
 from sip.causes import Reason
 from sip.endpoint import Endpoint
 from sip.glare import retry_s
+from sip.media_leg import MediaLeg
 from sip.message import Response
 from sip.multipart import sdp_in
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
@@ -84,77 +76,19 @@ class Ties:
     """Where this leg only brings its far end to another one."""
 
 
-class SipLeg:
-    """A `CallLeg`; also the user of its session and of its RTP stream, whose events it translates.
-
-    `next_event` raises RuntimeError once `HungUp` was given.
-    """
+class SipLeg(MediaLeg):
+    """A `CallLeg` of our own stack; also the user of its session."""
 
     def __init__(self, info: LegInfo, ties: Ties) -> None:
-        self._info: Final = info
+        super().__init__(info, codecs_named(ties.trunk.codecs)[0], ties.endpoint.now)
         self._ties: Final = ties
         self._endpoint: Final = ties.endpoint
-        self._media: CallMedia | None = None
         self._session: Session | None = None
-        self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
-        self._over = False
-        self._drained = False
-        self._held = False
         self._waiting: set[asyncio.Event] = set()
         self._presses: Final = Presses()
         self._succession: Succession | None = None
         self._target_of: Transfer | None = None
         self._left: tuple[Cause, int | None, Reason | None] | None = None
-
-    # What every leg tells
-
-    @property
-    def info(self) -> LegInfo:
-        return self._info
-
-    @property
-    def codec(self) -> Codec:
-        if self._media is None:
-            return codecs_named(self._ties.trunk.codecs)[0]
-        return self._media.codec
-
-    @property
-    def sample_rate(self) -> int:
-        return self.codec.sample_rate
-
-    async def next_event(self) -> LegEvent:
-        if self._drained:
-            raise RuntimeError("the leg is over: HungUp was its last event")
-        event = await self._events.get()
-        self._drained = isinstance(event, HungUp)
-        return event
-
-    def quality(self) -> Quality:
-        return Quality() if self._media is None else self._media.stream.quality()
-
-    # Media
-
-    def play(self, clip: Clip, mark: str) -> None:
-        if self._live is not None:
-            self._live.stream.play(clip, mark)
-
-    def stop(self) -> None:
-        if self._live is not None:
-            self._live.stream.stop()
-
-    def listen(self, sink: FrameSink | None) -> None:
-        if self._live is not None:
-            self._live.stream.listen(sink)
-
-    def record(self, tap: AudioTap | None) -> None:
-        if self._live is not None:
-            self._live.stream.record(tap)
-        elif tap is not None:
-            tap.close()
-
-    def send_digits(self, keys: str) -> None:
-        if self._live is not None:
-            self._live.stream.send_digits(keys)
 
     # Control
 
@@ -252,6 +186,7 @@ class SipLeg:
 
     def succeeded(self, newcomer: Newcomer) -> None:
         old, before = self._session, self._agreeing
+        rang = old is None and self._left is None
         session, media = newcomer.give()
         self._succession = self._left = None
         for event in self._waiting:  # whoever waits for the old party
@@ -261,6 +196,8 @@ class SipLeg:
         media.take_over(before)
         if old is not None:
             old.dismiss(Cause.TRANSFERRED)
+        if rang:
+            self._put(Answered(self._endpoint.now()))
         came = newcomer.info
         self._put(Replaced(self._endpoint.now(), came.caller if came.direction == "inbound" else came.called))
         self._media_changed()
@@ -341,25 +278,7 @@ class SipLeg:
     def digit(self, key: str, at: float) -> None:
         self._press(key, Way.MEDIA, at)
 
-    def played(self, mark: str, at: float) -> None:
-        self._put(Played(at, mark))
-
-    def stopped(self, mark: str, sample: int, at: float) -> None:
-        self._put(Stopped(at, mark, sample))
-
-    def timed_out(self, at: float) -> None:
-        self.end(Cause.MEDIA_TIMEOUT)
-
     # Within
-
-    @property
-    def _far_end(self) -> Party:
-        return "caller" if self._info.direction == "inbound" else "callee"
-
-    @property
-    def _live(self) -> CallMedia | None:
-        """The media while the leg is not over."""
-        return None if self._over else self._media
 
     @property
     def _agreeing(self) -> CallMedia:
@@ -372,11 +291,9 @@ class SipLeg:
             self._put(Digit(at, key))
 
     def _put(self, event: LegEvent) -> None:
-        if self._over:
-            return
         if self._ties.succession is None:
-            self._events.put_nowait(event)
-        else:
+            super()._put(event)
+        elif not self._over:
             self._ties.succession.told(event)
 
     def _open(self, plane: RtpPlane, address: str) -> CallMedia:
@@ -389,23 +306,10 @@ class SipLeg:
         )
 
     def _begin(self) -> None:
-        """The call is answered, and its media agreed on."""
-        if self._ties.succession is not None:
+        if self._ties.succession is None:
+            super()._begin()
+        else:
             self._ties.succession.arrived(self)
-        elif self._live is not None:
-            self._live.connect()
-            self._put(Answered(self._endpoint.now()))
-            self._media_changed()
-
-    def _media_changed(self) -> None:
-        """Media flows as agreed last; a hold, or its end, is told."""
-        media = self._live
-        if media is None:
-            return
-        media.connect()
-        if media.held != self._held:
-            self._held = media.held
-            self._put(Held(self._endpoint.now(), self._held))
 
     async def _reoffer(self, direction: Direction) -> _Offer:
         """Sends a re-INVITE and waits for its end, or the call's."""
@@ -450,12 +354,9 @@ class SipLeg:
         """The leg is over; all that it holds is given back."""
         if self._over:
             return
-        self._put(HungUp(self._endpoint.now(), cause, by, code, None if why is None else str(why)))
-        self._over = True
+        self._close(cause, by, code, None if why is None else str(why))
         if self._succession is not None:
             self._succession.end()
-        if self._media is not None:
-            self._media.close()
         for event in self._waiting:
             event.set()
         self._ties.over(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sip.dialogs import Dialogs
+from sip.early import EarlyDialog
 from sip.leg import SipLeg
 from sip.message import Request
 from sip.refusal import Refused
@@ -14,8 +15,8 @@ def replaced_by(request: Request, trunk: str, dialogs: Dialogs) -> SipLeg | None
     """The leg that goes on with the sender of the INVITE, which came over that trunk; None for an ordinary
     call. Raises `Refused`.
 
-    Only an answered call can be taken over. One that still rings here is nobody's to replace but its caller's
-    own, and gets 481 as the RFC asks.
+    A call that we place may be taken over while it rings at its far end (it was picked up elsewhere); one
+    that rings here may not.
     """
     try:
         replaces = replaces_of(request)
@@ -24,13 +25,15 @@ def replaced_by(request: Request, trunk: str, dialogs: Dialogs) -> SipLeg | None
     if replaces is None:
         return None
     found = next((dialog for key in replaces.dialogs if (dialog := dialogs.find(key)) is not None), None)
-    if not isinstance(found, Session):
-        raise Refused("Replaces names no call that was answered", 481)
+    if not isinstance(found, Session | EarlyDialog):
+        raise Refused("Replaces names no call that could be taken over", 481)
     leg = found.user
-    if found.state is SessionState.LEAVING or not isinstance(leg, SipLeg):
+    if not isinstance(leg, SipLeg) or (isinstance(found, Session) and found.state is SessionState.LEAVING):
         raise Refused("that call is over, but for its BYE", 603)
     if leg.info.trunk != trunk:
         raise Refused("that call is another trunk's", 403)
+    if isinstance(found, EarlyDialog):
+        return leg
     if not found.live:
         raise Refused("that call waits for its ACK", 481)
     if replaces.early_only:

@@ -11,7 +11,7 @@ import pytest
 
 from media.clip import Clip, ClipWriter
 from media.codecs import PCMA
-from media.leg import Answered, Cause, Digit, Played, Replaced, TransferOutcome
+from media.leg import Answered, Cause, Digit, Played, Replaced, Ringing, TransferOutcome
 from sip.leg import SipLeg
 from sip.trunks import Trunk
 from sip.user_agent import Load
@@ -443,6 +443,36 @@ async def test_a_call_that_rings_here_is_not_taken_over() -> None:
         await n.response(481)
         await leg.reject(Cause.BUSY)
         await p.response(486)
+
+
+@pytest.mark.parametrize("crosses", [False, True])
+async def test_a_call_that_rings_there_is_picked_up_elsewhere(crosses: bool) -> None:
+    """An INVITE that replaces our own early dialog: ours is cancelled, and the leg is answered."""
+    async with agent() as a, peer() as p, peer() as n:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        reply(p, a, invite, 180, "t1", Contact=f"<sip:peer@127.0.0.1:{p.address.port}>")
+        await event(leg, Ringing)
+        replacing(n, a, f"{invite.call_id};from-tag=t1;to-tag={invite.from_.tag};early-only")
+        ok = await n.response(200)
+        n.send(
+            n.message("ACK", a.address(), call="call-n", branch="z9hG4bK-n", to_tag=ok.to.tag), a.address()
+        )
+        await event(leg, Answered)
+        assert (await event(leg, Replaced)).party == "peer"
+        reply(p, a, await p.request("CANCEL"), 200, "t1")
+        if crosses:
+            await answered_by(p, a, invite)
+            await p.request("ACK")
+            await p.request("BYE")
+        else:
+            reply(p, a, invite, 487, "t1")
+            await p.request("ACK")
+        leg.play(tone(4000, 5), "on")
+        await event(leg, Played)
+        await leg.hang_up()
+        await n.request("BYE")
+        await at_rest(a)
 
 
 async def test_another_trunk_may_not_take_a_call_over() -> None:
