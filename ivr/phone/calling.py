@@ -193,6 +193,8 @@ class PhoneCall:
             match event:
                 case Ringing():
                     self._timeline.note("phone", "early media" if event.early_media else "ringing")
+                    if event.early_media:
+                        self.leg.listen(self._hear_frame)
                 case Answered():
                     self._on_answered()
                 case Digit(key=key):
