@@ -14,6 +14,8 @@ from engines.contract import EngineError, RecognitionRequest, Recognizer, Recogn
 from ivr.flow.protocol import SpeechSpec
 from ivr.turns import Endpointer, Endpointing, Turn
 from media.leg import CallLeg
+from media.resample import StreamResampler
+from media.silero import RATE as VAD_RATE
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,7 @@ PRE_ROLL_FRAMES: Final = 20
 
 
 class VadStream(Protocol):
-    """One caller's stream at the voice-activity detector."""
+    """One caller's stream at the voice-activity detector, which hears 8 kHz."""
 
     def write(self, frame: bytes) -> None: ...
 
@@ -98,7 +100,8 @@ class _Listening:
     def __init__(self, ear: Ear, spec: SpeechSpec) -> None:
         self._ear = ear
         self._spec = spec
-        self._endpointer = Endpointer(Endpointing(spec.end_silence_s, spec.max_s), ear._leg.sample_rate)
+        self._endpointer = Endpointer(Endpointing(spec.end_silence_s, spec.max_s), VAD_RATE)
+        self._narrow = StreamResampler(ear._leg.sample_rate, VAD_RATE)
         self._vad = ear._vad.open(self._on_probability)
         self._pre_roll: deque[bytes] = deque(maxlen=PRE_ROLL_FRAMES)
         self._stream: RecognizerStream | None = None
@@ -106,7 +109,7 @@ class _Listening:
         self._closed = False
 
     def take(self, frame: bytes) -> None:
-        self._vad.write(frame)
+        self._vad.write(self._narrow.process(frame))
         if self._stream is not None:
             self._stream.write(frame)
         else:

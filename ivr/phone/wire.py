@@ -12,7 +12,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from media.codecs import PCMA, PCMU
+from media.codecs import CODECS
 from media.ports import PortPair, PortPool
 from media.rtp import HEADER_BYTES
 
@@ -20,7 +20,7 @@ _MARKER: Final = 0x80
 _SO_TIMESTAMPNS: Final = 35  # Linux; the socket module does not name it
 _TIMESPEC: Final = struct.Struct("qq")
 _ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
-_SILENCE: Final = {PCMA.payload_type: PCMA.silence[0], PCMU.payload_type: PCMU.silence[0]}
+_SILENCE: Final = {codec.payload_type: codec.silence[0] for codec in CODECS.values()}
 _MOST: Final = 200_000
 """Packets kept of one call: over an hour."""
 
