@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,10 @@ from sip.digest import Credentials, DigestError, authorize, choose_challenge
 from sip.hop import Hop
 from sip.message import Request, Response
 
+log = logging.getLogger(__name__)
+
+_STALE: Final = 2
+"""Stale nonces in a row, after which a server makes no sense."""
 _HEADERS: Final = {
     401: ("WWW-Authenticate", "Authorization"),
     407: ("Proxy-Authenticate", "Proxy-Authorization"),
@@ -24,11 +29,13 @@ class Authenticator:
         self._credentials: Final = credentials
         self._trunk_at: Final = trunk_at
         self._counts: dict[str, int] = {}
+        self._stale = 0
 
     def answer(self, response: Response, request: Request, hop: Hop) -> tuple[str, str] | None:
         """The header field that answers a challenge to our request; None when it is not to be answered.
 
-        A challenge to a request that had an answer already means a wrong password, unless the nonce is stale.
+        A challenge to a request that had an answer already means a wrong password, unless the nonce is stale;
+        one that is stale again and again is given up. Why nothing was answered is logged.
         """
         names = _HEADERS.get(response.status)
         if names is None or self._credentials is None or not self._trunk_at(hop.remote.host):
@@ -37,13 +44,17 @@ class Authenticator:
         try:
             values = response.headers.get_all(challenge_header)
             challenge = choose_challenge(values, self._credentials.realm)
-        except DigestError:
+        except DigestError as error:
+            log.warning("%s cannot be proven to %s: %s", request.method, hop.remote.host, error)
             return None
-        if proof_header in request.headers and not challenge.stale:
+        if proof_header not in request.headers:
+            self._stale = 0
+        elif not challenge.stale or self._stale >= _STALE:
+            log.warning("the password for %s is not accepted", hop.remote.host)
             return None
+        else:
+            self._stale += 1
         count = self._counts[challenge.nonce] = self._counts.get(challenge.nonce, 0) + 1
-        if count > 2 and challenge.stale:
-            return None
         value = authorize(
             challenge,
             self._credentials,
