@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from media import g711
 from media.inband import InbandReceiver
@@ -122,6 +124,21 @@ def test_the_progress_tones_of_the_line_are_no_keys():
 def test_noise_is_no_key():
     for seed in range(3):
         assert received(frames(noise(8000 * 20, 4000, seed))) == ""
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.binary(min_size=320, max_size=320), st.none()), max_size=12), st.booleans())
+def test_no_sound_does_harm(sounds, silent):
+    receiver = InbandReceiver(8000)
+    for sound in sounds:
+        if sound is not None:
+            receiver.take(sound)
+        elif silent:
+            receiver.silent()
+        else:
+            receiver.missing()
+    after = [receiver.take(frame) for frame in frames(silence(200, 8000) + key_tone("9", 8000))]
+    assert [key for key in after if key] == ["9"]
 
 
 def test_wideband_audio_is_heard_as_well():

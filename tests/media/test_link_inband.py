@@ -7,7 +7,7 @@ import random
 import pytest
 
 from media.clip import Clip, ClipWriter
-from media.codecs import PCMA, PCMU, Codec
+from media.codecs import G722, PCMA, PCMU, Codec
 from media.link import Agreement, Link
 from media.ports import PortPair
 from media.tones import key_tone, silence
@@ -24,7 +24,7 @@ def link(wire: Wire, events: Events, remote: tuple[str, int], codec: Codec = PCM
     return made
 
 
-@pytest.mark.parametrize("codec", [PCMA, PCMU])
+@pytest.mark.parametrize("codec", [PCMA, PCMU, G722], ids=lambda codec: codec.name)
 def test_without_telephone_events_keys_go_both_ways_as_tones(codec):
     to_b, to_a = Wire(), Wire()
     near, far = Events(), Events()
