@@ -28,6 +28,7 @@ from media.presses import Presses, Way
 from sip.authenticator import Authenticator
 from sip.call_media import CallMedia, codecs_named
 from sip.causes import Reason
+from sip.dialogs import Dialogs
 from sip.endpoint import Endpoint
 from sip.glare import retry_s
 from sip.media_leg import MediaLeg
@@ -37,7 +38,8 @@ from sip.offer import IncompatibleMedia, NoOffer, OfferPending
 from sip.referral import Referral
 from sip.refusal import Refused
 from sip.sdp import Direction, SdpError
-from sip.session import Session, Sessions, Side
+from sip.session import Session
+from sip.session_user import Side
 from sip.stack import BadNumber, OutboundCall
 from sip.succession import Newcomer, Place, Succession, Tell
 from sip.transfer import Transfer, refer_to
@@ -65,7 +67,7 @@ class Ties:
     """What a leg needs of its user agent."""
 
     endpoint: Endpoint
-    sessions: Sessions
+    sessions: Dialogs
     trunk: Trunk
     authenticator: Authenticator
     over: Callable[[SipLeg], None]
@@ -252,6 +254,8 @@ class SipLeg(MediaLeg):
             return 603
         if self._succession is not None:
             return 491
+        if referral.replaces is not None and any(map(ties.sessions.find, referral.replaces.dialogs)):
+            return 603  # two calls of ours are not joined: both ends would be ourselves
         if _same_place(referral.target, NameAddr.parse(session.contact()).uri) and to == str(referral.target):
             return 482
         ours = self._info.called if self._info.direction == "inbound" else self._info.caller

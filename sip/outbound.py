@@ -100,6 +100,7 @@ class OutboundLeg(SipLeg):
             for name, value in target.headers:
                 headers.add(name, value)
             self._trust(hop.remote.host)
+            self._forks.close()
             self._stage = _Stage.CALLING
             return Request("INVITE", target.uri, headers, self._offer(plane, endpoint.shown(hop).host))
 

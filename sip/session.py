@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from media.leg import Cause
 from sip.acks import Acks
@@ -15,83 +15,17 @@ from sip.client_transactions import ClientTransaction
 from sip.dialog import Dialog, DialogId, OutOfOrder
 from sip.endpoint import Extra
 from sip.extensions import ALLOW
-from sip.glare import retry_s
 from sip.info import PLAIN, RELAY, key_of
 from sip.message import ParseError, Request, Response
 from sip.multipart import sdp_in
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
-from sip.referral import Referral
 from sip.referring import Referrals
+from sip.refreshing import OnChanged, Refresher
 from sip.refusal import Refused
 from sip.sdp import SdpError
 from sip.server_transactions import ServerTransaction
-from sip.session_timer import Due, SessionTimer
-from sip.timers import Timer
-
-Side = Literal["us", "them"]
-
-EXPIRED: Final = Reason("SIP", 408, "Session timer expired")
-"""Why we hang up when nobody refreshed the session."""
-
-OnReinvited = Callable[[int, Response | None], None]
-"""Takes the final status of a re-INVITE, once."""
-
-
-class SessionUser(Protocol):
-    """The leg above. Its methods return at once; those with SDP raise what `CallMedia` raises."""
-
-    def session_offer(self) -> bytes:
-        """Our offer, in a 2xx to a re-INVITE without one."""
-
-    def session_refresh(self) -> bytes:
-        """What we described last, as an offer that changes nothing."""
-
-    def session_answer(self, sdp: bytes) -> bytes:
-        """Our answer to the offer of a re-INVITE or UPDATE."""
-
-    def session_answered(self, sdp: bytes) -> None:
-        """The answer to our offer, in an ACK or in the 2xx of a refresh."""
-
-    def session_withdrawn(self) -> None:
-        """Our offer of a refresh was refused: what was agreed before holds on."""
-
-    def session_digit(self, key: str) -> None:
-        """A key came in an INFO."""
-
-    def session_referred(self, referral: Referral, tell: Callable[[int], None]) -> int:
-        """The far end asks us to call somebody in its place: the status to answer. After 202, `tell` takes
-        how far that call is, as the status of a response."""
-
-    def session_ended(
-        self, cause: Cause, by: Side, code: int | None = None, why: Reason | None = None
-    ) -> None:
-        """The dialog is over; `why` in the words of the BYE."""
-
-
-class _Nobody:
-    """The user of a session whose far end was replaced: nothing is agreed with it any more."""
-
-    def session_offer(self) -> bytes:
-        raise IncompatibleMedia("the call goes on with somebody else")
-
-    def session_refresh(self) -> bytes:
-        raise OfferPending("the call goes on with somebody else")
-
-    def session_answer(self, sdp: bytes) -> bytes:
-        raise IncompatibleMedia("the call goes on with somebody else")
-
-    def session_answered(self, sdp: bytes) -> None: ...
-
-    def session_withdrawn(self) -> None: ...
-
-    def session_digit(self, key: str) -> None: ...
-
-    def session_referred(self, referral: Referral, tell: Callable[[int], None]) -> int:
-        return 603
-
-    def session_ended(
-        self, cause: Cause, by: Side, code: int | None = None, why: Reason | None = None
-    ) -> None: ...
+from sip.session_timer import SessionTimer
+from sip.session_user import Nobody, SessionUser
 
 
 class InDialog(Protocol):
@@ -145,21 +79,19 @@ class Session:
         self._endpoint: Final = channel.endpoint
         self._sessions: Final = sessions
         self._user: SessionUser = user
-        self._timer: Final = timer
+        self._refresher: Final = Refresher(channel.endpoint, timer, self)
         self.state = SessionState.LIVE if accepted is None else SessionState.UNACKED
         self.accepted = accepted
         self._ours: Final = accepted is None
         self._late_offer = late_offer
         self._pracked: Final = pracked
         self._leave_for = Cause.NORMAL
-        self._reinviting: OnReinvited | None = None
-        self._refreshing = False
-        self._alarm: Timer | None = None
+        self._reinviting: OnChanged | None = None
         self.referrals: Final = Referrals(self._endpoint, self)
         sessions.opened(self)
         if accepted is None:
             channel.find()
-        self._set_alarm()
+        self._refresher.wind()
 
     # What the leg asks for
 
@@ -192,7 +124,7 @@ class Session:
     def dismiss(self, cause: Cause) -> None:
         """Somebody else takes the far end's place: hangs up, once it was told how its referral went, and
         tells nothing more."""
-        self._user, self._leave_for = _Nobody(), cause
+        self._user, self._leave_for = Nobody(), cause
         self.referrals.settled(lambda: self.end(cause))
 
     def quit(self) -> None:
@@ -204,7 +136,7 @@ class Session:
     def dialog(self) -> Dialog:
         return self._channel.dialog
 
-    def reinvite(self, sdp: bytes, then: OnReinvited) -> None:
+    def reinvite(self, sdp: bytes, then: OnChanged) -> None:
         """Sends a new offer, where `may_reinvite`; `then` gets the final status.
 
         A 2xx is acknowledged whatever has become of the dialog; once that is over, `then` is not called.
@@ -218,7 +150,7 @@ class Session:
                     return
                 self._agreed(response)
                 acks.send(client, response, self.dialog)
-            elif self._too_small(response):
+            elif self.live and self._refresher.too_small(response):
                 self._ask("INVITE", sdp, finished)
                 return
             asker, self._reinviting = self._reinviting, None
@@ -228,13 +160,13 @@ class Session:
 
         self._ask("INVITE", sdp, finished)
 
-    def update(self, then: OnReinvited) -> None:
+    def update(self, then: OnChanged) -> None:
         """Sends an UPDATE without a description: the session is refreshed (RFC 4028 7.4)."""
 
         def finished(_client: ClientTransaction, status: int, response: Response | None) -> None:
             if response is not None and status < 300:
                 self._agreed(response)
-            elif self._too_small(response):
+            elif self.live and self._refresher.too_small(response):
                 self._ask("UPDATE", b"", finished)
                 return
             if self.live:
@@ -243,9 +175,23 @@ class Session:
 
         self._ask("UPDATE", b"", finished)
 
-    def retry_s(self) -> float:
-        """How long to wait after a 491, in seconds."""
-        return retry_s(self._ours)
+    @property
+    def updates(self) -> bool:
+        """Whether the far end takes UPDATE."""
+        return self._channel.updates
+
+    @property
+    def ours(self) -> bool:
+        """Whether we placed the call."""
+        return self._ours
+
+    def fail(self, cause: Cause, why: Reason | None = None, code: int | None = None) -> None:
+        """Ends the dialog for a reason of our own, which the far end and the leg are told."""
+        if self.state is SessionState.UNACKED:
+            self.state, self._leave_for = SessionState.LEAVING, cause
+        elif self.state is SessionState.LIVE:
+            self._bye(cause, why)
+        self._user.session_ended(cause, "us", code if why is None else why.cause, why)
 
     def contact(self) -> str:
         return self._channel.contact()
@@ -311,7 +257,7 @@ class Session:
             try:
                 self._user.session_answered(sdp_in(ack))
             except (SdpError, IncompatibleMedia, NoOffer, Refused):
-                self._fail(Cause.INCOMPATIBLE_MEDIA, None)
+                self.fail(Cause.INCOMPATIBLE_MEDIA)
 
     def unacked(self) -> None:
         """No ACK came for our 2xx."""
@@ -323,7 +269,7 @@ class Session:
         if leaving:
             self._bye(self._leave_for)
         else:
-            self._fail(Cause.FAILED, 408)
+            self.fail(Cause.FAILED, code=408)
 
     # Sending
 
@@ -334,7 +280,7 @@ class Session:
     def _ask(self, method: str, sdp: bytes, then: OnFinal) -> None:
         """Sends a request that refreshes the session, perhaps with an offer."""
         kind = (("Content-Type", "application/sdp"),) if sdp else ()
-        self.send(method, (*self._channel.fields(), *self._timer.request(), *kind), sdp, then)
+        self.send(method, (*self._channel.fields(), *self._refresher.request(), *kind), sdp, then)
 
     def _agreed(self, response: Response) -> None:
         """A 2xx to a re-INVITE or UPDATE of ours."""
@@ -342,78 +288,12 @@ class Session:
         with contextlib.suppress(ParseError):  # a Contact that nobody can read moves nothing
             self.dialog.refresh(response)
         if self.state is not SessionState.OVER:
-            self._timer.agreed(response, self._endpoint.now())
-            self._set_alarm()
-
-    def _too_small(self, response: Response | None) -> bool:
-        """Whether the far end wants a longer session interval, so that the same is to be asked again."""
-        return (
-            response is not None and response.status == 422 and self.live and self._timer.too_small(response)
-        )
+            self._refresher.agreed(response)
 
     def _answered(self, status: int) -> None:
         if self.state is SessionState.LIVE and status in (408, 481):
             # RFC 3261 12.2.1.2: the far end has no such dialog, or is gone.
-            self._fail(Cause.FAILED, status)
-
-    # The session timer
-
-    def _set_alarm(self) -> None:
-        self._endpoint.timers.cancel(self._alarm)
-        due = self._timer.due
-        self._alarm = None if due is None else self._endpoint.later(due - self._endpoint.now(), self._rung)
-
-    def _rung(self, now: float) -> None:
-        match self._timer.poll(now):
-            case Due.EXPIRE:
-                self._expired()
-            case Due.REFRESH:
-                self._refresh()
-        self._set_alarm()
-
-    def _expired(self) -> None:
-        if self.state is SessionState.UNACKED:
-            self.state, self._leave_for = SessionState.LEAVING, Cause.FAILED
-        elif self.state is SessionState.LIVE:
-            self._bye(Cause.FAILED, EXPIRED)
-        self._user.session_ended(Cause.FAILED, "us", EXPIRED.cause, EXPIRED)
-
-    def _refresh(self) -> None:
-        """By UPDATE, which disturbs nothing, else by a re-INVITE with the description that stands."""
-        if self._refreshing or not self.may_reinvite:
-            return  # the timer asks again
-        if self._channel.updates:
-            self._refreshing = True
-            self.update(self._refreshed)
-            return
-        with contextlib.suppress(OfferPending):
-            sdp = self._user.session_refresh()
-            self._refreshing = True
-            self.reinvite(sdp, self._refreshed_again)
-
-    def _refreshed_again(self, status: int, response: Response | None) -> None:
-        """The end of our re-INVITE with the same description."""
-        try:
-            sdp = sdp_in(response) if response is not None and status < 300 else b""
-            if sdp:
-                self._user.session_answered(sdp)
-            else:
-                self._user.session_withdrawn()
-        except (SdpError, IncompatibleMedia, NoOffer, Refused):
-            self._refreshing = False
-            if self.live:
-                self._fail(Cause.INCOMPATIBLE_MEDIA, None)
-            return
-        self._refreshed(status, response)
-
-    def _refreshed(self, status: int, response: Response | None) -> None:
-        self._refreshing = False
-        if status == 491:
-            self._timer.retry(self._endpoint.now() + self.retry_s())
-        elif status in (405, 501) and self._channel.updates:
-            self._channel.updates = False
-            self._timer.retry(self._endpoint.now())
-        self._set_alarm()
+            self.fail(Cause.FAILED, code=status)
 
     # Within
 
@@ -421,11 +301,6 @@ class Session:
         said = reason(cause) if why is None else why.written
         self.send("BYE", (("Reason", said),), b"", lambda client, status, response: None)
         self._close()
-
-    def _fail(self, cause: Cause, code: int | None) -> None:
-        """Ends the dialog for a reason of our own."""
-        self._bye(cause)
-        self._user.session_ended(cause, "us", code)
 
     def _left(self, why: Reason | None) -> None:
         """The far end sent BYE."""
@@ -443,8 +318,7 @@ class Session:
         self.state = SessionState.OVER
         if self.accepted is not None:
             self._endpoint.acknowledged(self.accepted)
-        self._timer.stop()
-        self._endpoint.timers.cancel(self._alarm)
+        self._refresher.stop()
         self.referrals.close()
         self._reinviting = None
         self._sessions.closed(self)
@@ -457,7 +331,7 @@ class Session:
         if self._reinviting is not None:
             self._endpoint.respond(server, 491)
             return
-        self._timer.check(request)
+        self._refresher.check(request)
         offer = sdp_in(request)
         sdp = self._user.session_answer(offer) if offer else self._user.session_offer()
         if self.accepted is not None:
@@ -469,16 +343,15 @@ class Session:
         """RFC 3311: a new offer, or a session refresh, without an ACK."""
         request = server.request
         _ = request.contact
-        self._timer.check(request)
+        self._refresher.check(request)
         offer = sdp_in(request)
         self._grant(server, self._user.session_answer(offer) if offer else None)
 
     def _grant(self, server: ServerTransaction, sdp: bytes | None) -> None:
         """The 2xx to a request that refreshes the session."""
         self.dialog.refresh(server.request)
-        timer = self._timer.respond(server.request, self._endpoint.now())
-        self._endpoint.respond(server, 200, extra=(*self._channel.fields(), *timer), sdp=sdp)
-        self._set_alarm()
+        extra = (*self._channel.fields(), *self._refresher.respond(server.request))
+        self._endpoint.respond(server, 200, extra=extra, sdp=sdp)
 
     def _informed(self, server: ServerTransaction) -> None:
         kind, body = server.request.content_type, server.request.body
