@@ -1,4 +1,4 @@
-"""Keeps a session alive, and notices when nobody does: the session timer (RFC 4028) on the endpoint's clock."""
+"""Keeps a session alive, and notices when nobody does (RFC 4028): its timer on the endpoint's clock."""
 
 from __future__ import annotations
 
