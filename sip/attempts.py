@@ -17,7 +17,8 @@ from sip.timers import Timer
 log = logging.getLogger(__name__)
 
 UNHEARD: Final = 8
-"""How many T1 (4 s) a target may say nothing at all while there is another to be asked."""
+"""How many T1 (4 s) a target may say nothing at all while there is another to be asked, or when it was silent
+before."""
 
 Build = Callable[[Hop], Request]
 """Makes the request anew for a target, each with a higher CSeq than the one before."""
@@ -41,6 +42,7 @@ class Attempts:
         self._handler: Final = handler
         self._stray: Final = stray
         self._given_up: set[ClientTransaction] = set()
+        self._cancelled: set[ClientTransaction] = set()
         self._timer: Timer | None = None
         self.client: ClientTransaction | None = None
 
@@ -72,11 +74,11 @@ class Attempts:
         endpoint = self._endpoint
         endpoint.timers.cancel(self._timer)
         client = self.client = endpoint.request(request, hop, self._responded)
-        if self._left:
+        if self._left or endpoint.health.down(hop, endpoint.now()):
             self._timer = endpoint.later(UNHEARD * endpoint.timing.t1, lambda now: self._unheard(client))
 
     def _unheard(self, client: ClientTransaction) -> None:
-        if client is not self.client or not self._left:
+        if client is not self.client:
             return
         self._endpoint.health.failed(client.hop, self._endpoint.now())
         if client.request.method == "INVITE":
@@ -87,7 +89,7 @@ class Attempts:
         self._move_on(client, 408, None)
 
     def _responded(self, client: ClientTransaction, status: int, response: Response | None) -> None:
-        if client is not self.client:
+        if client is not self.client or client in self._given_up:
             self._late(client, status, response)
             return
         self._endpoint.timers.cancel(self._timer)
@@ -114,8 +116,8 @@ class Attempts:
 
     def _late(self, client: ClientTransaction, status: int, response: Response | None) -> None:
         """A target that was given up has woken: it is not to ring, and its answer is not wanted."""
-        if status < 200 and client in self._given_up:
-            self._given_up.discard(client)
+        if status < 200 and client in self._given_up - self._cancelled:
+            self._cancelled.add(client)
             self._endpoint.cancel(client, 'SIP;cause=480;text="another way was taken"')
         elif 200 <= status < 300 and response is not None and self._stray is not None:
             self._stray(client, response)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from pathlib import Path
 from typing import Final
 
 from sip.tls import ClientTls, ServerTls
+
+log = logging.getLogger(__name__)
 
 _ASKED: Final = {
     "none": ssl.CERT_NONE,
@@ -26,6 +29,8 @@ class Contexts:
 
     def __init__(self, server: ServerTls | None) -> None:
         self._settings: Final = server
+        self._server: ssl.SSLContext | None = None
+        self._written: tuple[float, ...] = ()
         self._clients: dict[ClientTls, ssl.SSLContext] = {}
 
     @property
@@ -34,10 +39,26 @@ class Contexts:
         return self._settings is not None
 
     def server(self) -> ssl.SSLContext:
-        """For those who dial us; raises ValueError or OSError that names the file."""
+        """For those who dial us; raises ValueError or OSError that names the file.
+
+        Files that have changed since are read again; while they cannot be used, what was read before is.
+        """
         settings = self._settings
         if settings is None:
             raise ValueError("there is no certificate of ours: configure sip.tls")
+        written = _written(settings)
+        if self._server is not None and written == self._written:
+            return self._server
+        self._written = written
+        try:
+            self._server = self._serving(settings)
+        except (OSError, ValueError) as error:
+            if self._server is None:
+                raise
+            log.error("the renewed certificate is not used: %s", error)
+        return self._server
+
+    def _serving(self, settings: ServerTls) -> ssl.SSLContext:
         context = _context(ssl.PROTOCOL_TLS_SERVER)
         _show(context, settings.certificate, settings.key)
         context.verify_mode = _ASKED[settings.client_certificate]
@@ -53,6 +74,12 @@ class Contexts:
         if context is None:
             context = self._clients[settings] = _client(settings)
         return context
+
+
+def _written(settings: ServerTls) -> tuple[float, ...]:
+    """When the files were written last; those that are not there, never."""
+    paths = (settings.certificate, settings.key, settings.ca)
+    return tuple(Path(path).stat().st_mtime if path and Path(path).is_file() else 0.0 for path in paths)
 
 
 def _client(settings: ClientTls) -> ssl.SSLContext:

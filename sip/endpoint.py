@@ -369,22 +369,29 @@ class Endpoint:
         request.headers.prepend("Via", str(Via(hop.transport, host, port or None, params)))
         request.headers.add("User-Agent", self.user_agent)
 
-    def _hops(self, uri: Uri, places: Iterable[Place], tls: ClientTls, near: Hop | None) -> list[Hop]:
-        name = uri.host
-        if near is not None and near.tls is not None and _is_address(name):
-            name = near.tls.name  # an address in a Contact names nobody: it must be who the dialog is with
-        peer = TlsPeer.at(tls, name)
-        found = (self.transports.hop_to(address, transport, peer) for transport, address in places)
-        return [hop for hop in found if hop is not None]
+    def _hops(self, uri: Uri, places: Iterable[Place], tls: ClientTls | None, near: Hop | None) -> list[Hop]:
+        """`tls` None: as the neighbour of the dialog is dialled."""
+        hops: list[Hop] = []
+        for transport, address in places:
+            peer = self._peer(uri.host, tls, near) if transport == "TLS" else None
+            hop = self.transports.hop_to(address, transport, peer)
+            if hop is not None:
+                hops.append(hop)
+        return hops
+
+    def _peer(self, host: str, tls: ClientTls | None, near: Hop | None) -> TlsPeer:
+        """Whom to expect at the host of a URI. An address in a Contact names nobody: there it must be who the
+        dialog is with."""
+        if near is not None and near.tls is not None:
+            return TlsPeer.at(near.tls.settings, near.tls.name if _is_address(host) else host)
+        if tls is None:
+            tls = ClientTls() if near is None else self.tls_towards(near.remote.host)
+        return TlsPeer.at(tls, host)
 
     def _route_to(
         self, uri: Uri, places: Sequence[Place], near: Hop | None, then: Callable[[Hop], None]
     ) -> None:
-        if near is None:
-            tls = ClientTls()
-        else:
-            tls = self.tls_towards(near.remote.host) if near.tls is None else near.tls.settings
-        hops = self.health.ordered(self._hops(uri, places, tls, near), self.now())
+        hops = self.health.ordered(self._hops(uri, places, None, near), self.now())
         hop = hops[0] if hops else near
         if near is not None and near.transport != "TLS" and hop is not None and hop.transport == "TLS":
             hop = near  # providers write inner doors of theirs into a plain dialog: back the way it came

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from sip.hop import Hop, Neighbour
@@ -33,8 +32,8 @@ class Health:
     def down(self, hop: Hop, now: float) -> bool:
         return self._down.get(hop.neighbour, 0.0) > now
 
-    def ordered(self, hops: Iterable[Hop], now: float) -> list[Hop]:
+    def ordered(self, hops: list[Hop], now: float) -> list[Hop]:
         """The same, with those that are down last."""
-        if not self._down:
-            return list(hops)
+        if not self._down or len(hops) < 2:
+            return hops
         return sorted(hops, key=lambda hop: self.down(hop, now))

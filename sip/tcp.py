@@ -92,11 +92,12 @@ class StreamTransport:
         loop = asyncio.get_running_loop()
         self.local = Address(host, 0)
         if listener is not None:
-            context = None if self._contexts is None else self._contexts.server()
+            if self._contexts is not None:
+                self._contexts.server()  # so that a file that cannot be used is told now
             self.local = Address(*listener.getsockname()[:2])
             listener.listen(_BACKLOG)
             self._listener = listener
-            self._accepting = loop.create_task(self._accept(listener, context))
+            self._accepting = loop.create_task(self._accept(listener))
         self._sweep = loop.call_later(min(self._idle_s, STRANGER_IDLE_S) / 4, self._close_idle)
 
     def send(self, data: bytes, hop: Hop) -> None:
@@ -201,7 +202,7 @@ class StreamTransport:
         strangers = [each for each in self._by_id.values() if not self._receiver.trusted(each.peer.host)]
         return len(strangers) + len(self._handshakes) < MAX_STRANGERS
 
-    async def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+    async def _accept(self, listener: socket.socket) -> None:
         """Takes connections in. Strangers, and what is too much, are dropped before they cost a handshake."""
         loop = asyncio.get_running_loop()
         while True:
@@ -215,11 +216,12 @@ class StreamTransport:
             if full or len(self._handshakes) >= MAX_HANDSHAKES or not self._welcome(_host(name)):
                 sock.close()
                 continue
-            task = loop.create_task(self._take(sock, context))
+            task = loop.create_task(self._take(sock))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
-    async def _take(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
+    async def _take(self, sock: socket.socket) -> None:
+        context = None if self._contexts is None else self._contexts.server()
         patience = None if context is None else HANDSHAKE_S
         try:
             _persist(sock)

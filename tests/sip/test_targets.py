@@ -260,6 +260,22 @@ async def test_all_targets_down_is_unavailable_soon() -> None:
             assert time.monotonic() - began < 5.0  # nobody listens there: no deadline is waited for
 
 
+async def test_a_target_that_is_known_to_be_silent_is_not_waited_for_long() -> None:
+    async with peer() as dead:
+        trunk = Trunk(allow=LOCAL, proxy=f"127.0.0.1:{dead.address.port}", options_s=0.1)
+        async with agent(trunk=trunk, timing=Timing(t1=0.05, t2=2.0)) as a:
+            await eventually(lambda: a.ua.trunk_state("peer").up is False)
+            began = time.monotonic()
+            ours = await a.call("100")
+            lost = await dead.request("INVITE")
+            assert (await over(ours))[0] is Cause.UNAVAILABLE
+            assert time.monotonic() - began < 2.0  # of 3.2 s, which 64*T1 are
+            reply(dead, a, lost, 180, "late")
+            await dead.request("CANCEL")
+            await answered_by(dead, a, lost, "late")
+            assert (await dead.request("BYE")).to.tag == "late"
+
+
 async def test_hanging_up_asks_no_further_target() -> None:
     async with name_server() as dns, peer() as first, peer() as second:
         await services(dns, first.address.port, second.address.port)

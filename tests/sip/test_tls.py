@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -285,6 +286,28 @@ async def test_files_that_cannot_be_used_are_named(ca: Authority, tmp_path: Path
             Contexts(None).client(client)
     with pytest.raises(ValueError, match="a key without a certificate"):
         Contexts(None).client(ClientTls(key=key))
+
+
+def _renew(server: ServerTls, issued: tuple[str, str] | None) -> None:
+    """Puts other files in their places; None: the certificate is only half written."""
+    if issued is None:
+        Path(server.certificate).write_text("half written")
+        os.utime(server.certificate, (1, 1))
+    else:
+        Path(server.certificate).write_bytes(Path(issued[0]).read_bytes())
+        Path(server.key).write_bytes(Path(issued[1]).read_bytes())
+
+
+async def test_a_renewed_certificate_is_taken_without_a_restart(ca: Authority) -> None:
+    server = ca.server("127.0.0.1")
+    ours, theirs = Log(), Log()
+    async with transports(ours, "udp:127.0.0.1:0") as a, listening(theirs, server) as b:
+        _renew(server, None)
+        a.send(BODY, hop(a, b, ca.client()))
+        await eventually(lambda: len(theirs.messages) == 1)  # by the old one
+        _renew(server, ca.issue("sip.test"))
+        a.send(BODY, hop(a, b, ca.client("sip.test")))
+        await eventually(lambda: len(theirs.messages) == 2)
 
 
 # Whether a peer lives
