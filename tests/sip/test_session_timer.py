@@ -165,3 +165,44 @@ def test_two_of_us_agree_on_interval_and_refresher_and_the_refresher_comes_first
     assert waiting.due is not None
     assert refreshing.due < waiting.due
     assert refreshing.poll(refreshing.due) is Due.REFRESH
+
+
+@given(
+    interval=st.integers(90, 3600),
+    refresher=st.sampled_from(["us", "them"]),
+    fates=st.lists(st.sampled_from(["both", "asked", "lost"]), max_size=12),
+)
+def test_whatever_the_network_loses_both_sides_end_within_the_interval_of_the_last_refresh(
+    interval: int, refresher: Side, fates: list[str]
+) -> None:
+    """Each refresh arrives with its answer, without it, or not at all; at last the network is gone."""
+    caller, called = SessionTimer(interval, refresher), SessionTimer(interval, None)
+
+    def exchange(asker: SessionTimer, other: SessionTimer, fate: str, now: float) -> None:
+        fields = "".join(f"{name}: {value}\r\n" for name, value in asker.request())
+        if fate == "lost":
+            return
+        said = other.respond(request(extra="Supported: timer\r\n" + fields), now)
+        if fate == "both":
+            asker.agreed(ok("\n".join(f"{name}: {value}" for name, value in said)), now)
+
+    exchange(caller, called, "both", 0.0)
+    waits, known = iter(fates), {caller: 0.0, called: 0.0}
+    over: dict[SessionTimer, float] = {}
+    while len(over) < 2:
+        timer, other = sorted(
+            (pair for pair in ((caller, called), (called, caller)) if pair[0].due is not None),
+            key=lambda pair: pair[0].due or 0.0,
+        )[0]
+        now = timer.due or 0.0
+        if timer.poll(now) is Due.EXPIRE:
+            over[timer] = now
+            continue
+        fate = next(waits, "lost")
+        exchange(timer, other, "lost" if other in over else fate, now)
+        if other not in over and fate != "lost":
+            known[other] = now
+            known[timer] = now if fate == "both" else known[timer]
+    for timer, at in over.items():
+        # Not before the far end could have refreshed, and not after the interval that both agreed to.
+        assert known[timer] + interval / 2 < at < known[timer] + interval
