@@ -30,7 +30,7 @@ from sip.call_media import CallMedia, codecs_named
 from sip.causes import Reason
 from sip.dialogs import Dialogs
 from sip.endpoint import Endpoint
-from sip.glare import retry_s
+from sip.glare import crossed, retry_s
 from sip.media_leg import MediaLeg
 from sip.message import Response
 from sip.multipart import sdp_in
@@ -138,7 +138,8 @@ class SipLeg(MediaLeg):
             return TransferOutcome.FAILED
         try:
             uri = transfer_uri(target, self._ties.trunk)
-        except BadNumber:
+        except BadNumber as error:
+            log.warning("a transfer over trunk %s is refused: %s", self._info.trunk, error)
             return TransferOutcome.FAILED
         return await self._refer(session, f"<{uri}>", wait_s)
 
@@ -330,7 +331,7 @@ class SipLeg(MediaLeg):
             done.set()
             if response is None or status >= 300:
                 media.withdraw()
-                outcome = _Offer.GLARE if status == 491 else _Offer.FAILED
+                outcome = _Offer.GLARE if crossed(status, response) else _Offer.FAILED
                 return
             try:
                 media.answered(sdp_in(response))

@@ -161,7 +161,8 @@ async def test_only_a_users_name_is_challenged_and_only_the_password_gets_in(
         # The call is over, and with it the trust.
         p.send(from_user(p, a, "BYE", branch="z9hG4bK-6", cseq=4, to_tag=answer.to.tag), a.address())
         await p.response(401)
-        assert [record.message for record in caplog.records] == ["SIP from 127.0.0.1 is dropped: stranger "]
+        told = [record.message for record in caplog.records if record.name == "sip.door"]
+        assert told == ["SIP from 127.0.0.1 is dropped: stranger "]
 
 
 async def test_a_user_may_cancel_while_it_rings() -> None:
@@ -238,3 +239,33 @@ async def test_strangers_leave_room_for_the_trunks_connections(monkeypatch: pyte
         await eventually(lambda: a.ua.load().connections == 0)
         for _, writer in opened:
             writer.close()
+
+
+@pytest.mark.parametrize(
+    ("extra", "status"),
+    [
+        (f"X-A: {'b' * 9000}\r\n", 400),
+        ("Content-Length: 99999\r\n", 400),
+        ("Max-Forwards: 999\r\n", 400),
+    ],
+    ids=["a long field", "a body that is not there", "a hop count that is none"],
+)
+async def test_what_is_too_much_or_broken_is_refused_to_a_trunk(extra: str, status: int) -> None:
+    async with agent() as a, agent(trunk=OFFICE) as b, peer() as p:
+        p.send(p.message("OPTIONS", a.address(), extra=extra), a.address())
+        async with asyncio.timeout(5):
+            while not p.seen:
+                await asyncio.sleep(0.01)
+        assert p.seen == [str(status)]
+        p.seen.clear()
+        p.send(p.message("OPTIONS", b.address(), extra=extra), b.address())
+        await silent(p)
+        assert a.ua.load().transactions == b.ua.load().transactions == 0
+
+
+async def test_a_message_of_more_fields_than_one_has_is_not_read_on() -> None:
+    async with agent() as a, peer() as p:
+        p.send(p.message("OPTIONS", a.address(), extra="X-A: b\r\n" * 300), a.address())
+        await silent(p)
+        p.send(p.message("OPTIONS", a.address(), branch="z9hG4bK-2", extra="X-A: b\r\n" * 200), a.address())
+        await p.response(200)
