@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Final
 
+from sip.message import Response
+
 OWNER_S: Final = (2.1, 4.0)
 OTHER_S: Final = (0.0, 2.0)
 """Between which pauses a change is sent again after a 491: who made the Call-ID waits longer."""
@@ -16,6 +18,11 @@ RETRY_AFTER_S: Final = 10
 def retry_s(ours: bool) -> float:
     """Seconds until a change that got 491 is tried again; `ours`: we made the dialog's Call-ID."""
     return round(random.uniform(*(OWNER_S if ours else OTHER_S)), 2)
+
+
+def crossed(status: int, response: Response | None) -> bool:
+    """Whether a change of ours was refused only since another was under way: 491, or 500 with Retry-After."""
+    return status == 491 or (status == 500 and response is not None and "Retry-After" in response.headers)
 
 
 def retry_after() -> tuple[tuple[str, str], ...]:

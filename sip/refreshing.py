@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from media.leg import Cause
 from sip.causes import Reason
 from sip.endpoint import Endpoint
-from sip.glare import retry_s
+from sip.glare import crossed, retry_s
 from sip.message import Request, Response
 from sip.multipart import sdp_in
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
@@ -136,9 +136,9 @@ class Refresher:
             return
         self._refreshed(status, response)
 
-    def _refreshed(self, status: int, _response: Response | None) -> None:
+    def _refreshed(self, status: int, response: Response | None) -> None:
         self._busy = False
-        if status == 491:
+        if crossed(status, response):
             self._timer.retry(self._endpoint.now() + retry_s(self._session.ours))
         elif status in (405, 501) and self._updates and self._session.updates:
             self._updates = False

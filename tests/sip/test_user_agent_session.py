@@ -7,9 +7,11 @@ import re
 
 import pytest
 
-from media.leg import Answered, Cause, Held, HungUp
+from media.leg import Answered, Cause, Held, HungUp, Ringing
+from sip.hop import Hop
 from sip.leg import SipLeg
 from sip.message import Message, Request, response_to
+from sip.transports import Transports
 from sip.trunks import Trunk
 from tests.sip.agents import (
     Agent,
@@ -18,6 +20,7 @@ from tests.sip.agents import (
     connected,
     direction_of,
     event,
+    eventually,
     from_callee,
     over,
     peer,
@@ -259,3 +262,37 @@ async def test_why_the_far_end_hung_up(reason: str, cause: Cause, kept: str | No
         p.send(from_callee(p, invite, "BYE", 1, extra), a.address())
         ended = await event(leg, HungUp)
         assert (ended.cause, ended.by, ended.reason) == (cause, "callee", kept)
+
+
+@pytest.mark.parametrize("reliable", ["supported", "required"])
+async def test_a_whole_call_where_every_message_is_lost_once_and_comes_twice(
+    monkeypatch: pytest.MonkeyPatch, reliable: str
+) -> None:
+    """Ringing, early media, answer, hold and back, BYE: retransmissions alone carry it."""
+    seen: set[bytes] = set()
+    sending = Transports.send
+
+    def send(transports: Transports, data: bytes, hop: Hop) -> None:
+        if data in seen:
+            sending(transports, data, hop)
+            sending(transports, data, hop)
+        seen.add(data)
+
+    monkeypatch.setattr(Transports, "send", send)
+    async with agent(trunk=trunk(rel100=reliable)) as a, agent(trunk=trunk(rel100=reliable)) as b:
+        ours = await a.call(b.uri())
+        theirs = await b.called()
+        await theirs.ring()
+        await theirs.progress()
+        assert (await until(ours, Ringing)).early_media is False
+        assert (await until(ours, Ringing)).early_media
+        await theirs.answer()
+        await event(theirs, Answered)
+        await event(ours, Answered)
+        assert await ours.hold(True)
+        assert (await event(theirs, Held)).on
+        assert await theirs.hold(True)
+        assert await ours.hold(False)
+        await ours.hang_up()
+        assert await over(theirs) == (Cause.NORMAL, "caller")
+        await eventually(lambda: b.ua.load().legs == b.ua.load().dialogs == 0)
