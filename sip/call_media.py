@@ -35,6 +35,7 @@ class CallMedia:
         codecs: tuple[Codec, ...],
         *,
         srtp: Srtp = "refused",
+        wanted: Direction = Direction.SENDRECV,
         waiting: bool = False,
     ) -> None:
         """`address` is the IP address for our SDP. `waiting`: the stream is not ours before `take_over`."""
@@ -42,7 +43,9 @@ class CallMedia:
         self._srtp: Final = srtp
         self._has_stream = not waiting
         self._codecs: Final = codecs
-        self._offers = OfferAnswer(address, self.stream.local_port, codecs, secrets.randbits(31), srtp)
+        self._offers = OfferAnswer(
+            address, self.stream.local_port, codecs, secrets.randbits(31), srtp, wanted=wanted
+        )
         self._connected: Negotiated | None = None
 
     @property
@@ -121,9 +124,12 @@ class CallMedia:
         """The media of a party that is to take the place of ours.
 
         It knows the codec in use alone, if there is one: what plays, listens and records was made for that.
+        Whom we hold is held still.
         """
         codecs = self._codecs if self._offers.negotiated is None else (self.codec,)
-        return CallMedia(self.stream, address, codecs, srtp=self._srtp, waiting=True)
+        return CallMedia(
+            self.stream, address, codecs, srtp=self._srtp, wanted=self._offers.wanted, waiting=True
+        )
 
     def take_over(self, old: CallMedia) -> None:
         """The stream is moved from the party of `old` to ours; nothing that plays, listens or records on it

@@ -89,7 +89,7 @@ class OfferAnswer:
     `codecs` is our preference, best first: it decides between what an offer contains, and is the order of our
     own. `local_address` is the IP written into `c=`, `session_id` the number in our `o=` line. `srtp` says
     whether media may or must be encrypted; our keys come from `random`, new for each call, and stay as long
-    as what they encrypt is agreed on.
+    as what they encrypt is agreed on. `wanted` is the direction to begin with.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class OfferAnswer:
         session_id: int,
         srtp: Srtp = "refused",
         random: Random = token_bytes,
+        wanted: Direction = Direction.SENDRECV,
     ) -> None:
         if not codecs:
             raise ValueError("at least one codec is needed")
@@ -111,10 +112,15 @@ class OfferAnswer:
         self._protocol = "RTP/SAVP" if srtp == "required" else "RTP/AVP"
         self._crypto: Crypto | None = None
         self._phase = _Phase.NEW
-        self._wanted = Direction.SENDRECV
+        self._wanted = wanted
         self._local: SessionDescription | None = None
         self._agreed: _Agreed | None = None
         self._negotiated: Negotiated | None = None
+
+    @property
+    def wanted(self) -> Direction:
+        """What we want, whatever the far end lets us: sendonly while we hold it."""
+        return self._wanted
 
     @property
     def negotiated(self) -> Negotiated | None:

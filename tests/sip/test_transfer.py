@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from media.leg import TransferOutcome
 from sip.info import PLAIN, RELAY, key_of
-from sip.transfer import Transfer
+from sip.transfer import Transfer, TransferState
 
 DONE, BUSY, NO_ANSWER, FAILED = (
     TransferOutcome.DONE,
@@ -62,6 +66,48 @@ def test_a_bye_after_the_202_means_that_the_far_end_has_gone_over() -> None:
     early = Transfer()
     early.left()
     assert early.outcome is FAILED
+
+
+def test_a_far_end_that_promises_no_news_is_believed() -> None:
+    transfer = Transfer()
+    transfer.responded(202, notified=False)
+    assert transfer.outcome is DONE
+    refused = Transfer()
+    refused.responded(486, notified=False)
+    assert refused.outcome is BUSY
+
+
+_NEWS = st.one_of(
+    st.sampled_from([100, 202, 200, 401, 481, 603]).map(lambda status: ("responded", status)),
+    st.tuples(
+        st.sampled_from(
+            [b"SIP/2.0 100 Trying", b"SIP/2.0 180", b"SIP/2.0 200 OK", b"SIP/2.0 486", b"", b"x"]
+        ),
+        st.sampled_from(["active;expires=60", "pending", "terminated;reason=noresource", "Terminated", ""]),
+    ),
+    st.sampled_from(["left", "expired"]),
+)
+
+
+@given(st.lists(_NEWS, max_size=12))
+def test_news_in_any_order_ends_once(news: list[tuple[object, object] | str]) -> None:
+    transfer = Transfer()
+    first = None
+    for item in news:
+        if item == "left":
+            transfer.left()
+        elif item == "expired":
+            transfer.expired()
+        elif item[0] == "responded":
+            transfer.responded(cast(int, item[1]))
+        else:
+            transfer.notified(cast(bytes, item[0]), cast(str, item[1]))
+        assert first is None or transfer.outcome is first
+        first = transfer.outcome
+        assert (first is not None) == (transfer.state is TransferState.OVER)
+        assert transfer.accepted == (first is DONE or transfer.state is TransferState.ACCEPTED)
+    transfer.expired()
+    assert transfer.outcome is not None
 
 
 def test_no_more_news_in_time() -> None:

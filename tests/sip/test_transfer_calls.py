@@ -6,12 +6,13 @@ import asyncio
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import pytest
 
 from media.clip import Clip, ClipWriter
 from media.codecs import PCMA
-from media.leg import Answered, Cause, Digit, Played, Replaced, Ringing, TransferOutcome
+from media.leg import Answered, Cause, Digit, Held, Played, Replaced, Ringing, TransferOutcome
 from sip.leg import SipLeg
 from sip.trunks import Trunk
 from sip.user_agent import Load
@@ -66,10 +67,15 @@ async def agents(*trunks: Trunk | None) -> AsyncIterator[list[Agent]]:
         yield [await stack.enter_async_context(agent(trunk=trunk)) for trunk in trunks]
 
 
+def _rests(one: Agent) -> bool:
+    load = one.ua.load()
+    return load == Load(0, 0, 0, 0, load.connections)
+
+
 async def at_rest(*those: Agent) -> None:
     """Nothing is left of any call."""
     for one in those:
-        await eventually(lambda one=one: one.ua.load() == Load(0, 0, 0, 0, one.ua.load().connections))
+        await eventually(partial(_rests, one))
         assert one.plane.streams == 0
         assert one.ua.calls("peer") == 0
         assert not one.ua._dialogs._trusted
@@ -80,7 +86,7 @@ async def talk(one: SipLeg, other: SipLeg) -> None:
     for speaker, listener, level, key in ((one, other, 4000, "7"), (other, one, 9000, "#")):
         ear = Ear(listener)
         speaker.play(tone(level, 40), "talk")
-        await eventually(lambda ear=ear, level=level: ear.heard(level))
+        await eventually(partial(ear.heard, level))
         await until(speaker, Played)
         speaker.send_digits(key)
         assert (await until(listener, Digit)).key == key
@@ -103,6 +109,32 @@ async def test_an_attended_transfer_joins_two_callers() -> None:
         assert await over(at_c) == (Cause.NORMAL, "caller")
         await over(at_b)
         await at_rest(a, b, c)
+
+
+async def test_an_attended_transfer_of_encrypted_calls() -> None:
+    secret = Trunk(allow=LOCAL, refer_to=("sip:127.0.0.1",), srtp="required")
+    async with agents(secret, secret, secret) as (a, b, c):
+        to_b, at_b = await connected(a, b)
+        to_c, at_c = await connected(a, c)
+        assert await to_b.transfer_to(to_c, 10) is TransferOutcome.DONE
+        await until(at_b, Replaced)
+        await until(at_c, Replaced)
+        await talk(at_b, at_c)
+
+
+async def test_whom_we_hold_is_held_when_somebody_else_comes() -> None:
+    async with agents(None, ALLOWS, None) as (a, b, c):
+        to_b, at_b = await connected(a, b)
+        to_c, at_c = await connected(a, c)
+        assert await at_c.hold(True)
+        assert (await until(to_c, Held)).on
+        assert await to_b.transfer_to(to_c, 10) is TransferOutcome.DONE
+        await until(at_b, Replaced)
+        assert (await until(at_b, Held)).on
+        assert await at_c.hold(False)
+        assert not (await until(at_b, Held)).on
+        await until(at_c, Replaced)
+        await talk(at_b, at_c)
 
 
 async def test_an_attended_transfer_that_is_refused_leaves_both_calls() -> None:
@@ -266,6 +298,13 @@ async def test_a_refer_to_ourselves_is_a_loop() -> None:
     async with agent(trunk=ALLOWS) as a, peer() as p, called_by(p, a) as (_, tag):
         refer(p, a, tag, f"<sip:100@127.0.0.1:{a.address().port}>")
         await p.response(482)
+
+
+async def test_two_calls_of_ours_are_not_joined() -> None:
+    async with agent(trunk=Trunk(allow=LOCAL, refer_to=("sip:*",))) as a, peer() as p:
+        async with called_by(p, a) as (_, tag), called_by(p, a, "call-q") as (_, other):
+            refer(p, a, tag, f"<sip:100@ivr.example?Replaces=call-q%3Bto-tag%3D{other}%3Bfrom-tag%3Dpeer>")
+            await p.response(603)
 
 
 async def test_what_a_transferor_is_told() -> None:
