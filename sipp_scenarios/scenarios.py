@@ -10,7 +10,7 @@ from typing import Final
 
 from sipp_scenarios.rtp import RtpPeer, wait_for
 from sipp_scenarios.server import PASSWORD, USERNAME
-from sipp_scenarios.stage import NOTICE, Failed, Stage, expect, free_port, unread_port
+from sipp_scenarios.stage import NOTICE, RINGING, Failed, Stage, expect, free_port, unread_port
 
 PARALLEL_CALLS: Final = 200
 CANCEL_ATTEMPTS: Final = 5
@@ -168,6 +168,30 @@ def prack(stage: Stage) -> None:
             stage.dial("notice", port)
         expect(any(packet.sound for packet in peer.heard), "no speech was heard")
     stage.check_record("normal", "us")
+
+
+def ringing_prack(stage: Stage) -> None:
+    """A ringing call: our reliable 183 is repeated until its PRACK comes, and is heard before the answer."""
+    stage.need_api()
+    with RtpPeer() as peer:
+        stage.call("ringing_prack", "-nr", peer=peer, number=RINGING)
+        expect(any(packet.sound for packet in peer.heard), "no ringing was heard")
+    stage.check_record("normal", "us")
+
+
+def ringing(stage: Stage) -> None:
+    """A ringing call of a phone without 100rel: 183 and 200 both have our answer."""
+    stage.need_api()
+    with RtpPeer() as peer:
+        stage.call("ringing", peer=peer, number=RINGING)
+    stage.check_record("normal", "us")
+
+
+def answered_elsewhere(stage: Stage) -> None:
+    """A ringing call is taken back since somebody else answered it: that is a normal end."""
+    stage.need_api()
+    stage.call("answered_elsewhere", number=RINGING)
+    stage.check_record("normal", "caller", answered_at=None)
 
 
 def require_100rel(stage: Stage) -> None:
@@ -412,6 +436,9 @@ ALL: Final = (
     Scenario("called-tcp", called_tcp),
     Scenario("refused-reinvite", refused_reinvite),
     Scenario("prack", prack),
+    Scenario("ringing-prack", ringing_prack),
+    Scenario("ringing", ringing),
+    Scenario("answered-elsewhere", answered_elsewhere),
     Scenario("require-100rel", require_100rel),
     Scenario("session-timer", session_timer),
     Scenario("session-refresh", session_refresh, slow=True),

@@ -164,7 +164,11 @@ class Server:
                     "max_calls": 300,
                 }
             },
-            "numbers": {"1001": {"flow": "code"}, "1002": {"flow": "notice"}},
+            "numbers": {
+                "1001": {"flow": "code"},
+                "1002": {"flow": "notice"},
+                "1003": {"flow": "notice", "ring_s": 2, "early_media": True},
+            },
             "flows": str(Path(__file__).resolve().parent / "flows"),
             "store": {"path": "var"},
             # What the protocol says is judged here, also on a machine that is too busy for good audio.
