@@ -10,6 +10,7 @@ from media.codecs import FRAME_MS, Codec
 from media.comfort import ComfortNoise, noise_level
 from media.conceal import Concealer
 from media.jitter import Gap, JitterBuffer
+from media.resample import EvenResampler
 
 START_MS: Final = 40
 """How long packets wait for those before them, until the network is known; on top comes up to one tick."""
@@ -39,16 +40,20 @@ class Hearing:
         "_gap",
         "_jitter",
         "_noise",
+        "_resample",
         "_sample_rate",
         "_waited",
         "push",
     )
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, rate: int) -> None:
+        """`rate` of the frames to give, in Hz."""
         frame = codec.clock_rate * FRAME_MS // 1000
         self._jitter = JitterBuffer(frame, codec.clock_rate, START_MS, codec.silence[:1])
         self._clock_rate = codec.clock_rate
         self._sample_rate = codec.sample_rate
+        same = codec.sample_rate == rate
+        self._resample = None if same else EvenResampler(codec.sample_rate, rate)
         self._concealer = Concealer(codec.sample_rate)
         self._decode = codec.new_decoder()
         self._noise: ComfortNoise | None = None
@@ -85,6 +90,10 @@ class Hearing:
 
     def frame(self, payload: bytes | None) -> bytes:
         """The same as PCM; what is missing is concealed."""
+        pcm = self._frame(payload)
+        return pcm if self._resample is None else self._resample(pcm)
+
+    def _frame(self, payload: bytes | None) -> bytes:
         if payload is None:
             if self._gap is Gap.LOSS:
                 return self._concealer.lost()

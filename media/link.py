@@ -30,6 +30,7 @@ from media.reports import Reports, ntp_time
 from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
 from media.source import Address
 from media.tones import key_tone
+from media.transcode import TranscodedTap
 from media.verdict import Heard, opinion, remote_opinion
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Link:
         "_playout",
         "_ptime_ms",
         "_receives",
+        "_recorder",
         "_sample",
         "_send_control",
         "_sends",
@@ -114,6 +116,7 @@ class Link:
         "_timestamp",
         "_to",
         "_tones",
+        "codec",
         "dropped",
         "packets_received",
         "packets_sent",
@@ -130,8 +133,12 @@ class Link:
         timeout_s: float,
         now: float,
     ) -> None:
-        """`cname` names us in RTCP; `timeout_s` is how long the far end may be silent."""
-        codec = agreed.codec
+        """`cname` names us in RTCP; `timeout_s` is how long the far end may be silent.
+
+        The first codec is that of clips, listeners and recorder for good (`codec`); when another is agreed on
+        for the wire later, what goes through is transcoded.
+        """
+        codec = self.codec = agreed.codec
         self.move(pair)
         self._events = events
         self._timeout_s = timeout_s
@@ -144,6 +151,7 @@ class Link:
         self._packet = bytearray(HEADER_BYTES)
         self._sink: FrameSink | None = None
         self._tap: AudioTap | None = None
+        self._recorder: AudioTap | None = None
         self._hearing: Hearing | None = None
         self._digits_in = DigitReceiver()
         self._tones: deque[bytes] = deque()
@@ -199,6 +207,9 @@ class Link:
         self._hear()
 
     def record(self, tap: AudioTap | None) -> None:
+        self._recorder = tap
+        if tap is not None and self._codec is not self.codec:
+            tap = TranscodedTap(tap, self._codec, self.codec)
         self._tap = tap
 
     def send_digits(self, keys: str) -> None:
@@ -243,7 +254,7 @@ class Link:
             self._send_report(now, bye=True)
         self._playout.stop()
         self._playout.played.clear()
-        tap, self._tap, self._sink = self._tap, None, None
+        tap, self._tap, self._recorder, self._sink = self._tap, None, None, None
         self.set_direction(False, False, now)
         if tap is not None:
             tap.close()
@@ -364,11 +375,12 @@ class Link:
         usual = agreed.ptime_ms == FRAME_MS
         self._packer = None if usual else Packer(codec.clock_rate * agreed.ptime_ms // 1000)
         # Where keys cannot come as events they are heard in the audio, whether or not anybody listens to it.
-        self._inband = InbandReceiver(codec.sample_rate) if agreed.telephone_event is None else None
+        self._inband = InbandReceiver(self.codec.sample_rate) if agreed.telephone_event is None else None
         self._silence = codec.silence
-        self._frame_samples = codec.frame_samples
+        self._frame_samples = self.codec.frame_samples
         self._step = codec.clock_rate * FRAME_MS // 1000
-        self._placement = Placement(codec.clock_rate, codec.sample_rate)
+        self._placement = Placement(codec.clock_rate, self.codec.sample_rate)
+        self.record(self._recorder)
         self._stop_hearing()
         self._hear()
         self._direct()
@@ -386,7 +398,7 @@ class Link:
         if not self._receives or (self._sink is None and self._inband is None):
             self._stop_hearing()
         elif self._hearing is None:
-            self._hearing = Hearing(self._codec)
+            self._hearing = Hearing(self._codec, self.codec.sample_rate)
 
     def _stop_hearing(self) -> None:
         if self._hearing is not None:
@@ -479,7 +491,7 @@ class Link:
 
     def _lose_tap(self) -> None:
         logger.exception("a recorder failed and is taken off")
-        self._tap = None
+        self._tap = self._recorder = None
 
     def _do_chores(self, now: float) -> None:
         self._chores = CHORE_TICKS

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from media.clip import Clip
-from media.codecs import Codec
+from media.codecs import Codec, Coder
+from media.transcode import Transcoder
 
 
 class Playout:
@@ -16,27 +16,38 @@ class Playout:
     `played` collects the marks of clips whose last payload was given; the caller empties it after sending.
     """
 
-    __slots__ = ("_codec", "_convert", "_current", "_frames", "_index", "_queue", "played", "playing")
+    __slots__ = (
+        "_codec",
+        "_convert",
+        "_current",
+        "_frames",
+        "_index",
+        "_queue",
+        "_wire",
+        "played",
+        "playing",
+    )
 
     def __init__(self, codec: Codec) -> None:
-        """`codec` is the one on the wire; clips of another of the same rate are converted as they play."""
-        self._codec = codec
+        """`codec` is the one that clips are made for, and that of the wire until `use`; those of another of
+        the same rate are converted as they play."""
+        self._codec = self._wire = codec
         self._queue: deque[tuple[Clip, str]] = deque()
         self._current: tuple[Clip, str] | None = None
         self._frames: list[bytes] = []
         self._index = 0
-        self._convert: Callable[[bytes], bytes] | None = None
+        self._convert: Coder | None = None
         self.playing = False
         self.played: list[str] = []
 
     def use(self, codec: Codec) -> None:
-        """Goes on in another codec, after a new negotiation."""
-        self._codec = codec
+        """Goes on in another codec, of any rate, after a new negotiation."""
+        self._wire = codec
         if self._current is not None:
             self._convert = _conversion(self._current[0].codec, codec)
 
     def add(self, clip: Clip, mark: str) -> None:
-        """Queues a clip; raises ValueError when its sample rate is not that of the wire."""
+        """Queues a clip; raises ValueError when its sample rate is not that of our codec."""
         if clip.codec.sample_rate != self._codec.sample_rate:
             raise ValueError(
                 f"a clip at {clip.codec.sample_rate} Hz cannot be played at {self._codec.sample_rate} Hz"
@@ -89,11 +100,8 @@ class Playout:
         else:
             clip = self._current[0]
             self._frames = clip.frames
-            self._convert = _conversion(clip.codec, self._codec)
+            self._convert = _conversion(clip.codec, self._wire)
 
 
-def _conversion(source: Codec, wire: Codec) -> Callable[[bytes], bytes] | None:
-    if source is wire:
-        return None
-    decode, encode = source.new_decoder(), wire.new_encoder()
-    return lambda payload: encode(decode(payload))
+def _conversion(source: Codec, wire: Codec) -> Coder | None:
+    return None if source is wire else Transcoder(source, wire)

@@ -56,6 +56,11 @@ class RtpStream:
         self.link: Link | None = None
 
     @property
+    def codec(self) -> Codec | None:
+        """What clips, listeners and recorders are to be made for; None before the first `connect`."""
+        return None if self.link is None else self.link.codec
+
+    @property
     def local_port(self) -> int:
         """Where the far end is to send its RTP; RTCP is on the next port."""
         return self._pair.port
