@@ -50,9 +50,10 @@ class CallMedia:
 
     @property
     def codec(self) -> Codec:
-        """What was agreed on; before that, our first choice."""
+        """What the stream began with, whatever is on the wire now; before that what was agreed on, or our
+        first choice."""
         agreed = self._offers.negotiated
-        return self._codecs[0] if agreed is None else agreed.codec
+        return self.stream.codec or (self._codecs[0] if agreed is None else agreed.codec)
 
     @property
     def held(self) -> bool:
