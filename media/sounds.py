@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from media.codecs import FRAME_MS
 from media.tones import power
@@ -20,6 +22,7 @@ TONE_MS: Final = 100
 STEADY: Final = 0.015
 """How far a tone may move from frame to frame: a voice moves further."""
 
+_MILLIWATT: Final = power(0.0)
 _QUIET_DBM0: Final = -45.0
 """Below it is silence, whatever the noise on the line."""
 
@@ -31,6 +34,25 @@ _LOUDEST_NOISE_DBM0: Final = -30.0
 _PURE: Final = 0.9
 _LOBE: Final = 2
 """Bins on either side of a peak that its tone fills under the window: 100 Hz."""
+
+_BIN_HZ: Final = 1000 // FRAME_MS
+_LOWEST_HZ: Final = 250
+_HIGHEST_HZ: Final = 2300
+
+Floats = NDArray[np.float32]
+
+
+@cache
+def _spectrum(rate: int) -> tuple[Floats, Floats]:
+    """The window, and what a frame is multiplied with for its spectrum from `_LOWEST_HZ` to `_HIGHEST_HZ`:
+    all real parts, then all imaginary ones."""
+    size = rate * FRAME_MS // 1000
+    window = np.hanning(size + 1)[:-1]
+    hertz = np.arange(_LOWEST_HZ, _HIGHEST_HZ + 1, _BIN_HZ)
+    # Squares of the result add up to the energy under the window, all of it on this side of 0 Hz.
+    scale = math.sqrt(2 / size)
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(size), hertz) / rate) * window[:, np.newaxis] * scale
+    return window.astype(np.float32), np.hstack([waves.real, waves.imag]).astype(np.float32)
 
 
 class Sound(Enum):
@@ -52,16 +74,15 @@ class SoundMeter:
 
     def __init__(self, rate: int) -> None:
         """`rate` in Hz; a frame is 20 ms."""
-        self._hz_per_bin = 1000 / FRAME_MS
-        self._window = np.hanning(rate * FRAME_MS // 1000 + 1)[:-1]
+        self._window, self._bank = _spectrum(rate)
         self._noise_dbm0 = _LOUDEST_NOISE_DBM0
         self._tone_hz = 0.0
         self._tone_ms = 0
 
     def take(self, frame: bytes) -> Heard:
         """Takes 20 ms of mono 16-bit little-endian PCM."""
-        samples = np.frombuffer(frame, "<i2").astype(np.float64)
-        level = 10 * math.log10(float(samples @ samples) / len(samples) / power(0.0) + 1e-10)
+        samples = np.frombuffer(frame, "<i2").astype(np.float32)
+        level = 10 * math.log10(float(samples.dot(samples)) / len(samples) / _MILLIWATT + 1e-10)
         self._noise_dbm0 = min(level, self._noise_dbm0 + _NOISE_RISE_DB, _LOUDEST_NOISE_DBM0)
         if level < max(_QUIET_DBM0, self._noise_dbm0 + _OVER_NOISE_DB):
             self._tone_ms = 0
@@ -74,13 +95,17 @@ class SoundMeter:
         self._tone_hz = hz
         return Heard(Sound.TONE, hz) if self._tone_ms >= TONE_MS else Heard(Sound.VOICE)
 
-    def _pure(self, samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    def _pure(self, samples: Floats) -> float:
         """The frequency of a frame that is little else than one tone; 0 when it is not."""
-        spectrum = np.abs(np.fft.rfft(samples * self._window)) ** 2
-        peak = int(spectrum.argmax())
-        around = spectrum[max(0, peak - _LOBE) : peak + _LOBE + 1]
-        total = float(around.sum())
-        if total < _PURE * float(spectrum.sum()):
+        seen = samples * self._window
+        squares = np.square(samples.dot(self._bank))
+        half = len(squares) // 2
+        powers: list[float] = (squares[:half] + squares[half:]).tolist()
+        peak = powers.index(max(powers))
+        first = max(0, peak - _LOBE)
+        around = powers[first : peak + _LOBE + 1]
+        total = sum(around)
+        if total < _PURE * float(seen.dot(seen)):
             return 0.0
-        bins = np.arange(max(0, peak - _LOBE), max(0, peak - _LOBE) + len(around))
-        return float(around @ bins) / total * self._hz_per_bin
+        centre = sum(index * share for index, share in enumerate(around, first)) / total
+        return _LOWEST_HZ + centre * _BIN_HZ
