@@ -330,7 +330,7 @@ async def test_media_flows_over_ipv6_too():
         stream = plane.open(events)
         stream.connect(("::1", far.getsockname()[1]), PCMA, 8, 101)
         for i in range(5):
-            far.sendto(key(4, i).to_bytes(), ("::1", stream.local_port))
+            far.sendto(key(4, 1280 * i).to_bytes(), ("::1", stream.local_port))
         await until(lambda: events.keys == "44444")
         async with asyncio.timeout(20):
             data = await asyncio.get_running_loop().sock_recv(far, 2048)
