@@ -33,8 +33,12 @@ def test_pyvoip_calls_hears_and_hangs_up(server: LocalServer, phone: PhoneProces
     assert call["result"]["decision"] == "unreached"
 
 
-def test_the_server_hangs_up_on_pyvoip(server: LocalServer, phone: PhoneProcess) -> None:
+def test_the_server_hangs_up_on_pyvoip(server: LocalServer, stack: str, phone: PhoneProcess) -> None:
     """Its ACK has a wrong To tag; were it not taken, no BYE could be sent."""
+    if stack == "pjsip":
+        pytest.skip(
+            "PJSIP takes no such ACK, and its transactions know no sent-by: pyVoIP has one branch for all"
+        )
     phone.wait_for("ready")
     phone.do("call", number="1001")
     phone.wait_for("established")
