@@ -9,19 +9,19 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
+from media.agreement import Agreement, StreamEvents
 from media.clip import Clip
-from media.codecs import FRAME_MS, Codec
-from media.dtmf import DigitReceiver, DigitSender
+from media.codecs import FRAME_MS
+from media.dtmf import DigitReceiver, EventPacket
 from media.hearing import Hearing
 from media.inband import InbandReceiver
+from media.keys_out import KeysOut
 from media.leg import AudioTap, FrameSink, Quality
-from media.packing import PTIMES_MS, Packer
+from media.packing import Packer
 from media.peer import Peer
 from media.placing import Placement
 from media.playout import Playout
@@ -29,49 +29,13 @@ from media.ports import Sockets
 from media.reports import Reports, ntp_time
 from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
 from media.source import Address
-from media.tones import key_tone
 from media.transcode import TranscodedTap
-from media.verdict import Heard, opinion, remote_opinion
+from media.verdict import Heard, quality_of
 
 logger = logging.getLogger(__name__)
 
 CHORE_TICKS: Final = 25
 """Media timeout and RTCP are looked after every half second."""
-
-
-class StreamEvents(Protocol):
-    """What a stream tells its owner; called on the event loop, must return at once. `at` is `loop.time()`."""
-
-    def digit(self, key: str, at: float) -> None:
-        """A key was pressed."""
-
-    def played(self, mark: str, at: float) -> None:
-        """The last packet of the clip was sent."""
-
-    def stopped(self, mark: str, sample: int, at: float) -> None:
-        """The clip was dropped after `sample` samples of it had been sent."""
-
-    def timed_out(self, at: float) -> None:
-        """Nothing came for the plane's `timeout_s` though something should have; told once per silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """What signalling settled; `telephone_event` is the payload type of keys, `comfort_noise` that of
-    RFC 3389, None without. `ptime_ms` is the packet length that the far end asks for, a multiple of 10 from
-    10 to 60; `remote_rtcp` where it wants RTCP, when that is not the port after its RTP."""
-
-    remote: Address
-    codec: Codec
-    payload_type: int
-    telephone_event: int | None
-    ptime_ms: int = FRAME_MS
-    comfort_noise: int | None = None
-    remote_rtcp: Address | None = None
-
-    def __post_init__(self) -> None:
-        if self.ptime_ms not in PTIMES_MS:
-            raise ValueError(f"packets last {', '.join(map(str, PTIMES_MS))} ms, not {self.ptime_ms}")
 
 
 class Link:
@@ -82,12 +46,12 @@ class Link:
         "_chores",
         "_codec",
         "_digits_in",
-        "_digits_out",
         "_event_type",
         "_events",
         "_frame_samples",
         "_hearing",
         "_inband",
+        "_keys",
         "_keys_due",
         "_late_before",
         "_marker",
@@ -115,7 +79,6 @@ class Link:
         "_timeout_s",
         "_timestamp",
         "_to",
-        "_tones",
         "codec",
         "dropped",
         "packets_received",
@@ -154,7 +117,6 @@ class Link:
         self._recorder: AudioTap | None = None
         self._hearing: Hearing | None = None
         self._digits_in = DigitReceiver()
-        self._tones: deque[bytes] = deque()
         self._keys_due = self._talking = False
         self._sends = self._receives = True
         self._chores = CHORE_TICKS
@@ -162,7 +124,7 @@ class Link:
         self._peer = Peer(agreed.remote, reports, codec.clock_rate, now)
         self._peer.remote_rtcp = agreed.remote_rtcp
         self._playout = Playout(codec)
-        self._digits_out = DigitSender(codec.clock_rate * FRAME_MS // 1000)
+        self._keys = KeysOut(codec.clock_rate * FRAME_MS // 1000)
         self._marker = MARKER
         self._to: Address | None = None
         self._use(agreed)
@@ -213,40 +175,15 @@ class Link:
         self._tap = tap
 
     def send_digits(self, keys: str) -> None:
-        if self._event_type is not None:
-            self._digits_out.add(keys)
-            self._keys_due = self._digits_out.busy
-            return
-        codec, size = self._codec, len(self._silence)
-        payload = codec.new_encoder()(b"".join(key_tone(key, codec.sample_rate) for key in keys))
-        self._tones.extend(payload[i : i + size] for i in range(0, len(payload), size))
-        self._keys_due = bool(self._tones)
+        self._keys.press(keys, self._codec, as_events=self._event_type is not None)
+        self._keys_due = self._keys.busy
 
     def quality(self) -> Quality:
-        peer = self._peer
-        remote, rtt_s = peer.reports.remote, peer.reports.rtt_s
-        rtt_ms = rtt_s * 1000 if rtt_s is not None else None
-        remote_lost = max(0, remote.lost) if remote is not None else 0
-        remote_jitter_ms = peer.reports.remote_jitter_ms()
         late, buffer_ms = self._late_before, self._buffer_ms
         if self._hearing is not None:
             late, buffer_ms = late + self._hearing.late, self._hearing.buffer_ms
-        heard = Heard(self.packets_received, peer.lost, late, peer.loss_runs, buffer_ms)
-        return Quality(
-            packets_sent=self.packets_sent,
-            packets_received=self.packets_received,
-            packets_lost=peer.lost,
-            packets_late=late,
-            jitter_ms=peer.jitter_ms,
-            remote_lost=remote_lost,
-            remote_jitter_ms=remote_jitter_ms,
-            rtt_ms=rtt_ms,
-            buffer_ms=buffer_ms,
-            mos=opinion(heard, rtt_ms),
-            remote_mos=None
-            if remote is None
-            else remote_opinion(self.packets_sent, remote_lost, remote_jitter_ms, rtt_ms, self._ptime_ms),
-        )
+        heard = Heard(self.packets_received, self._peer.lost, late, self._peer.loss_runs, buffer_ms)
+        return quality_of(heard, self._peer, self.packets_sent, self._ptime_ms)
 
     def end(self, now: float) -> None:
         """Says BYE, and tells the recorder that it is over. Nothing is told to the owner after."""
@@ -432,13 +369,11 @@ class Link:
 
     def _key(self, timestamp: int, to: Address) -> bytes | None:
         """Sends the key packet that is due (then gives b""), or gives a tone or None to send as audio."""
-        if not self._digits_out.busy:
-            tone = self._tones.popleft()
-            self._keys_due = bool(self._tones)
-            return tone
-        event = self._digits_out.next(timestamp)
-        self._keys_due = self._digits_out.busy or bool(self._tones)
-        if event is None or self._event_type is None:
+        event = self._keys.next(timestamp)
+        self._keys_due = self._keys.busy
+        if not isinstance(event, EventPacket):
+            return event
+        if self._event_type is None:
             return None
         if self._packer is not None:
             for piece in self._packer.flush():

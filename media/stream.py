@@ -5,11 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Protocol
 
+from media.agreement import Agreement, StreamEvents
 from media.clip import Clip
 from media.codecs import FRAME_MS, Codec
 from media.keys import Security
 from media.leg import AudioTap, FrameSink, Quality
-from media.link import Agreement, Link, StreamEvents
+from media.link import Link
 from media.ports import PortPair, Sockets
 from media.source import Address
 from media.srtp import SecurePair

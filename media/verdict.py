@@ -11,6 +11,8 @@ from typing import Final
 
 from media.codecs import FRAME_MS
 from media.emodel import Path, burst_ratio, mos, rating
+from media.leg import Quality
+from media.peer import Peer
 
 REMOTE_BUFFER_MS: Final = 40.0
 """What the far end's jitter buffer is taken to hold, at least; more when it reports more jitter."""
@@ -51,3 +53,24 @@ def remote_opinion(
     buffer_ms = max(REMOTE_BUFFER_MS, 2 * jitter_ms)
     lost = min(lost, sent)
     return opinion(Heard(sent - lost, lost, 0, 0, buffer_ms), rtt_ms, ptime_ms)
+
+
+def quality_of(heard: Heard, peer: Peer, sent: int, ptime_ms: int) -> Quality:
+    """All that is told of a stream; `sent` packets of `ptime_ms` went out."""
+    remote, rtt_s = peer.reports.remote, peer.reports.rtt_s
+    rtt_ms = rtt_s * 1000 if rtt_s is not None else None
+    lost = max(0, remote.lost) if remote is not None else 0
+    jitter_ms = peer.reports.remote_jitter_ms()
+    return Quality(
+        packets_sent=sent,
+        packets_received=heard.received,
+        packets_lost=heard.lost,
+        packets_late=heard.late,
+        jitter_ms=peer.jitter_ms,
+        remote_lost=lost,
+        remote_jitter_ms=jitter_ms,
+        rtt_ms=rtt_ms,
+        buffer_ms=heard.buffer_ms,
+        mos=opinion(heard, rtt_ms),
+        remote_mos=None if remote is None else remote_opinion(sent, lost, jitter_ms, rtt_ms, ptime_ms),
+    )

@@ -15,10 +15,11 @@ from unittest.mock import Mock
 
 from hypothesis import strategies as st
 
+from media.agreement import Agreement
 from media.codecs import PCMA
 from media.dtmf import KEYS, DigitReceiver
 from media.leg import AudioTap
-from media.link import Agreement, Link
+from media.link import Link
 from media.ports import PortPair
 from media.reports import Reports
 from media.rtcp import RtcpError, build_compound, parse_compound

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from media.agreement import Agreement
 from media.clip import Clip, ClipWriter
 from media.codecs import G722, PCMA, PCMU, Codec
-from media.link import Agreement, Link
+from media.link import Link
 from media.ports import PortPair
 from tests.media.loopback import Events
 from tests.relay import BAD, Weather

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.agreement import Agreement
 from media.clip import Clip, ClipWriter
 from media.codecs import PCMA
-from media.link import Agreement, Link
+from media.link import Link
 from media.ports import PortPair
 from media.rtp import RtpPacket
 from tests.media.loopback import Events

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from media.agreement import Agreement
 from media.clip import Clip, ClipWriter
 from media.codecs import G722, PCMA, PCMU, Codec
-from media.link import Agreement, Link
+from media.link import Link
 from media.ports import PortPair
 from media.tones import key_tone, silence
 from tests.media.loopback import Events

@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from media.agreement import Agreement
 from media.clip import Clip
 from media.codecs import G722, PCMA, Codec
-from media.link import Agreement, Link
+from media.link import Link
 from media.packing import PTIMES_MS
 from media.ports import PortPair
 from media.rtcp import Bye, ReceiverReport, ReportBlock, SourceDescription, build_compound

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from media.agreement import Agreement
 from media.codecs import PCMA
-from media.link import Agreement
 from media.packing import PTIMES_MS, Packer, Piece
 
 
