@@ -21,7 +21,7 @@ from engines.tts.espeak import EspeakSynthesizer
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness, TrunkStatus
 from ivr.call import Services
-from ivr.config import Config
+from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
 from ivr.endpoints import Endpoints
 from ivr.library import FlowLibrary, load_library
@@ -174,8 +174,12 @@ async def running(config: Config) -> AsyncIterator[Server]:
             max_call_s=config.limits.call_s,
         )
         trunks = trunks_of(config)
+        try:
+            table = TrunkTable(trunks)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         load = Load(config.limits.calls, config.limits.loop_lag_ms, lambda: plane.lateness_ms)
-        desk = CallDesk(config, library, store, services, recorder, TrunkTable(trunks), load, metrics)
+        desk = CallDesk(config, library, store, services, recorder, table, load, metrics)
         stack = stack_of(config, trunks, plane, desk.admit, desk.take, metrics.sip_dropped)
         metrics.watch_trunks(trunks, stack.trunk_state, stack.calls)
         await store.recover(time.time())

@@ -19,6 +19,10 @@ _ASKED: Final = {
 }
 
 
+class BadCertificate(OSError):
+    """A file cannot be used; the text names it, and says why."""
+
+
 class Contexts:
     """One context for each setting, made once; TLS 1.2 and later.
 
@@ -39,20 +43,20 @@ class Contexts:
         return self._settings is not None
 
     def server(self) -> ssl.SSLContext:
-        """For those who dial us; raises ValueError or OSError that names the file.
+        """For those who dial us; raises `BadCertificate` that names the file.
 
         Files that have changed since are read again; while they cannot be used, what was read before is.
         """
         settings = self._settings
         if settings is None:
-            raise ValueError("there is no certificate of ours: configure sip.tls")
+            raise BadCertificate("there is no certificate of ours: configure sip.tls")
         written = _written(settings)
         if self._server is not None and written == self._written:
             return self._server
         self._written = written
         try:
             self._server = self._serving(settings)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             if self._server is None:
                 raise
             log.error("the renewed certificate is not used: %s", error)
@@ -64,12 +68,12 @@ class Contexts:
         context.verify_mode = _ASKED[settings.client_certificate]
         if settings.client_certificate != "none":
             if settings.ca is None:
-                raise ValueError("client certificates are asked for, but sip.tls.ca names no authority")
+                raise BadCertificate("client certificates are asked for, but sip.tls.ca names no authority")
             _trust(context, settings.ca)
         return context
 
     def client(self, settings: ClientTls) -> ssl.SSLContext:
-        """For those whom we dial; raises ValueError or OSError that names the file."""
+        """For those whom we dial; raises `BadCertificate` that names the file."""
         context = self._clients.get(settings)
         if context is None:
             context = self._clients[settings] = _client(settings)
@@ -95,7 +99,7 @@ def _client(settings: ClientTls) -> ssl.SSLContext:
     if settings.certificate is not None:
         _show(context, settings.certificate, settings.key or settings.certificate)
     elif settings.key is not None:
-        raise ValueError(f"{settings.key}: a key without a certificate")
+        raise BadCertificate(f"{settings.key}: a key without a certificate")
     return context
 
 
@@ -111,7 +115,7 @@ def _trust(context: ssl.SSLContext, path: str) -> None:
     try:
         context.load_verify_locations(path)
     except ssl.SSLError as error:
-        raise ValueError(f"{path}: holds no certificate of an authority (PEM)") from error
+        raise BadCertificate(f"{path}: holds no certificate of an authority (PEM)") from error
 
 
 def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -119,7 +123,7 @@ def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
     _readable(key)
 
     def passphrase() -> str:
-        raise ValueError(f"{key}: the key is locked with a passphrase; give one without")
+        raise BadCertificate(f"{key}: the key is locked with a passphrase; give one without")
 
     try:
         context.load_cert_chain(certificate, key, passphrase)
@@ -127,12 +131,12 @@ def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
         detail = (
             "the key is not that of the certificate" if "MISMATCH" in str(error) else "not readable as PEM"
         )
-        raise ValueError(f"{certificate}, {key}: {detail}") from error
+        raise BadCertificate(f"{certificate}, {key}: {detail}") from error
 
 
 def _readable(path: str) -> None:
-    """Raises OSError with the file's name, which OpenSSL's own does not have."""
+    """OpenSSL's own errors do not have the name of the file."""
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+        raise BadCertificate(f"{path}: there is no such file")
     if not os.access(path, os.R_OK):
-        raise PermissionError(f"{path}: the file cannot be read")
+        raise BadCertificate(f"{path}: the file cannot be read")

@@ -87,7 +87,7 @@ class Endpoint:
     # Life
 
     async def start(self) -> None:
-        """Binds the sockets; raises OSError or ValueError that names the address or certificate file."""
+        """Binds the sockets; raises OSError that names the address or certificate file."""
         self._loop = asyncio.get_running_loop()
         await self.transports.start()
 

@@ -87,7 +87,7 @@ class StreamTransport:
     def start(self, listener: socket.socket | None, host: str = "") -> None:
         """Listens on a bound socket; without one, only dials, from the address `host`.
 
-        Raises ValueError or OSError that names the certificate file.
+        Raises OSError that names the certificate file.
         """
         loop = asyncio.get_running_loop()
         self.local = Address(host, 0)

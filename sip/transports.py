@@ -65,14 +65,13 @@ class Transports:
                 raise ValueError(f"cannot listen on tls:{_text(address)} without a certificate: set sip.tls")
 
     async def start(self) -> None:
-        """Binds all; raises OSError or ValueError that names the address or the file, with nothing left
-        bound."""
+        """Binds all; raises OSError that names the address or the file, with nothing left bound."""
         try:
             for transport, address in self._listen:
                 await self._start_one(transport, address)
             self._dial_only()
             self._reach = frozenset((kind, ":" in local.host) for kind, local in self._sockets)
-        except (OSError, ValueError):
+        except OSError:
             await self.close()
             raise
 
@@ -82,7 +81,7 @@ class Transports:
             await one.close()
 
     def trust(self, tls: ClientTls) -> None:
-        """Reads the certificate files that a trunk names; raises ValueError or OSError that names one."""
+        """Reads the certificate files that a trunk names; raises OSError that names one."""
         self._contexts.client(tls)
 
     def addresses(self) -> list[str]:
@@ -168,7 +167,7 @@ class Transports:
             one = self._stream(transport)
             try:
                 one.start(sock)
-            except (OSError, ValueError):
+            except OSError:
                 sock.close()
                 raise
         self._sockets[(transport, one.local)] = one

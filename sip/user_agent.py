@@ -112,7 +112,7 @@ class UserAgent:
         await self._endpoint.start()
         try:
             self._watch.start()
-        except (OSError, ValueError):
+        except OSError:
             await self._endpoint.close()
             raise
 
@@ -125,7 +125,7 @@ class UserAgent:
         target = target_of(request, trunk)
         if self._draining:
             raise TrunkBusy("the server stops", DRAIN_RETRY_S)
-        early_s = self._lines.place(request.trunk, self._endpoint.now())
+        early_s = self._lines.place(request.trunk, asyncio.get_running_loop().time())
         proxied = target.next_hop is not target.uri
         hosts: set[str] = set()
         authenticator = Authenticator(
@@ -192,7 +192,9 @@ class UserAgent:
         return self._lines[trunk]
 
     def wait_s(self, trunk: str) -> int | None:
-        return DRAIN_RETRY_S if self._draining else self._lines.wait_s(trunk, self._endpoint.now())
+        if self._draining:
+            return DRAIN_RETRY_S
+        return self._lines.wait_s(trunk, asyncio.get_running_loop().time())
 
     def trunk_state(self, trunk: str) -> TrunkState:
         """How the trunk stands now; raises `UnknownTrunk`."""

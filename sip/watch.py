@@ -44,15 +44,12 @@ class TrunkWatch:
                 raise ValueError(f"trunk {name}: {error}") from error
 
     def start(self) -> None:
-        """Reads the certificates that trunks name, and sets out; raises ValueError or OSError that names a
-        file."""
+        """Reads the certificates that trunks name, and sets out; raises OSError that names a file."""
         for name, trunk in self._trunks.items():
             if trunk.tls == ClientTls():
                 continue
             try:
                 self._endpoint.transports.trust(trunk.tls)
-            except ValueError as error:
-                raise ValueError(f"trunk {name}: {error}") from error
             except OSError as error:
                 raise OSError(f"trunk {name}: {error}") from error
         loop = asyncio.get_running_loop()
