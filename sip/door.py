@@ -177,7 +177,7 @@ class Door:
         hops = request.max_forwards
         if method == "INVITE" and hops == 0:
             self._endpoint.respond(server, 483)
-        elif request.uri.scheme not in ("sip", "sips"):
+        elif request.uri.scheme not in ("sip", "sips", "tel"):
             self._endpoint.respond(server, 416)
         elif method == "INVITE":
             self._house.invited(server, trunk)

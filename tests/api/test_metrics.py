@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ivr.metrics import LoopLag, Metrics
 from media.leg import Quality
+from sip.guard import Dropped
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -109,3 +110,14 @@ async def test_a_blocked_loop_shows_as_lag_and_passes() -> None:
             await asyncio.sleep(0.001)
         assert lag.seconds < max(observed), "only the recent past counts"
     task.cancel()
+
+
+def test_what_got_no_answer_is_counted_by_its_reason() -> None:
+    metrics = Metrics()
+    for reason in (*Dropped, Dropped.SCANNER):
+        metrics.sip_dropped(reason)
+    counted = {
+        reason: value(metrics, "ivr_sip_dropped_total", reason=reason)
+        for reason in ("stranger", "flood", "scanner", "password")
+    }
+    assert counted == {"stranger": 1, "flood": 1, "scanner": 2, "password": 1}

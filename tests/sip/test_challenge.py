@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sip.challenge import FRESH_S, Challenger, Doubt, Proved, User
 from sip.digest import Credentials, DigestError, authorize, parse_answer, parse_challenge
-from sip.message import Request
+from sip.message import Headers, Request
 from tests.sip.sip_parts import request
 
 HOST = "203.0.113.7"
@@ -120,3 +122,14 @@ def test_a_repeated_request_gets_the_same_tag(challenger: Challenger) -> None:
 def test_answers_that_make_no_sense(header: str, why: str) -> None:
     with pytest.raises(DigestError, match=why):
         parse_answer(header)
+
+
+@given(st.text(max_size=80).map(lambda text: f"Digest {text}"))
+@example(
+    'Digest username="alice", realm="ivr", nonce="\udcff", uri="sip:\udc80@x", response="' + "0" * 32 + '"'
+)
+def test_any_text_is_judged_without_a_fault(value: str) -> None:
+    challenger = Challenger({"alice": User("office", "secret")}, "ivr", b"k" * 32)
+    asked = request()
+    asked.headers = Headers([*asked.headers, ("Authorization", value.replace("\r", "").replace("\n", ""))])
+    assert challenger.judge(asked, HOST, 0.0) in (Doubt.WRONG, Doubt.UNPROVED)

@@ -269,3 +269,25 @@ async def test_a_message_of_more_fields_than_one_has_is_not_read_on() -> None:
         await silent(p)
         p.send(p.message("OPTIONS", a.address(), branch="z9hG4bK-2", extra="X-A: b\r\n" * 200), a.address())
         await p.response(200)
+
+
+async def test_what_requests_outside_calls_are_told() -> None:
+    async with agent() as a, peer() as p:
+
+        async def told(method: str, uri: str = "", status: int = 200) -> Response:
+            text = p.message(method, a.address(), branch=f"z9hG4bK-{method}{len(uri)}", call=f"{method}{uri}")
+            line = text.partition("\r\n")[0]
+            p.send(text.replace(line, f"{method} {uri} SIP/2.0") if uri else text, a.address())
+            return await p.response(status)
+
+        options = await told("OPTIONS")
+        assert options.headers.get("Accept") == "application/sdp"
+        assert "INVITE" in options.headers.get_all("Allow")
+        assert "timer" in options.headers.get_all("Supported")
+        a.retry_after = 7
+        assert (await told("OPTIONS", "sip:busy@127.0.0.1", 503)).headers.get("Retry-After") == "7"
+        a.retry_after = None
+        for method, status in (("REGISTER", 405), ("SUBSCRIBE", 405), ("FROBNICATE", 501)):
+            assert "INVITE" in (await told(method, status=status)).headers.get_all("Allow")
+        await told("OPTIONS", "mailto:100@127.0.0.1", 416)
+        await told("OPTIONS", "tel:+919876543210", 200)
