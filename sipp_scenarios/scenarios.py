@@ -10,7 +10,7 @@ from typing import Final
 
 from sipp_scenarios.rtp import RtpPeer, wait_for
 from sipp_scenarios.server import PASSWORD, USERNAME
-from sipp_scenarios.stage import NOTICE, RINGING, Failed, Stage, expect, free_port, unread_port
+from sipp_scenarios.stage import HANDOVER, NOTICE, RINGING, Failed, Stage, expect, free_port, unread_port
 
 PARALLEL_CALLS: Final = 200
 CANCEL_ATTEMPTS: Final = 5
@@ -265,6 +265,42 @@ def multipart(stage: Stage) -> None:
     stage.check_record("normal", "caller")
 
 
+def refer_refused(stage: Stage) -> None:
+    """A REFER to a target that the trunk does not allow gets 603, and the call goes on."""
+    with RtpPeer() as peer:
+        stage.call("refer_refused", peer=peer)
+        _check_flowing(peer, 1.0)
+    stage.check_record("normal", "caller")
+
+
+def refer_allowed(stage: Stage) -> None:
+    """A REFER that is allowed: the target is called, the same call goes on with it, the news are told."""
+    api, port = stage.need_api(), free_port()
+    with RtpPeer() as peer, RtpPeer() as target:
+        with stage.sipp("called_target", peer=target, port=port):
+            stage.call("refer_allowed", "-key", "target_port", str(port), peer=peer)
+        _check_flowing(target, 1.0)
+    stage.check_record("normal", "caller")
+    events = api.get(f"/api/voice/calls/{stage.records()[0]['id']}")["events"]
+    expect(any(event["kind"] == "replaced" for event in events), "the record does not say who came")
+
+
+def replaces(stage: Stage) -> None:
+    """An INVITE with Replaces takes the call over: 200 to it, BYE to the call it replaces, one record."""
+    with RtpPeer() as peer:
+        stage.call("replaces", peer=peer)
+        expect(peer.count() >= 60, f"{peer.count()} RTP packets came in 1.8 s")
+    stage.check_record("normal", "caller")
+
+
+def transfer(stage: Stage) -> None:
+    """The flow hands the caller over: REFER, NOTIFYs until the new call is answered, then BYE."""
+    stage.need_api()
+    with RtpPeer() as peer:
+        stage.call("transferred", peer=peer, number=HANDOVER)
+    stage.check_record("normal", "us", result={"told": "someone"})
+
+
 def unknown_extension(stage: Stage) -> None:
     """A call that requires an extension unknown here gets 420 that names it."""
     stage.call("unknown_extension")
@@ -448,6 +484,10 @@ ALL: Final = (
     Scenario("forks", forks),
     Scenario("reason", reason),
     Scenario("multipart", multipart),
+    Scenario("refer-refused", refer_refused),
+    Scenario("refer-allowed", refer_allowed),
+    Scenario("replaces", replaces),
+    Scenario("transfer", transfer),
     Scenario("unknown-extension", unknown_extension),
     Scenario("unknown-dialog", unknown_dialog),
     Scenario("lost-ack", lost_ack),

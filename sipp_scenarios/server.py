@@ -162,13 +162,16 @@ class Server:
                     "caller_id": "1000",
                     "credentials": {"username": USERNAME, "password": PASSWORD},
                     "max_calls": 300,
+                    "refer_to": ["sip:127.0.0.1"],
                 }
             },
             "numbers": {
                 "1001": {"flow": "code"},
                 "1002": {"flow": "notice"},
                 "1003": {"flow": "notice", "ring_s": 2, "early_media": True},
+                "1004": {"flow": "handover"},
             },
+            "queues": {"help": "sip:agent@127.0.0.1"},
             "flows": str(Path(__file__).resolve().parent / "flows"),
             "store": {"path": "var"},
             # What the protocol says is judged here, also on a machine that is too busy for good audio.

@@ -21,6 +21,8 @@ CODE: Final = "1001"
 """The number of the flow that asks for a code and waits long."""
 NOTICE: Final = "1002"
 """The number of the flow that says one sentence and hangs up."""
+HANDOVER: Final = "1004"
+"""The number of the flow that hands its caller over."""
 RINGING: Final = "1003"
 """The same, but it rings for two seconds first, with early media."""
 
