@@ -41,11 +41,19 @@ def _listen(text: str) -> str:
     return text
 
 
+_DESTINATION = re.compile(r"\+[0-9]*|[0-9*#]+|sip:(\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])")
+
+
+def _destination(text: str) -> str:
+    if not _DESTINATION.fullmatch(text):
+        raise ValueError("write a prefix of numbers as +91 or 1860, or a host as sip:pbx.example")
+    return text
+
+
 Network = Annotated[str, AfterValidator(_network)]
 Listen = Annotated[str, AfterValidator(_listen)]
-Destination = Annotated[
-    str, Field(pattern=r"^(\+[0-9]*|[0-9*#]+|sip:(\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]))$")
-]
+Destination = Annotated[str, AfterValidator(_destination)]
+Password = Annotated[str, Field(min_length=8)]
 CodecName = Literal["PCMA", "PCMU", "G722"]
 
 
@@ -90,7 +98,7 @@ class Trunk(_Strict):
 
     profile: Profile | None = None
     allow: list[Network] = []
-    users: dict[str, str] = {}
+    users: dict[str, Password] = {}
     proxy: str | None = None
     tls: TrunkTls = TrunkTls()
     registration: Registration | None = None

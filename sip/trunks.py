@@ -83,7 +83,7 @@ class Trunk:
     tls: ClientTls = field(default_factory=ClientTls)
     registration: Registration | None = None
     options_s: float = 0.0
-    users: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
     refer_to: tuple[str, ...] = ()
     destinations: tuple[str, ...] | None = None
     max_calls: int = 100
@@ -236,9 +236,10 @@ def transfer_uri(to: str, trunk: Trunk) -> Uri:
         return uri
     if proxy is None:
         raise BadNumber("the trunk has no proxy to send a number to; give a sip: URI, or configure one")
-    check_number(canonical(to.translate(_SEPARATORS), trunk), trunk.destinations)
+    number = formatted(to, trunk)
+    check_number(canonical(number, trunk), trunk.destinations)
     params = tuple((name, value) for name, value in proxy.params if name.lower() != "lr")
-    return Uri("sip", formatted(to, trunk), proxy.host, proxy.port, params)
+    return Uri("sip", number, proxy.host, proxy.port, params)
 
 
 def canonical(number: str, trunk: Trunk) -> str:

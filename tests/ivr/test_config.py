@@ -43,6 +43,12 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
             "sip.tls: Value error, client_certificate needs the authorities",
         ),
         ("trunks: {a: {allow: ['300.1.1.1']}}", "trunks.a.allow.0"),
+        (
+            "trunks: {a: {destinations: ['+91', 'sip:pbx.example:5060']}}",
+            "trunks.a.destinations.1: Value error, write a prefix of numbers as +91 or 1860",
+        ),
+        ("trunks: {a: {profile: exotel}}", "trunks.a: Value error, caller_id is needed"),
+        ("trunks: {a: {users: {alice: guess}}}", "trunks.a.users.alice"),
         ("api: {keys: {a: {key: short, scopes: []}}}", "api.keys.a.key"),
         ("trunks: [", "ivr.yaml"),
         ("store: {path: '${NO_SUCH_VARIABLE}'}", "the environment variable NO_SUCH_VARIABLE is not set"),
