@@ -301,10 +301,15 @@ async def test_a_refer_to_ourselves_is_a_loop() -> None:
 
 
 async def test_two_calls_of_ours_are_not_joined() -> None:
-    async with agent(trunk=Trunk(allow=LOCAL, refer_to=("sip:*",))) as a, peer() as p:
-        async with called_by(p, a) as (_, tag), called_by(p, a, "call-q") as (_, other):
-            refer(p, a, tag, f"<sip:100@ivr.example?Replaces=call-q%3Bto-tag%3D{other}%3Bfrom-tag%3Dpeer>")
-            await p.response(603)
+    anybody = Trunk(allow=LOCAL, refer_to=("sip:*",))
+    async with (
+        agent(trunk=anybody) as a,
+        peer() as p,
+        called_by(p, a) as (_, tag),
+        called_by(p, a, "call-q") as (_, other),
+    ):
+        refer(p, a, tag, f"<sip:100@ivr.example?Replaces=call-q%3Bto-tag%3D{other}%3Bfrom-tag%3Dpeer>")
+        await p.response(603)
 
 
 async def test_what_a_transferor_is_told() -> None:
