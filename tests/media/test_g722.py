@@ -1,4 +1,4 @@
-"""G.722: the same bits as another implementation, tones that come through, and state that is each stream's own."""
+"""G.722: the bits of another implementation, tones that come through, and state that is each stream's own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_bits_are_those_of_another_implementation() -> None:
 
 @pytest.mark.parametrize("hz", [100, 300, 1000, 2000, 3400, 4500, 6000, 7000])
 def test_a_tone_comes_through(hz: int) -> None:
-    """Signal to noise in dB after the filters have settled; the delay of the two filter banks is 22 samples."""
+    """Signal to noise in dB once the filters have settled; the two filter banks delay by 22 samples."""
     pcm = 10000 * np.sin(2 * np.pi * hz * np.arange(16000) / 16000)
     heard = np.frombuffer(G722.new_decoder()(G722.new_encoder()(pcm.astype("<i2").tobytes())), "<i2")
     delay = 22
