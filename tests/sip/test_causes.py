@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from media.leg import Cause
 from sip.causes import Reason, cause_of, cause_of_bye, cause_of_cancel, reason, reason_in
@@ -71,3 +73,13 @@ def test_a_bye_and_a_cancel() -> None:
 @pytest.mark.parametrize("cause", list(Cause))
 def test_what_we_say_can_be_read(cause: Cause) -> None:
     assert reason_in(request(extra=f"Reason: {reason(cause)}\r\n")) is not None
+
+
+@given(st.text(st.sampled_from('SIPQ.850;cause=16 "text\\,\x00\u00e9')))
+def test_whatever_a_reason_holds_it_is_read_or_refused(value: str) -> None:
+    try:
+        found = Reason.parse(value)
+    except ValueError:
+        return
+    assert 0 <= found.cause <= 9999
+    assert Reason.parse(found.written).cause == found.cause

@@ -75,6 +75,13 @@ async def answer_to(p: Peer, method: str) -> Response:
                 return message
 
 
+def spoken(leg: SipLeg) -> str:
+    """The codec that media flows in now; what the leg calls its own is that of its beginning."""
+    assert leg._media is not None
+    agreed = leg._media._connected
+    return "" if agreed is None else agreed.codec.name
+
+
 # We are the callee
 
 
@@ -138,7 +145,7 @@ async def test_an_offer_of_ours_in_a_reliable_response_is_answered_in_its_prack(
         assert (await prack(p, b, offer, body=p.sdp(codec="0 PCMU"))).status == 200
         await leg.answer()
         assert not (await p.response(200)).body
-        assert leg.codec.name == "PCMU"
+        assert spoken(leg) == "PCMU"
         await event(leg, Answered)
 
 
@@ -284,7 +291,7 @@ async def test_each_fork_has_its_own_early_media_and_the_one_that_answers_wins()
             assert found.headers.get("RAck") == "7 1 INVITE"
             reply(p, a, found, 200)
         assert (await event(leg, Ringing)).early_media
-        await eventually(lambda: leg.codec.name == "PCMA")
+        await eventually(lambda: spoken(leg) == "PCMA")
         assert a.ua.load().dialogs == 2
         provisional(p, a, invite, 199, "two")
         await eventually(lambda: a.ua.load().dialogs == 1)
@@ -292,7 +299,7 @@ async def test_each_fork_has_its_own_early_media_and_the_one_that_answers_wins()
         ok.headers.add("Contact", f"<sip:peer@127.0.0.1:{p.address.port}>")
         p.send(ok.to_bytes(), a.address())
         await event(leg, Answered)
-        assert leg.codec.name == "PCMU"
+        assert spoken(leg) == "PCMU"
         assert a.ua.load().dialogs == 1
         await answered_by(p, a, invite, "two")
         bye = await p.request("BYE")
@@ -311,7 +318,7 @@ async def test_a_callee_changes_its_early_media_by_update() -> None:
         changed = p.sdp("sendonly", codec="0 PCMU")
         p.send(from_callee(p, invite, "UPDATE", 2, "Content-Type: application/sdp\r\n", changed), a.address())
         assert direction_of(await p.response(200)) == "recvonly"
-        assert leg.codec.name == "PCMU"
+        assert spoken(leg) == "PCMU"
         p.send(from_callee(p, invite, "UPDATE", 3), a.address())
         assert (await p.response(200)).body == b""
 
@@ -360,3 +367,29 @@ async def test_an_early_dialog_leaves_nothing_behind() -> None:
         reply(p, a, await p.request("CANCEL"), 200)
         reply(p, a, invite, 487, "fork1")
         await eventually(lambda: a.ua.load().timers == 0)
+
+
+async def test_no_address_stays_trusted_when_its_calls_are_over() -> None:
+    """Answered, refused, taken back, and lost as a fork: whose requests came in is a stranger again."""
+    async with agent() as a, agent() as b, peer() as p:
+        for end in ("answer", "reject", "cancel"):
+            ours = await a.call(b.uri())
+            theirs = await b.called()
+            await theirs.progress()
+            await event(ours, Ringing)
+            if end == "answer":
+                await theirs.answer()
+                await event(ours, Answered)
+                await ours.hang_up()
+            elif end == "reject":
+                await theirs.reject(Cause.BUSY)
+            else:
+                await ours.hang_up()
+            await until(theirs, HungUp) if end != "answer" else await over(theirs)
+        leg, invite = await calling(a, p)
+        provisional(p, a, invite, 183, "lost", rseq=1)
+        reply(p, a, await p.request("PRACK"), 200)
+        await answered_by(p, a, invite, "won")
+        await until(leg, Answered)
+        await leg.hang_up()
+        await eventually(lambda: not any(agent.ua._dialogs.trusts("127.0.0.1") for agent in (a, b)))
