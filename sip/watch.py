@@ -46,8 +46,8 @@ class TrunkWatch:
     def start(self) -> None:
         """Reads the certificates that trunks name, and sets out; raises OSError that names a file."""
         for name, trunk in self._trunks.items():
-            if trunk.tls == ClientTls():
-                continue
+            if trunk.tls == ClientTls() and not _by_tls(trunk):
+                continue  # the system's authorities are many; who needs them not should not wait for them
             try:
                 self._endpoint.transports.trust(trunk.tls)
             except OSError as error:
@@ -86,3 +86,8 @@ class TrunkWatch:
             targets=() if probe is None else probe.targets,
             seen_as=seen,
         )
+
+
+def _by_tls(trunk: Trunk) -> bool:
+    proxy = trunk.proxy_uri()
+    return proxy is not None and (proxy.scheme == "sips" or (proxy.param("transport") or "").lower() == "tls")

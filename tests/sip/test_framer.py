@@ -75,3 +75,14 @@ def test_the_framer_survives_any_stream(data: bytes, step: int) -> None:
     framer = Framer()
     for at in range(0, len(data), step):
         framer.feed(data[at : at + step])
+
+
+def test_the_answer_to_a_ping_is_a_single_line_end() -> None:
+    framer = Framer()
+    assert framer.feed(b"\r\n") == []
+    assert framer.take_pong()
+    assert not framer.take_pong()
+    assert framer.feed(b"\r\n\r\n") == [Keepalive()]
+    assert not framer.take_pong()
+    framer.feed(b"\r\nOPTIONS")
+    assert not framer.take_pong()  # a message has begun
