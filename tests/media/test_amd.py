@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from media.amd import Answer, AnswerDetector, GreetingEnd, GreetingWatch, Reason, Timings, Who
 from media.sounds import Heard, Sound, SoundMeter
-from media.tones import Partial, ringback, silence, tone
+from media.tones import Partial, power, ringback, silence, tone
 from tests.fakes.speech import frames, spoken
 
 RATE = 8000
@@ -120,6 +120,24 @@ def test_mailboxes_are_machines(language):
         answer = answered(spoken(GREETINGS[language], language, speed=speed))
         assert answer.who is Who.MACHINE
         assert answer.after_ms < 3000
+
+
+@pytest.mark.parametrize("dbm0", [-10.0, -20.0, -30.0])
+def test_noise_20_db_below_the_voice_changes_nothing(dbm0):
+    for language, text in PEOPLE:
+        assert answered(over_noise(spoken(text, language), dbm0)).who is Who.HUMAN
+    for language, text in GREETINGS.items():
+        assert answered(over_noise(spoken(text, language), dbm0)).who is Who.MACHINE
+
+
+def over_noise(pcm: bytes, dbm0: float) -> bytes:
+    """The voice at a level, with noise that goes on after it."""
+    voice = np.frombuffer(pcm, "<i2").astype(float)
+    loud = voice[np.abs(voice) > 200]
+    voice *= np.sqrt(power(dbm0) / np.mean(loud**2))
+    wave = np.concatenate([np.zeros(RATE // 2), voice, np.zeros(5 * RATE)])
+    wave += np.random.default_rng(1).normal(0.0, np.sqrt(power(dbm0 - 20)), len(wave))
+    return np.clip(wave, -32768, 32767).astype("<i2").tobytes()
 
 
 def test_what_is_neither():
