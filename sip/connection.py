@@ -109,6 +109,11 @@ class Connection(asyncio.Protocol):
         self.used_at = self._loop.time()
         transport.write(data)
 
+    @property
+    def local_port(self) -> int:
+        name = None if self._transport is None else self._transport.get_extra_info("sockname")
+        return 0 if name is None else plain_address(name).port
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()

@@ -123,6 +123,11 @@ class StreamTransport:
         """Whether the hop's own connection is open."""
         return hop.connection is not None and hop.connection in self._by_id
 
+    def dialled_from(self, hop: Hop) -> int:
+        """The port of ours on the connection to the neighbour; 0: there is none."""
+        connection = self._by_neighbour.get(hop.neighbour)
+        return 0 if connection is None else connection.local_port
+
     def failure(self, hop: Hop) -> str | None:
         """Why the neighbour could not be dialled last; None when it could, or was not tried."""
         return self._failures.get(hop.neighbour)

@@ -134,14 +134,21 @@ class Transports:
         return Hop(kind, remote, local, None, tls if kind == "TLS" else None)
 
     def shown(self, hop: Hop) -> Address:
-        """The address of ours that the neighbour is told (Via, Contact, SDP); port 0: none, nobody can dial
-        us that way."""
+        """The address of ours that the neighbour is told (Via, Contact, SDP).
+
+        Where nobody can dial us (TLS without a listener) it is that of the connection, on which some peers
+        then look for us; its port is 0 before there is one.
+        """
         host = hop.local.host
         if self._advertise is not None and _from_outside(hop.remote.host, self._advertise):
             host = self._advertise
         elif host in _WILDCARDS:
             host = self._source(hop.remote.host)
-        return Address(host, hop.local.port)
+        return Address(host, hop.local.port or self._dialled_from(hop))
+
+    def _dialled_from(self, hop: Hop) -> int:
+        one = self._sockets.get((hop.transport, hop.local))
+        return one.dialled_from(hop) if isinstance(one, StreamTransport) else 0
 
     async def _start_one(self, transport: Transport, address: Address) -> None:
         kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM

@@ -242,6 +242,16 @@ async def test_nothing_older_than_tls_1_2(ca: Authority) -> None:
         assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+async def test_without_a_listener_the_port_of_the_connection_is_told(ca: Authority) -> None:
+    ours, theirs = Log(), Log()
+    async with transports(ours, "udp:127.0.0.1:0") as a, listening(theirs, ca.server("127.0.0.1")) as b:
+        there = hop(a, b, ca.client())
+        assert a.shown(there).port == 0
+        a.send(BODY, there)
+        await eventually(lambda: len(theirs.messages) == 1)
+        assert a.shown(there) == theirs.messages[0][1].remote
+
+
 async def test_tls_can_be_dialled_without_a_certificate_of_ours(ca: Authority) -> None:
     log = Log()
     async with transports(log, "udp:127.0.0.1:0") as one:
