@@ -56,7 +56,7 @@ class DelayTarget:
     def forget(self) -> None:
         """Another sender, or another clock; the network is the same, so the target stays."""
         self._blocks.clear()
-        self.transits = []
+        self.transits.clear()
         self.fastest = None
 
     def settle(self, *, late: bool = False) -> None:
@@ -77,7 +77,7 @@ class DelayTarget:
         self.target = max(wanted, self.target - self._down)
         if block is not None:
             self._blocks.append(block)
-            self.transits = []
+            self.transits.clear()
 
     def _summed_up(self) -> _Block | None:
         if not self.transits:

@@ -67,11 +67,13 @@ class JitterBuffer:
         "_frame",
         "_hurried",
         "_last_sequence",
+        "_late_after",
         "_late_run",
         "_limit",
         "_meanwhile",
         "_missed",
         "_newest",
+        "_note",
         "_overflow",
         "_packets",
         "_paused",
@@ -102,6 +104,7 @@ class JitterBuffer:
         self._overflow = clock_rate * _OVERFLOW_MS // 1000
         self._fill = fill
         self._delay = DelayTarget(clock_rate, start_ms, least_ms, most_ms)
+        self._note = self._delay.transits.append
         self.late = self.surplus = 0
         self._ssrc: int | None = None
         self._packets: dict[int, tuple[bytes, int]] = {}
@@ -111,6 +114,7 @@ class JitterBuffer:
         self._meanwhile = Gap.SILENCE
         self._last_sequence = self._newest = -1
         self._late_run = self._dry = self._shortage = 0
+        self._late_after = -1
         self._excess = 0.0
         self._pops = _SETTLE_POPS
         self._hurried = self._paused = self._resting = False
@@ -131,20 +135,24 @@ class JitterBuffer:
         if ssrc != self._ssrc:
             self._ssrc = ssrc
             self._start(timestamp, now)
-        play = self._play
-        start = play + ((timestamp - play + _HALF) & TIMESTAMP_MASK) - _HALF
-        if self._resting or marker or not play <= start <= play + self._limit:
-            start, payload = self._reconsider(start, sequence, payload, now, marker)
+        ahead = (timestamp - self._play) & TIMESTAMP_MASK
+        if ahead > self._limit or self._resting or marker:
+            if ahead >= _HALF:
+                ahead -= TIMESTAMP_MASK + 1
+            start, payload = self._reconsider(self._play + ahead, sequence, payload, now, marker)
+            if not payload:
+                return
+        else:
+            start = self._play + ahead
         packets = self._packets
-        if not payload or start in packets or len(packets) >= _CAPACITY:
+        if start in packets or len(packets) >= _CAPACITY:
             return
-        self._late_run = 0
         self._newest = sequence
         packets[start] = (payload, sequence)
         end = start + len(payload)
         if end > self._end:
             self._end = end
-        self._delay.transits.append(now * self._clock_rate - start)
+        self._note(now * self._clock_rate - start)
 
     def pause(self, ssrc: int, sequence: int, timestamp: int) -> None:
         """A packet of comfort noise came in place of audio: from `timestamp` on the far end is silent."""
@@ -206,6 +214,7 @@ class JitterBuffer:
         self._play = self._end = timestamp
         self._last_sequence = self._newest = -1
         self._late_run = self._dry = self._shortage = self.surplus = 0
+        self._late_after = -1
         self._excess = 0.0
         self._pops = _SETTLE_POPS
         self._hurried = self._paused = self._resting = False
@@ -258,6 +267,8 @@ class JitterBuffer:
             return start, payload
         if behind < len(payload) and self._play not in self._packets:
             return self._play, payload[behind:]
+        if self._late_after != self._newest:  # something came in time since
+            self._late_run, self._late_after = 0, self._newest
         self._late_run += 1
         straggler = (self._newest - sequence) & SEQUENCE_MASK <= MAX_MISORDER
         if not straggler and (marker or self._late_run >= LATE_RUN):
@@ -267,7 +278,7 @@ class JitterBuffer:
         if missed is not None:  # else it was played: this is its duplicate
             self._missed.remove(missed)
             self.late += 1
-            self._delay.transits.append(now * self._clock_rate - start)
+            self._note(now * self._clock_rate - start)
             self._hurried = True
             self._pops = 1
         return start, b""

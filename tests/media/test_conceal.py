@@ -86,3 +86,28 @@ def test_wideband_frames_are_concealed_too():
     made = concealer.lost()
     assert len(made) == 640
     assert np.corrcoef(samples(made), samples(tone(1, start=4, rate=16000)[0]))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_60_ms_of_loss_fade_without_a_click_and_speech_comes_back(rate):
+    concealer = Concealer(rate)
+    frames = tone(12, rate=rate)
+    heard = [concealer.good(frame) for frame in frames[:5]]
+    heard += [concealer.lost() for _ in range(3)]
+    heard += [concealer.good(frame) for frame in frames[8:]]
+    levels = [level(frame) for frame in heard[4:8]]
+    assert levels[0] > levels[1] > levels[2] > levels[3] > 0
+    usual = np.abs(np.diff(samples(*frames))).max()
+    # The seam to what comes back is 4 ms long: at full level from nothing, and still no step.
+    assert np.abs(np.diff(samples(*heard))).max() < 4 * usual
+    assert heard[-3:] == frames[-3:]
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_the_fade_ends_in_silence_whatever_the_rate(rate):
+    concealer = Concealer(rate)
+    for frame in tone(5, rate=rate):
+        concealer.good(frame)
+    made = samples(*(concealer.lost() for _ in range(4)))
+    assert np.abs(made[rate * 55 // 1000 :]).max() < 0.15 * 10000
+    assert not made[rate * 60 // 1000 :].any()

@@ -273,3 +273,39 @@ def test_no_stream_of_packets_does_harm(packets):
         if pop:
             frame = jitter.pop(i * 0.02 + 0.1)
             assert isinstance(frame, Gap) or len(frame) == FRAME
+
+
+@pytest.mark.parametrize(
+    ("ssrc", "sequence", "timestamp"),
+    [
+        (9, 40_000, 3_000_000_000),  # another source
+        (7, 40_000, 3 * FRAME),  # the numbering jumps, the clock goes on
+        (7, 3, 4_000_000),  # the clock jumps ahead
+        (7, 40_000, 3_000_000_000),  # both, as after a restart
+        (7, 30_000, 0xFFFFFFFF - 40_000),  # both, backwards
+    ],
+)
+def test_after_a_jump_the_far_end_is_heard_again_within_a_few_frames(ssrc, sequence, timestamp):
+    line = Line(sequence=100)
+    for number in range(3):
+        line.push(number, 1.0 + 0.02 * number)
+    assert line.pops(3, 1.05)[0] == voice(0)
+    heard = []
+    for number in range(20):
+        now = 1.06 + 0.02 * number
+        place = (timestamp + FRAME * number) & 0xFFFFFFFF
+        line.buffer.push(ssrc, sequence + number, place, voice(50 + number), now)
+        heard.append(line.buffer.pop(now + 0.015))
+    begun = next(i for i, frame in enumerate(heard) if isinstance(frame, bytes) and frame[0] > 50)
+    assert begun <= 7
+    numbers = [frame[0] for frame in heard[begun:] if isinstance(frame, bytes)]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert len(numbers) >= 12
+
+
+def test_a_source_that_changes_with_every_packet_does_no_harm():
+    jitter = buffer()
+    for i in range(200):
+        jitter.push(i, i, i * 1_000_003 & 0xFFFFFFFF, voice(i), 0.02 * i)
+        assert isinstance(jitter.pop(0.02 * i), Gap | bytes)
+    assert jitter.late == 0
