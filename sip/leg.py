@@ -90,6 +90,7 @@ class SipLeg(MediaLeg):
         self._presses: Final = Presses()
         self._succession: Succession | None = None
         self._target_of: Transfer | None = None
+        self._ours = info.direction == "outbound"
         self._left: tuple[Cause, int | None, Reason | None] | None = None
 
     # Control
@@ -202,6 +203,7 @@ class SipLeg(MediaLeg):
         if rang:
             self._put(Answered(self._endpoint.now()))
         came = newcomer.info
+        self._ours = came.direction == "outbound"
         self._put(Replaced(self._endpoint.now(), came.caller if came.direction == "inbound" else came.called))
         self._media_changed()
 
@@ -218,7 +220,7 @@ class SipLeg(MediaLeg):
                 case _Offer.BUSY:
                     await asyncio.sleep(self._endpoint.timing.t1)
                 case _Offer.GLARE:
-                    await asyncio.sleep(retry_s(self._info.direction == "outbound"))
+                    await asyncio.sleep(retry_s(self._ours))
                 case outcome:
                     return outcome is _Offer.DONE
         return False

@@ -80,7 +80,7 @@ class Succession:
     def answer(self, newcomer: Newcomer, answering: Coroutine[None, None, None]) -> None:
         """Answers the newcomer, who called."""
         self._newcomer = newcomer
-        self._start(answering)
+        self._start(self._answered(newcomer, answering))
 
     def end(self) -> None:
         """The standing leg is over, or somebody else comes: this one is sent away."""
@@ -134,6 +134,13 @@ class Succession:
             self._newcomer = newcomer
             if self._over:
                 newcomer.end(Cause.NORMAL)
+
+    async def _answered(self, newcomer: Newcomer, answering: Coroutine[None, None, None]) -> None:
+        try:
+            await answering
+        except Exception:
+            log.exception("who was to take over a call could not be answered")
+            newcomer.end(Cause.FAILED)
 
     def _fail(self, status: int) -> None:
         if not self._over:
