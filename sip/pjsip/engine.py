@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MAX_CALLS: Final = 10_000
 """What PJSIP is asked to hold; it takes as many of them as it was built for."""
+_ERRORS: Final = 1
+"""Log level: what PJSIP says beyond is of use to who builds it only."""
 _MIN_SE_S: Final = 90
 """Shortest session interval (RFC 4028 section 5)."""
 
@@ -81,8 +83,7 @@ class Engine:
         config.medConfig.threadCnt = 0
         # Its conference bridge gives back what an ended call had of it only while its clock runs.
         config.medConfig.sndAutoCloseTime = -1
-        config.logConfig.level = 1
-        config.logConfig.consoleLevel = 0
+        config.logConfig.level = config.logConfig.consoleLevel = _ERRORS
         config.logConfig.writer = _log_writer(pj)
         try:
             endpoint.libCreate()
@@ -193,10 +194,9 @@ class Engine:
         if shown is not None:
             config.publicAddress = shown
         kind = {"UDP": pj.PJSIP_TRANSPORT_UDP, "TCP": pj.PJSIP_TRANSPORT_TCP}[transport]
-        kind6 = {"UDP": pj.PJSIP_TRANSPORT_UDP6, "TCP": pj.PJSIP_TRANSPORT_TCP6}[transport]
         where = f"{transport.lower()}:{address.host}:{address.port}"
         try:
-            self._endpoint.transportCreate(kind6 if ":" in address.host else kind, config)
+            self._endpoint.transportCreate(kind, config)
         except pj.Error as error:
             raise OSError(f"cannot listen on {where}: {error.reason}") from error
         return find(transport, Address(address.host, config.port))
@@ -207,9 +207,8 @@ class Engine:
 
 def _free_port(transport: Transport, host: str) -> int:
     """PJSIP does not say in every build which port it was given, so it is told one that is free now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
-    with socket.socket(family, kind) as probe:
+    with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
@@ -254,7 +253,9 @@ def _log_writer(pj: Any) -> Any:
         def write(self, entry: Any) -> None:
             log.warning("%s", masked(str(entry.msg).strip()))
 
-    return Writer().__disown__()  # PJSIP frees it at its end
+    writer = Writer()
+    writer.__disown__()  # PJSIP frees it at its end
+    return writer
 
 
 def source_of(address: str) -> str:

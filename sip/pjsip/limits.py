@@ -43,4 +43,6 @@ def _listen(text: str) -> tuple[Transport, Address]:
         raise ValueError(f"{text}: sip.stack: pjsip listens by udp and tcp only")
     if not host or not port.isdigit():
         raise ValueError(f"{text}: write it as udp:127.0.0.1:5060")
-    return transports[kind], Address(host.strip("[]"), int(port))
+    if ":" in host:
+        raise ValueError(f"{text}: sip.stack: pjsip has IPv4 only")
+    return transports[kind], Address(host, int(port))

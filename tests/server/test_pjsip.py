@@ -87,6 +87,8 @@ async def test_what_pjsip_cannot_do_is_refused_by_name(monkeypatch: pytest.Monke
     }
     with pytest.raises(ConfigError, match=r"trunk t: srtp, refer_to, proxy by TLS: not with sip\.stack"):
         made(trunks={"t": trunk})
+    with pytest.raises(ConfigError, match="IPv4 only"):
+        made(sip=SIP | {"listen": ["udp:[::1]:0"]})
     with pytest.raises(ConfigError, match="udp and tcp only"):
         made(sip=SIP | {"listen": ["tls:127.0.0.1:0"], "tls": {"certificate": "a.pem", "key": "b.pem"}})
 

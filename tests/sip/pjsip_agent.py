@@ -59,7 +59,7 @@ class PjsipAgent:
 async def pjsip_agent(
     *, trunk: Trunk | None = None, listen: Sequence[str] = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
 ) -> AsyncIterator[PjsipAgent]:
-    host = "::1" if "[::1]" in listen[0] else "127.0.0.1"
+    host = "127.0.0.1"
     plane = RtpPlane(PortPool(0, 0, 0.0, host), timeout_s=60, address=host)
     await plane.start()
     incoming: asyncio.Queue[PjsipLeg] = asyncio.Queue()

@@ -390,6 +390,18 @@ async def bad_answers_and_bad_offers() -> None:
         await ours.empty()
 
 
+async def names_an_address_that_is_taken() -> None:
+    async with agent() as theirs:
+        port = theirs.address().port
+        with pytest.raises(OSError, match=f"cannot listen on udp:127.0.0.1:{port}"):
+            async with pjsip_agent(listen=[f"udp:127.0.0.1:{port}"]):
+                pass
+        async with pjsip_agent() as ours:  # nothing is left of the first try
+            leg, caller = await called_by(ours, theirs)
+            await leg.hang_up()
+            await until(caller, HungUp)
+
+
 async def many_calls_one_after_the_other() -> None:
     """Nothing is left of 300 calls: no line, stream, socket, descriptor; memory stays."""
     async with pjsip_agent() as ours, agent() as theirs:
