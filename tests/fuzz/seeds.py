@@ -20,6 +20,7 @@ m=audio 54400 RTP/SAVP 0 8 9 13 96\r
 a=rtpmap:96 telephone-event/8000\r
 a=fmtp:96 0-15\r
 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r
+a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r
 a=rtcp:54401 IN IP4 203.0.113.1\r
 a=ptime:20\r
 a=maxptime:60\r

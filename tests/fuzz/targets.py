@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import product
 from random import Random
 from typing import Final
 from unittest.mock import Mock
@@ -25,6 +26,7 @@ from media.reports import Reports
 from media.rtcp import RtcpError, build_compound, parse_compound
 from media.rtp import RtpError, RtpPacket
 from sip.call_media import codecs_named
+from sip.crypto import Srtp
 from sip.digest import Credentials, DigestError, authorize, choose_challenge, parse_challenge
 from sip.framer import Framer
 from sip.hop import Address, Hop
@@ -109,13 +111,16 @@ def sdp(data: bytes) -> None:
         return
     with suppress(SdpError):  # a lone CR in a value is read, but never written
         assert parse_sdp(described.to_bytes()).media == described.media
-    for local in ("127.0.0.1", "::1"):
-        offers = OfferAnswer(local, 4000, codecs_named(("PCMA", "PCMU")), 1)
+    treatments: tuple[Srtp, ...] = ("refused", "offered", "required")
+    for local, srtp in product(("127.0.0.1", "::1"), treatments):
+        offers = OfferAnswer(local, 4000, codecs_named(("PCMA", "PCMU", "G722")), 1, srtp)
         with suppress(IncompatibleMedia):
             answer = offers.receive_offer(described)
             assert len(answer.media) == len(described.media)
             assert parse_sdp(answer.to_bytes()).media == answer.media
-        offers = OfferAnswer(local, 4000, codecs_named(("PCMA",)), 1)
+            assert offers.negotiated is not None
+            assert offers.negotiated.security is not None or srtp != "required"
+        offers = OfferAnswer(local, 4000, codecs_named(("PCMA",)), 1, srtp)
         offers.make_offer()
         with suppress(IncompatibleMedia):
             offers.receive_answer(described)
