@@ -1,12 +1,13 @@
 """What a frame sounds like: silence, a voice (or music, or noise), or one steady tone. Pure.
 
-Voice is what is well above the quietest of the last seconds; a tone is what keeps its one frequency for
+Voice is what is well above the quietest of the last second; a tone is what keeps its one frequency for
 100 ms, which no voice does.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -27,8 +28,11 @@ _QUIET_DBM0: Final = -45.0
 """Below it is silence, whatever the noise on the line."""
 
 _OVER_NOISE_DB: Final = 9.0
-_NOISE_RISE_DB: Final = 0.1
-"""How fast the estimate of the noise rises, per frame: 5 dB a second. It falls at once."""
+_NOTHING_DBM0: Final = -60.0
+"""Below it is no line: nothing came yet, or nothing is sent."""
+
+_NOISE_FRAMES: Final = 1000 // FRAME_MS
+"""The quietest of so many frames is the noise: a voice has pauses, or closures, within a second."""
 
 _LOUDEST_NOISE_DBM0: Final = -30.0
 _PURE: Final = 0.9
@@ -75,7 +79,7 @@ class SoundMeter:
     def __init__(self, rate: int) -> None:
         """`rate` in Hz; a frame is 20 ms."""
         self._window, self._bank = _spectrum(rate)
-        self._noise_dbm0 = _LOUDEST_NOISE_DBM0
+        self._levels: deque[float] = deque(maxlen=_NOISE_FRAMES)
         self._tone_hz = 0.0
         self._tone_ms = 0
 
@@ -83,17 +87,22 @@ class SoundMeter:
         """Takes 20 ms of mono 16-bit little-endian PCM."""
         samples = np.frombuffer(frame, "<i2").astype(np.float32)
         level = 10 * math.log10(float(samples.dot(samples)) / len(samples) / _MILLIWATT + 1e-10)
-        self._noise_dbm0 = min(level, self._noise_dbm0 + _NOISE_RISE_DB, _LOUDEST_NOISE_DBM0)
-        if level < max(_QUIET_DBM0, self._noise_dbm0 + _OVER_NOISE_DB):
-            self._tone_ms = 0
+        if level > _NOTHING_DBM0:
+            self._levels.append(level)
+        if level < _QUIET_DBM0:
+            self._tone_hz = 0.0
             return Heard(Sound.SILENCE)
         hz = self._pure(samples)
-        if hz and abs(hz - self._tone_hz) <= STEADY * hz:
-            self._tone_ms += FRAME_MS
-        else:
-            self._tone_ms = FRAME_MS if hz else 0
+        self._tone_ms = self._tone_ms + FRAME_MS if hz and abs(hz - self._tone_hz) <= STEADY * hz else 0
         self._tone_hz = hz
-        return Heard(Sound.TONE, hz) if self._tone_ms >= TONE_MS else Heard(Sound.VOICE)
+        if self._tone_ms >= TONE_MS - FRAME_MS:
+            return Heard(Sound.TONE, hz)
+        loud = hz or level > self._noise_dbm0 + _OVER_NOISE_DB
+        return Heard(Sound.VOICE if loud else Sound.SILENCE)
+
+    @property
+    def _noise_dbm0(self) -> float:
+        return min(min(self._levels, default=_LOUDEST_NOISE_DBM0), _LOUDEST_NOISE_DBM0)
 
     def _pure(self, samples: Floats) -> float:
         """The frequency of a frame that is little else than one tone; 0 when it is not."""
