@@ -17,9 +17,9 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
-from sip.dns_cache import DnsCache
+from sip.dns_cache import MAX_ENTRIES, DnsCache
 from sip.hop import Address, Transport
-from sip.locate import Answers, Found, Naptr, Place, Query, Reach, Record, Srv, advance, locate
+from sip.locate import Answers, Found, Naptr, NoPlace, Place, Query, Reach, Record, Srv, advance, locate
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Resolver:
         self._hosts: Final = _HostsFile(hosts)
         self._cache: Final = DnsCache()
         self._asking: dict[Query, asyncio.Task[tuple[Record, ...]]] = {}
+        self._unanswered: set[Query] = set()
         self._dns: dns.asyncresolver.Resolver | None = None
 
     def known(self, uri: Uri, reach: Reach, near: Transport | None = None) -> tuple[Place, ...] | None:
@@ -65,12 +66,18 @@ class Resolver:
         """The places of a URI; raises `NoPlace`, or TimeoutError when DNS is silent."""
         search = locate(uri, reach, random.random, near)
         step = advance(search)
+        asked: set[Query] = set()
         try:
             async with asyncio.timeout(FIND_S):
                 while not isinstance(step, Found):
+                    asked.update(step)
                     step = advance(search, await self._ask_all(step))
         except TimeoutError:
             raise TimeoutError(f"the name servers do not answer for {uri.host}") from None
+        except NoPlace as error:
+            if asked & self._unanswered:
+                raise NoPlace(f"{error}: the name servers do not answer") from error
+            raise
         return step.places
 
     async def close(self) -> None:
@@ -105,8 +112,12 @@ class Resolver:
         try:
             records, ttl_s = await self._query(query)
         except (dns.exception.DNSException, OSError, ValueError) as error:
-            log.info("no answer from DNS about %s %s: %s", query.kind, query.name, type(error).__name__)
+            log.debug("no answer from DNS about %s %s: %s", query.kind, query.name, type(error).__name__)
+            if len(self._unanswered) >= MAX_ENTRIES:
+                self._unanswered.clear()
+            self._unanswered.add(query)
             return self._cache.failed(query, loop.time())
+        self._unanswered.discard(query)
         self._cache.answered(query, records, ttl_s, loop.time())
         return records
 

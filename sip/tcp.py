@@ -252,7 +252,8 @@ class StreamTransport:
                 connection = await self._connect(hop.remote, tls)
         except (OSError, ValueError) as error:  # ValueError: a name that no certificate can carry
             why = _why(error)
-            log.info("no SIP connection to %s port %d: %s", *hop.remote, why)
+            if self._failures.get(hop.neighbour) != why:  # not for every probe of a trunk that is down
+                log.info("no SIP connection to %s port %d: %s", *hop.remote, why)
             if len(self._failures) >= _FAILURES:
                 self._failures.clear()
             self._failures[hop.neighbour] = why
