@@ -73,7 +73,7 @@ async def test_a_machine_is_hung_up_on_and_the_flow_never_begins(bench: OpenBenc
         await asyncio.gather(playing, return_exceptions=True)
         assert (record["cause"], record["hung_up_by"]) == ("answering_machine", "us")
         assert record["answered_by"]["who"] == "machine"
-        assert record["answered_by"]["reason"] == "long_greeting"
+        assert record["answered_by"]["reason"] in ("long_greeting", "many_words")
         assert record["result"]["decision"] == "unreached"
         assert not {"step", "prompt"} & set(b.kinds(record))
 
