@@ -12,11 +12,14 @@ from media.leg import Answered, Cause, HungUp
 from sip.health import DOWN_S, MAX_DOWN_S, Health
 from sip.hop import Address, Hop
 from sip.inbound import InboundLeg
+from sip.message import Request, parse, response_to
 from sip.resolver import Resolver
 from sip.timers import Timing
 from sip.tls import ClientTls
 from sip.trunks import Trunk
 from tests.sip.agents import (
+    WAIT_S,
+    Peer,
     agent,
     answered_by,
     connected,
@@ -340,3 +343,53 @@ def test_what_is_remembered_has_a_limit() -> None:
         health.failed(hop(port), 0.0)
     assert health.down(hop(4999), 1.0)
     assert sum(health.down(hop(port), 1.0) for port in range(5000)) <= 1024
+
+
+async def test_a_request_of_a_call_goes_to_the_next_target_when_its_connection_breaks() -> None:
+    async def read(reader: asyncio.StreamReader) -> Request:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        message = parse(head + await reader.readexactly(length))
+        assert isinstance(message, Request)
+        return message
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        invite = await read(reader)
+        ok = response_to(invite, 200, to_tag="t1")
+        ok.headers.add("Contact", "<sip:100@pbx.test;transport=tcp>")
+        ok.headers.add("Content-Type", "application/sdp")
+        ok.body = Peer().sdp().encode()
+        writer.write(ok.to_bytes())
+        for method in ("ACK", "BYE"):
+            message = await read(reader)
+            assert message.method == method
+        lost.put_nowait(message)
+        first.close()
+        writer.close()
+
+    async def take_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        bye = await read(reader)
+        writer.write(response_to(bye, 200).to_bytes())
+        taken.put_nowait(bye)
+        await reader.read()
+        writer.close()
+
+    lost: asyncio.Queue[Request] = asyncio.Queue()
+    taken: asyncio.Queue[Request] = asyncio.Queue()
+    first = await asyncio.start_server(accept, "127.0.0.1", 0)
+    second = await asyncio.start_server(take_over, "127.0.0.1", 0)
+    ports = [server.sockets[0].getsockname()[1] for server in (first, second)]
+    async with name_server() as dns:
+        dns.add("_sip._tcp.pbx.test", "SRV", *(f"{n} 0 {port} gw.test." for n, port in enumerate(ports)))
+        dns.add("gw.test", "A", "127.0.0.1")
+        trunk = Trunk(allow=LOCAL, proxy="pbx.test;transport=tcp")
+        async with agent(trunk=trunk, resolver=no_route(dns), timing=Timing()) as a:
+            ours = await a.call("100")
+            await until(ours, Answered)
+            await ours.hang_up()
+            bye = await asyncio.wait_for(lost.get(), WAIT_S)
+            again = await asyncio.wait_for(taken.get(), WAIT_S)
+            assert (again.method, again.call_id, again.cseq) == ("BYE", bye.call_id, bye.cseq)
+            assert again.via.branch != bye.via.branch
+            assert len(again.headers.get_all("Via")) == 1
+    second.close()
