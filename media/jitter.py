@@ -315,7 +315,7 @@ class JitterBuffer:
 
     def _catch_up(self) -> int:
         """After dry ticks: what is missing was made up for meanwhile, and its time is over."""
-        following = min(self._packets)
+        following = min(self._packets, default=self._play)
         made_up = min(max(following - self._play, 0), self._dry * self._frame)
         self._missed.extend(range(self._play, self._play + made_up, self._frame))
         self._play += made_up
@@ -325,7 +325,7 @@ class JitterBuffer:
     def _cut(self) -> int:
         """Far too much is held: all but the target is dropped."""
         least = self._end - max(self.target, self._frame)
-        self._packets = {at: packet for at, packet in self._packets.items() if at >= least}
+        self._packets = {at: p for at, p in self._packets.items() if at + len(p[0]) > least}
         self._play = min(self._packets, default=least)
         return self._play
 

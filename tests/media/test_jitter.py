@@ -303,6 +303,21 @@ def test_after_a_jump_the_far_end_is_heard_again_within_a_few_frames(ssrc, seque
     assert len(numbers) >= 12
 
 
+@pytest.mark.parametrize("length", [80, 480, 800])
+def test_after_a_standstill_packets_of_any_length_go_on(length):
+    jitter = buffer()
+    jitter.push(7, 0, 0, voice(0, length), 1.0)
+    for tick in range(60):
+        jitter.pop(1.04 + 0.02 * tick)
+    for number in range(1, 60 * FRAME // length):
+        jitter.push(7, number, number * length, voice(number, length), 2.23)
+    frames = [jitter.pop(2.24 + 0.02 * tick) for tick in range(40)]
+    assert sum(isinstance(frame, bytes) for frame in frames) >= 5
+    assert {len(frame) for frame in frames if isinstance(frame, bytes)} == {FRAME}
+    heard = [frame[-1] for frame in frames if isinstance(frame, bytes)]
+    assert heard == sorted(heard)
+
+
 def test_a_source_that_changes_with_every_packet_does_no_harm():
     jitter = buffer()
     for i in range(200):
