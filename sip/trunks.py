@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Final, Literal
 
 from sip.challenge import User
+from sip.crypto import Srtp
 from sip.digest import Credentials
 from sip.headers import is_token
 from sip.stack import BadNumber, OutboundCall, UnknownTrunk
@@ -17,7 +18,6 @@ from sip.tolls import check_host, check_number
 from sip.uri import NameAddr, Uri, UriError
 
 NumberFormat = Literal["e164", "national", "plain"]
-Srtp = Literal["refused", "offered", "required"]
 Rel100 = Literal["off", "supported", "required"]
 Side = Literal["us", "them"]
 
