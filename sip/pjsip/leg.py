@@ -24,7 +24,7 @@ from sip.sdp import Direction, SdpError
 from sip.stack import BadNumber
 from sip.transfer import Transfer
 from sip.trunks import Target, Trunk, transfer_uri
-from sip.uri import NameAddr, Uri, UriError
+from sip.uri import UriError
 
 RING_S: Final = 180.0
 """How long a call may ring here before it is refused with 480."""
@@ -123,12 +123,11 @@ class PjsipLeg(MediaLeg, CallEvents):
             return
         self._media = self._open(address)
         self._trust(hosts)
-        caller = NameAddr("", Uri("sip", target.caller, address))
         self._stage = _Stage.CALLING
         self._line = line
         self._timer = self._ties.loop.call_later(ring_s, self.end, Cause.NO_ANSWER)
         try:
-            line.place(str(target.uri), str(caller), target.headers)
+            line.place(str(target.uri), str(target.shown(address)), target.headers)
         except PjsipError:
             self._line = None
             raise

@@ -293,6 +293,21 @@ async def proves_itself_to_its_trunk_only() -> None:
             await ours.empty()
 
 
+async def hides_the_caller() -> None:
+    """With `privacy` the number stands nowhere but in the P-Asserted-Identity (RFC 3325)."""
+    async with peer() as p:
+        trunk = Trunk(allow=("127.0.0.1",), proxy=f"127.0.0.1:{p.address.port}", privacy=True)
+        async with pjsip_agent(trunk=trunk) as ours:
+            leg = await ours.call("1001")
+            invite = await p.request("INVITE")
+            assert str(invite.from_.uri) == "sip:anonymous@anonymous.invalid"
+            assert invite.headers.get("Privacy") == "id"
+            assert [name for name, value in invite.headers if "300" in value] == ["P-Asserted-Identity"]
+            send(p, ours, response_to(invite, 486, to_tag="c"))
+            assert (await until(leg, HungUp)).cause is Cause.BUSY
+            await ours.empty()
+
+
 async def takes_an_invite_without_an_offer() -> None:
     async with pjsip_agent() as ours, peer() as p:
         to = ours.address()
