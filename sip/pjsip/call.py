@@ -44,6 +44,9 @@ class CallEvents(Protocol):
     def informed(self, info: bytes) -> None:
         """An INFO, whole."""
 
+    def left(self, request: bytes) -> None:
+        """The far end's BYE or CANCEL, whole; `disconnected` follows."""
+
     def negotiated(self) -> None:
         """PJSIP takes the session description as settled."""
 
@@ -221,6 +224,8 @@ def call_class(library: Library) -> Callable[..., Line]:
                 self._events.responded(message)
             elif not ours and event.tsx.method == "INFO":
                 self._events.informed(message)
+            elif not ours and event.tsx.method in ("BYE", "CANCEL"):
+                self._events.left(message)
 
         @guarded
         def onCallState(self, prm: Any) -> None:

@@ -13,7 +13,15 @@ from typing import Final, TypeVar
 from media.leg import CallLeg, Cause, LegInfo, Party, Ringing, TransferOutcome
 from media.plane import RtpPlane
 from sip.call_media import CallMedia, codecs_named
-from sip.causes import cause_of, reason, status_of
+from sip.causes import (
+    Reason,
+    cause_of,
+    cause_of_bye,
+    cause_of_cancel,
+    reason,
+    reason_in,
+    status_of,
+)
 from sip.info import key_of
 from sip.media_leg import MediaLeg
 from sip.message import ParseError, Request, Response, parse
@@ -85,6 +93,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         self._next_sdp: bytes | None = None
         self._direction: Direction | None = None
         self._late_offer = False
+        self._why: Reason | None = None
         self._early: bool | None = None
         self._trusted: frozenset[str] = frozenset()
         self._reoffering: asyncio.Future[int] | None = None
@@ -260,6 +269,8 @@ class PjsipLeg(MediaLeg, CallEvents):
                 self._rings(message)
             elif 200 <= message.status < 300:
                 self._accepted(message)
+            else:
+                self._why = reason_in(message)
 
     def acknowledged(self, ack: bytes) -> None:
         if self._stage is not _Stage.UNACKED:
@@ -280,6 +291,9 @@ class PjsipLeg(MediaLeg, CallEvents):
             key = key_of(message.content_type or "", message.body)
             if key is not None:
                 self.digit(key, self._now())
+
+    def left(self, request: bytes) -> None:
+        self._why = reason_in(_read(request, Request))
 
     def negotiated(self) -> None:
         # A re-INVITE without an offer: ours was in the 200, the answer came with an ACK that is not shown.
@@ -305,14 +319,15 @@ class PjsipLeg(MediaLeg, CallEvents):
 
     def disconnected(self, status: int, heard: bool) -> None:
         self._line = None
+        why = self._why
         match self._stage:
             case _Stage.OFFERED:
-                self._finish(Cause.CANCELLED, self._far_end, 487)
+                self._finish(cause_of_cancel(why), self._far_end, 487, why)
             case _Stage.CALLING:
-                cause = cause_of(status) if heard else Cause.UNAVAILABLE
-                self._finish(cause, "callee" if heard else "us", status)
+                cause = cause_of(status, why) if heard else Cause.UNAVAILABLE
+                self._finish(cause, "callee" if heard else "us", status, why)
             case _Stage.UNACKED | _Stage.ANSWERED if status == ACCEPTED:
-                self._finish(self._left(), self._far_end)
+                self._finish(self._left_as(why), self._far_end, None, why)
             case _:
                 self._finish(Cause.FAILED, "us", status)
         self._go()
@@ -421,14 +436,15 @@ class PjsipLeg(MediaLeg, CallEvents):
             return _Offer.GLARE
         return _Offer.DONE if ACCEPTED <= status < 300 else _Offer.FAILED
 
-    def _left(self) -> Cause:
-        """The far end sent BYE: why, as far as a transfer tells."""
-        if self._transfer is None:
-            return Cause.NORMAL
-        transfer, news = self._transfer
-        transfer.left()
-        news.set()
-        return Cause.TRANSFERRED if transfer.outcome is TransferOutcome.DONE else Cause.NORMAL
+    def _left_as(self, why: Reason | None) -> Cause:
+        """What the far end's BYE means: it leaves, or a transfer was done."""
+        if self._transfer is not None:
+            transfer, news = self._transfer
+            transfer.left()
+            news.set()
+            if transfer.outcome is TransferOutcome.DONE:
+                return Cause.TRANSFERRED
+        return cause_of_bye(why)
 
     def _trust(self, hosts: frozenset[str]) -> None:
         new = hosts - self._trusted
@@ -446,13 +462,13 @@ class PjsipLeg(MediaLeg, CallEvents):
             self._timer.cancel()
             self._timer = None
 
-    def _finish(self, cause: Cause, by: Party, code: int | None = None) -> None:
+    def _finish(self, cause: Cause, by: Party, code: int | None = None, why: Reason | None = None) -> None:
         """The leg is over; all that it holds is given back."""
         if self._over:
             return
         self._stage = _Stage.OVER
         self._cancel_timer()
-        self._close(cause, by, code)
+        self._close(cause, by, code, None if why is None else str(why))
         self._confirmed.set()
         if self._reoffering is not None and not self._reoffering.done():
             self._reoffering.set_result(481)

@@ -341,10 +341,12 @@ async def takes_an_invite_without_an_offer() -> None:
         p.send(p.message("INFO", to, branch="z9hG4bK-p6", cseq=4, to_tag=tag, extra=info, body=body), to)
         await p.response(200)
         assert (await event(leg, Digit)).key == "5"
-        p.send(p.message("BYE", to, branch="z9hG4bK-p7", cseq=5, to_tag=tag), to)
+        why = 'Reason: Q.850;cause=27;text="Destination out of order"\r\n'
+        p.send(p.message("BYE", to, branch="z9hG4bK-p7", cseq=5, to_tag=tag, extra=why), to)
         await p.response(200)
         over = await event(leg, HungUp)
-        assert (over.cause, over.by) == (Cause.NORMAL, "caller")
+        assert over.by == "caller"
+        assert "27" in (over.reason or "")
         await ours.empty()
 
 
