@@ -39,6 +39,8 @@ RING_S: Final = 180.0
 
 _HOLD_TRIES: Final = 6
 _RETRY_S: Final = 0.5
+_ANSWER_S: Final = 40.0
+"""How long an answer to our offer is waited for; PJSIP gives a transaction up after 32 s."""
 
 _M = TypeVar("_M", Request, Response)
 
@@ -218,16 +220,17 @@ class PjsipLeg(MediaLeg, CallEvents):
         except BadNumber:
             return TransferOutcome.FAILED
         transfer, news = self._transfer = Transfer(), asyncio.Event()
-        if not self._ask(lambda line: line.refer(f"<{uri}>")):
-            transfer.responded(500)
         try:
+            if not self._ask(lambda line: line.refer(f"<{uri}>")):
+                transfer.responded(500)
             async with asyncio.timeout(wait_s):
                 while transfer.outcome is None:
                     await news.wait()
                     news.clear()
         except TimeoutError:
             transfer.expired()
-        self._transfer = None
+        finally:
+            self._transfer = None
         return transfer.outcome or TransferOutcome.FAILED
 
     async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
@@ -262,7 +265,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         message = _read(response, Response)
         if message is None:
             return
-        if self._reoffering is not None:
+        if self._stage is _Stage.ANSWERED:
             self._reanswered(message)
         elif self._stage is _Stage.CALLING:
             if 100 < message.status < 200:
@@ -386,17 +389,22 @@ class PjsipLeg(MediaLeg, CallEvents):
             self._begin()
 
     def _reanswered(self, response: Response) -> None:
-        future, media = self._reoffering, self._live
-        if future is None or future.done() or media is None or response.status < 200:
+        """A response to our re-INVITE, whether anybody still waits for it or not."""
+        media = self._live
+        if media is None or not media.offering or response.status < 200:
             return
+        if response.status in (401, 407) and self._ties.trunk.credentials is not None:
+            return  # PJSIP asks again with credentials
         if response.status < 300:
             self._agree(response.body)
             self._media_changed()
-        elif response.status in (401, 407) and self._ties.trunk.credentials is not None:
-            return  # PJSIP asks again with credentials
         else:
             media.withdraw()
-        future.set_result(response.status)
+        self._reoffered(response.status)
+
+    def _reoffered(self, status: int) -> None:
+        if self._reoffering is not None and not self._reoffering.done():
+            self._reoffering.set_result(status)
 
     def _agree(self, sdp: bytes) -> None:
         """Takes the answer to our offer; a call without one ends, but not within PJSIP's callback."""
@@ -429,7 +437,11 @@ class PjsipLeg(MediaLeg, CallEvents):
             if not self._ask(lambda line: line.reinvite()):
                 media.withdraw()
                 return _Offer.BUSY
-            status = await done
+            async with asyncio.timeout(_ANSWER_S):
+                status = await done
+        except TimeoutError:
+            media.withdraw()
+            return _Offer.FAILED
         finally:
             self._reoffering = self._direction = None
         if status == 491:
@@ -470,8 +482,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         self._cancel_timer()
         self._close(cause, by, code, None if why is None else str(why))
         self._confirmed.set()
-        if self._reoffering is not None and not self._reoffering.done():
-            self._reoffering.set_result(481)
+        self._reoffered(481)
         if self._transfer is not None:
             transfer, news = self._transfer
             transfer.expired()

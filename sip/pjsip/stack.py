@@ -29,7 +29,7 @@ from sip.pjsip.limits import check_listen, check_trunks
 from sip.privacy import masked
 from sip.resolver import Resolver
 from sip.sdp import SdpError
-from sip.stack import Admit, OnIncoming, OutboundCall, TrunkBusy, TrunkState
+from sip.stack import Admit, BadNumber, OnIncoming, OutboundCall, TrunkBusy, TrunkState
 from sip.trunks import Target, Trunk, TrunkTable, canonical, target_of
 from sip.uri import Uri
 
@@ -105,6 +105,8 @@ class PjsipStack:
     async def call(self, request: OutboundCall) -> CallLeg:
         trunk = self._trunks[request.trunk]
         target = target_of(request, trunk)
+        if target.uri.scheme != "sip":
+            raise BadNumber("sip.stack: pjsip calls sip: addresses only")
         if self._draining:
             raise TrunkBusy("the server stops", DRAIN_RETRY_S)
         if len(self._legs) >= self._capacity:
