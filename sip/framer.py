@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from sip.message import MAX_MESSAGE, Message, ParseError, end_of_head, parse_head
+from sip.message import MAX_MESSAGE, Message, ParseError, Request, end_of_head, parse_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Framer:
     """Cuts a byte stream into messages by Content-Length (RFC 3261 18.3).
 
     `lost` says why the stream can be followed no further (the end of a message cannot be known, or it is too
-    long): then close the connection.
+    long): then close the connection. Where the message can be answered, it stands last in the list.
     """
 
     __slots__ = ("_buffer", "_scanned", "lost")
@@ -47,6 +47,8 @@ class Framer:
             except ParseError as error:
                 self.lost = error
                 self._buffer.clear()
+                if error.request is not None:
+                    found.append(error)
                 break
             if item is None:
                 break
@@ -79,19 +81,32 @@ class Framer:
             self._scanned = max(0, len(self._buffer) - 2)
             return None
         head_end, body_start = end
-        total = body_start + _announced(bytes(self._buffer[:head_end]))
-        if total > MAX_MESSAGE:
-            raise ParseError(f"the message is longer than {MAX_MESSAGE} bytes", 513)
+        head = bytes(self._buffer[:head_end])
+        try:
+            total = body_start + _announced(head)
+            if total > MAX_MESSAGE:
+                raise ParseError(f"the message is longer than {MAX_MESSAGE} bytes", 513)
+        except ParseError as error:
+            raise ParseError(str(error), error.status, _answerable(head)) from error
         if len(self._buffer) < total:
             self._scanned = head_end
             return None
-        head, body = bytes(self._buffer[:head_end]), bytes(self._buffer[body_start:total])
+        body = bytes(self._buffer[body_start:total])
         del self._buffer[:total]
         self._scanned = 0
         try:
             return parse_head(head, body)
         except ParseError as error:
             return error
+
+
+def _answerable(head: bytes) -> Request | None:
+    """The request of which nothing but the head can be read, where it can be answered."""
+    try:
+        message = parse_head(head, b"")
+    except ParseError as error:
+        return error.request
+    return message if isinstance(message, Request) and message.method != "ACK" else None
 
 
 _LENGTH: Final = re.compile(rb"\n(?:content-length|l)[ \t]*:\s*([^\r\n]*)", re.IGNORECASE)

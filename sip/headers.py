@@ -180,7 +180,7 @@ class Headers:
 
 
 _VIA: Final = re.compile(
-    r"\s*SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+)\s*(?::\s*([0-9]{1,5})\s*)?(;|\Z)",
+    r"\s*SIP\s*/\s*[0-9]+\.[0-9]+\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+)\s*(?::\s*([0-9]{1,5})\s*)?(;|\Z)",
     re.IGNORECASE,
 )
 _CSEQ: Final = re.compile(r"\s*([0-9]{1,20})\s+(\S+)\s*")
@@ -188,7 +188,10 @@ _CSEQ: Final = re.compile(r"\s*([0-9]{1,20})\s+(\S+)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """One hop (RFC 3261 20.42, RFC 3581). An IPv6 host is held without its brackets."""
+    """One hop (RFC 3261 20.42, RFC 3581). An IPv6 host is held without its brackets.
+
+    Any version of SIP is read, so that who speaks another can be told (505).
+    """
 
     transport: str
     host: str

@@ -54,8 +54,9 @@ _ENCODING: Final = ("utf-8", "surrogateescape")
 class ParseError(ValueError):
     """The bytes are not an acceptable SIP message.
 
-    `status` is the answer that RFC 3261 asks for. `request` is a request that is complete enough for
-    `response_to` (its URI may be a placeholder), or None when nothing can be answered: then stay silent.
+    `status` is the answer that RFC 3261 asks for. `request` is a request of which at least the topmost Via
+    can be read, for `response_to` (its URI may be a placeholder); None when nothing can be answered: then
+    stay silent.
     """
 
     def __init__(self, text: str, status: int = 400, request: Request | None = None) -> None:
@@ -258,8 +259,8 @@ def _headers(lines: list[str]) -> tuple[Headers, ParseError | None]:
     items: list[tuple[str, str, str]] = []
     problem: ParseError | None = None
     if len(lines) > MAX_HEADERS + 2:
-        raise ParseError(f"more than {MAX_HEADERS} header fields", 513)
-    for line in lines[1:]:
+        problem = ParseError(f"more than {MAX_HEADERS} header fields", 513)
+    for line in lines[1 : MAX_HEADERS + 2]:
         name, colon, value = line.partition(":")
         if not colon:
             if line.strip("\r"):
@@ -312,6 +313,8 @@ def _check(message: Message) -> None:
     if len(set(single)) != len(single):
         raise ParseError("a header that may stand once stands twice")
     message.via, message.from_, message.to  # noqa: B018
+    for rest in split_commas(message.headers.get("Via") or "")[1:]:
+        _typed_or_error("Via", Via.parse, rest)
     if not message.call_id:
         raise ParseError("the Call-ID is empty")
     cseq = message.cseq
@@ -341,7 +344,8 @@ def _body(headers: Headers, body: bytes) -> bytes:
 
 
 def _answerable(request: Request) -> bool:
-    if request.method == "ACK" or any(request.headers.get(name) is None for name in _REQUIRED):
+    """Whether we know where an answer goes; what else it should hold may be missing (RFC 4475 3.3.1)."""
+    if request.method == "ACK":
         return False
     try:
         return request.via is not None
@@ -350,8 +354,7 @@ def _answerable(request: Request) -> bool:
 
 
 def _first_via(text: str) -> Via:
-    vias = [Via.parse(part) for part in split_commas(text) or [text]]
-    return vias[0]
+    return Via.parse(next(iter(split_commas(text)), text))
 
 
 def _max_forwards(text: str) -> int:

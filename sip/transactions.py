@@ -143,10 +143,11 @@ def server_key(request: Request, method: str) -> Key:
     """Identifies the server transaction of a request (RFC 3261 17.2.3); an ACK has its INVITE's.
 
     A branch without the magic cookie comes from an RFC 2543 client: all that such a client repeats counts.
+    So it does where nothing follows the cookie (RFC 4475 3.2.1).
     """
     kind = "INVITE" if method == "ACK" else method
     via = request.via
-    if via.branch is not None and via.branch.startswith(MAGIC_COOKIE):
+    if via.branch is not None and via.branch.startswith(MAGIC_COOKIE) and via.branch != MAGIC_COOKIE:
         return (via.branch, via.host.lower(), via.port, kind)
     to_tag = None if kind == "INVITE" else request.to.tag
     sent_by = (via.host.lower(), via.port, via.branch)

@@ -48,26 +48,31 @@ def test_a_bad_message_in_a_stream_does_not_hide_the_next() -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "status", "answerable"),
     [
-        edited(b"Content-Length: 5", b"Content-Length: five"),
-        edited(b"Content-Length: 5", b"Content-Length: 5\r\nContent-Length: 6"),
-        edited(b"Content-Length: 5", b"Content-Length: 70000"),
-        b"x" * 70000,
+        (edited(b"Content-Length: 5", b"Content-Length: five"), 400, True),
+        (edited(b"Content-Length: 5", b"Content-Length: 5\r\nContent-Length: 6"), 400, True),
+        (edited(b"Content-Length: 5", b"Content-Length: 70000"), 513, True),
+        (edited(b"INVITE", b"ACK").replace(b"Content-Length: 5", b"Content-Length: 70000"), 513, False),
+        (b"SIP/2.0 200 OK\r\nContent-Length: -1\r\n\r\n", 400, False),
+        (b"x" * 70000, 513, False),
     ],
 )
-def test_a_stream_that_cannot_be_cut_is_given_up(data: bytes) -> None:
+def test_a_stream_that_cannot_be_cut_is_given_up(data: bytes, status: int, answerable: bool) -> None:
+    """Where a request can be answered, it still comes out, with what it is to be told."""
     framer = Framer()
-    assert framer.feed(data) == []
-    assert isinstance(framer.lost, ParseError)
+    assert framer.feed(data) == ([framer.lost] if answerable else [])
+    assert framer.lost is not None
+    assert (framer.lost.status, framer.lost.request is not None) == (status, answerable)
     assert framer.feed(INVITE) == []
 
 
 def test_what_came_before_is_not_lost_with_the_stream() -> None:
     framer = Framer()
     broken = edited(b"Content-Length: 5", b"Content-Length: five")
-    assert len(framer.feed(INVITE + broken)) == 1
-    assert framer.lost is not None
+    first, second = framer.feed(INVITE + broken)
+    assert isinstance(first, Request)
+    assert second is framer.lost is not None
 
 
 @given(st.binary(max_size=300), st.integers(1, 40))

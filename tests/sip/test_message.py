@@ -177,7 +177,7 @@ def test_a_bad_name_method_host_or_status_is_refused_on_output() -> None:
         (b"transport=tcp SIP/2.0", b"transport=tcp SIP/7.0", 505, True),
         (b"CSeq: 314159 INVITE", b"CSeq: 314159 BYE", 400, True),
         (b"CSeq: 314159 INVITE", b"CSeq: 2147483648 INVITE", 400, True),
-        (b"Call-ID: a84b4c76e66710@192.0.2.4\r\n", b"", 400, False),
+        (b"Call-ID: a84b4c76e66710@192.0.2.4\r\n", b"", 400, True),
         (b"Max-Forwards: 70", b"Max-Forwards: 256", 400, True),
         (b"Max-Forwards: 70", b"Max-Forwards: 70\r\nMax-Forwards: 70", 400, True),
         (b"Content-Length: 5", b"Content-Length: -5", 400, True),
