@@ -20,7 +20,7 @@ _RING_S: Final = 1.6
 """How long a note goes on under those that follow it."""
 
 _PARTIALS: Final = ((1, 1.0), (2, 0.3), (3, 0.1))
-_NOTE_DBM0: Final = -24.0
+_NOTE_DBM0: Final = -19.0
 
 
 def hold_music(rate: int) -> bytes:
