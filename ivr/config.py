@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ivr.profiles import Profile, with_profile
+from media.ports import pairs_in
 from sip.guard import SCANNERS
 
 
@@ -32,6 +33,11 @@ def _network(text: str) -> str:
     return text
 
 
+def _ip(text: str) -> str:
+    ip_address(text)
+    return text
+
+
 _ADDRESS = re.compile(r"(udp|tcp|tls):(.+):(\d{1,5})")
 
 
@@ -39,6 +45,18 @@ def _listen(text: str) -> str:
     if not _ADDRESS.fullmatch(text):
         raise ValueError("write it as udp:127.0.0.1:5060, tcp:[::1]:5060 or tls:0.0.0.0:5061")
     return text
+
+
+def _ports(ports: tuple[int, int]) -> tuple[int, int]:
+    if ports != (0, 0):
+        pairs_in(*ports)
+    return ports
+
+
+def _session(seconds: int) -> int:
+    if 0 < seconds < 90:
+        raise ValueError("a session lasts 90 seconds at least (RFC 4028); 0: no session timer")
+    return seconds
 
 
 _DESTINATION = re.compile(r"\+[0-9]*|[0-9*#]+|sip:(\*|[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])")
@@ -53,6 +71,7 @@ def _destination(text: str) -> str:
 Network = Annotated[str, AfterValidator(_network)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Destination = Annotated[str, AfterValidator(_destination)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 Password = Annotated[str, Field(min_length=8)]
 CodecName = Literal["PCMA", "PCMU", "G722"]
 
@@ -110,10 +129,10 @@ class Trunk(_Strict):
     country_code: str = "91"
     headers: dict[str, str] = {}
     credentials: Credentials | None = None
-    codecs: list[CodecName] = ["PCMA", "PCMU"]
+    codecs: list[CodecName] = Field(default=["PCMA", "PCMU"], min_length=1)
     srtp: Literal["refused", "offered", "required"] = "refused"
     rel100: Literal["off", "supported", "required"] = "supported"
-    session_expires_s: int = Field(default=1800, ge=0)
+    session_expires_s: Annotated[int, Field(ge=0), AfterValidator(_session)] = 1800
     refresher: Literal["us", "them"] | None = None
     refer_to: list[Destination] = []
     destinations: list[Destination] | None = None
@@ -151,8 +170,8 @@ class Sip(_Strict):
     `scanners` are words of a User-Agent whose requests get no answer."""
 
     stack: Literal["own", "pjsip"] = "own"
-    listen: list[Listen] = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
-    advertise: str | None = None
+    listen: list[Listen] = Field(default=["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"], min_length=1)
+    advertise: Annotated[str, AfterValidator(_ip)] | None = None
     tls: Tls | None = None
     scanners: list[Annotated[str, Field(min_length=3)]] = list(SCANNERS)
 
@@ -170,9 +189,9 @@ class Media(_Strict):
     16-bit WAV file that is played where it says `music`, a tune of our own without one.
     """
 
-    ports: tuple[int, int] = (10000, 20000)
-    rest_s: float = 30.0
-    timeout_s: float = 20.0
+    ports: Annotated[tuple[int, int], AfterValidator(_ports)] = (10000, 20000)
+    rest_s: float = Field(default=30.0, ge=0)
+    timeout_s: float = Field(default=20.0, gt=0)
     record: bool = True
     transfer_sound: Literal["ringback", "music", "silence"] = "ringback"
     hold_music: Path | None = None
@@ -210,7 +229,7 @@ class Api(_Strict):
 class Endpoint(_Strict):
     """An HTTP address that flows may call by name. With a `secret`, requests are signed (HMAC-SHA256)."""
 
-    url: str
+    url: HttpUrl
     secret: str | None = None
     headers: dict[str, str] = {}
 
@@ -218,7 +237,7 @@ class Endpoint(_Strict):
 class Webhook(_Strict):
     """Where the result of every call is sent."""
 
-    url: str
+    url: HttpUrl
     secret: str = Field(min_length=16)
 
 
@@ -226,8 +245,8 @@ class Limits(_Strict):
     """`loop_lag_ms`: past this much lateness of the event loop new calls get 503."""
 
     calls: int = Field(default=500, ge=1)
-    loop_lag_ms: float = 50.0
-    call_s: float = 1800.0
+    loop_lag_ms: float = Field(default=50.0, gt=0)
+    call_s: float = Field(default=1800.0, gt=0)
 
 
 class Engines(_Strict):

@@ -56,6 +56,14 @@ class PortPair(NamedTuple):
     rtcp: socket.socket
 
 
+def pairs_in(low: int, high: int) -> range:
+    """The even ports of the pairs from `low` to `high`, both included; raises ValueError without one."""
+    pairs = range(low + low % 2, high, 2)
+    if not (0 < low <= high <= 65535 and pairs):
+        raise ValueError(f"{low}-{high} holds no pair of media ports (an even one and the next)")
+    return pairs
+
+
 class PortPool:
     """The pairs of one range. Times are monotonic seconds, given by the caller."""
 
@@ -66,13 +74,10 @@ class PortPool:
         of each IP version that calls come by.
         """
         self._any = low == high == 0
-        first = low + low % 2
-        if not self._any and not (0 < low <= high <= 65535 and first < high):
-            raise ValueError(f"{low}-{high} holds no pair of media ports (an even one and the next)")
         self._addresses = {":" in address: address for address in reversed(addresses)}
         self._usual = ":" in addresses[0]
         self._rest_s = rest_s
-        pairs = [] if self._any else list(range(first, high, 2))
+        pairs = [] if self._any else list(pairs_in(low, high))
         random.shuffle(pairs)  # a port that cannot be guessed is harder to inject into
         self._free = deque(pairs)
         self._resting: deque[tuple[float, int]] = deque()
