@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure the server from outside its process.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+trunk = typer.Typer(help="Look at trunks.", no_args_is_help=True)
+app.add_typer(trunk, name="trunk")
 
 
 class Format(StrEnum):
@@ -110,6 +112,28 @@ def calls(
     from ivr.bench.command import Options, run
 
     raise SystemExit(run(Options(calls, seconds, rate, server)))
+
+
+@trunk.command()
+def doctor(
+    name: Annotated[str, typer.Argument(help="The trunk's name in the configuration.")],
+    config: ConfigFile = Path("ivr.yaml"),
+    format: Annotated[Format, typer.Option(help="How the findings are printed.")] = Format.TEXT,
+) -> None:
+    """Checks DNS, reachability, TLS, registration, our address, media and clock; says what to mend.
+
+    Ends with 0 (all well, or warnings), 1 (something must be mended) or 2 (nothing could be checked)."""
+    from ivr.doctor.command import doctor
+
+    raise SystemExit(doctor(config, name, format.value))
+
+
+@trunk.command("list")
+def list_trunks(config: ConfigFile = Path("ivr.yaml")) -> None:
+    """The trunks of the configuration, and how they stand in the running server."""
+    from ivr.doctor.command import list_trunks
+
+    raise SystemExit(list_trunks(config))
 
 
 @app.command()

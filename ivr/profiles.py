@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 Profile = Literal["exotel"]
@@ -27,6 +28,24 @@ publishes are of its media.
 """
 
 _TLS: Final = re.compile(r"sips:|.*;transport=tls\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Where a provider's RTP comes from and goes to, as it publishes it: addresses, and a range of ports."""
+
+    addresses: tuple[str, ...]
+    ports: tuple[int, int]
+
+
+_MEDIA: Final[Mapping[Profile, Media]] = {
+    "exotel": Media(("182.76.143.61", "122.15.8.184", "14.194.10.247", "61.246.82.75"), (10_000, 40_000)),
+}
+
+
+def media_of(profile: Profile | None) -> Media | None:
+    """What the provider publishes of its media; None where nothing is known."""
+    return None if profile is None else _MEDIA.get(profile)
 
 
 def with_profile(written: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,9 @@ class Prober:
                 future.set_result(response)
 
         began = endpoint.now()
-        client = endpoint.request(self._options(hop), hop, responded, within=PATIENCE * endpoint.timing.t1)
+        client = endpoint.request(
+            options(endpoint, self._proxy, hop), hop, responded, within=PATIENCE * endpoint.timing.t1
+        )
         try:
             response = await future
         except asyncio.CancelledError:
@@ -74,19 +76,6 @@ class Prober:
         else:
             endpoint.health.failed(hop, endpoint.now(), 3 * probe.pause_s)
 
-    def _options(self, hop: Hop) -> Request:
-        us = NameAddr("", Uri("sip", "ping", self._endpoint.shown(hop).host))
-        target = Uri("sip", None, self._proxy.host, self._proxy.port)
-        headers = Headers()
-        headers.add("Max-Forwards", "70")
-        headers.add("From", str(us.with_tag(new_tag())))
-        headers.add("To", str(NameAddr("", target)))
-        headers.add("Call-ID", secrets.token_hex(12))
-        headers.add("CSeq", "1 OPTIONS")
-        headers.add("Contact", self._endpoint.contact(hop, "ping"))
-        headers.add("Accept", "application/sdp")
-        return Request("OPTIONS", target, headers, b"")
-
     def _tell(self) -> None:
         up = self.probe.up
         if up is self._told or up is None:
@@ -96,6 +85,21 @@ class Prober:
             log.info("trunk %s is up", self._name)
         else:
             log.warning("trunk %s is down: %s", self._name, self.probe.reason)
+
+
+def options(endpoint: Endpoint, proxy: Uri, hop: Hop) -> Request:
+    """An OPTIONS to a trunk's proxy, outside calls."""
+    us = NameAddr("", Uri("sip", "ping", endpoint.shown(hop).host))
+    target = Uri("sip", None, proxy.host, proxy.port)
+    headers = Headers()
+    headers.add("Max-Forwards", "70")
+    headers.add("From", str(us.with_tag(new_tag())))
+    headers.add("To", str(NameAddr("", target)))
+    headers.add("Call-ID", secrets.token_hex(12))
+    headers.add("CSeq", "1 OPTIONS")
+    headers.add("Contact", endpoint.contact(hop, "ping"))
+    headers.add("Accept", "application/sdp")
+    return Request("OPTIONS", target, headers, b"")
 
 
 def _words(hop: Hop) -> str:

@@ -46,7 +46,7 @@ class Registrar:
         self._hosts: frozenset[str] = frozenset()
         self._told: bool | None = None
         self._hop: Hop | None = None
-        self.next_hop: Final = _registrar(trunk, settings)
+        self.next_hop: Final = registrar_uri(trunk, settings)
         user, _, domain = settings.user.partition("@")
         self._user: Final = user
         self._record: Final = Uri("sip", user, domain or self.next_hop.host)
@@ -165,7 +165,8 @@ class Registrar:
                 log.warning("trunk %s: not registered: %s", self._name, self.reason)
 
 
-def _registrar(trunk: Trunk, settings: Settings) -> Uri:
+def registrar_uri(trunk: Trunk, settings: Settings) -> Uri:
+    """Where to register; raises ValueError for what is no SIP URI, and without registrar and proxy."""
     text = settings.registrar
     if text is None:
         uri = trunk.proxy_uri()

@@ -20,7 +20,7 @@ _LISTEN: Final = re.compile(r"(udp|tcp|tls):(\[[0-9A-Fa-f:.]+\]|[0-9.]+):([0-9]{
 _KINDS: Final[dict[str, Transport]] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 _PREFERENCE: Final[dict[Transport, int]] = {"UDP": 0, "TCP": 1, "TLS": 2}
 _WILDCARDS: Final = ("0.0.0.0", "::")
-_RECEIVE_BUFFER: Final = 1024 * 1024
+RECEIVE_BUFFER: Final = 1024 * 1024
 _ROUTES: Final = 4096
 _INSIDE: Final = tuple(
     ip_network(text)
@@ -158,7 +158,7 @@ class Transports:
             if sock.family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if transport == "UDP":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             else:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(address)

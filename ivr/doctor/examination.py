@@ -1,0 +1,229 @@
+"""All probes of one trunk, side by side, each with its deadline; then the findings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ivr.config import Config
+from ivr.doctor import (
+    lookups,
+    probe_dns,
+    probe_sip,
+    probe_system,
+    probe_tls,
+    reach,
+    registering,
+    settings,
+    surroundings,
+)
+from ivr.doctor.addresses import Scope, listening, scope
+from ivr.doctor.facts import Registered, RegistrarSaid, Search, Target
+from ivr.doctor.findings import Finding, fail, skipped
+from ivr.trunks import trunks_of
+from sip.contexts import Contexts
+from sip.endpoint import Endpoint
+from sip.hop import Hop, Transport
+from sip.locate import Place, Reach
+from sip.registrar import registrar_uri
+from sip.resolver import Resolver
+from sip.tls import ClientTls, TlsPeer
+from sip.trunks import Trunk
+from sip.uri import Uri, UriError, host_text
+
+LIMIT_S: Final = 30.0
+"""No examination takes longer; its probes end by themselves before that."""
+
+Progress = Callable[[str], None]
+"""Takes what is done now, in a few words."""
+
+_WILDCARD: Final = {False: "0.0.0.0", True: "::"}
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What came of it, in the order in which it is read."""
+
+    trunk: str
+    proxy: str | None
+    findings: tuple[Finding, ...]
+    took_s: float
+
+
+async def examine(
+    config: Config, name: str, *, progress: Progress = lambda words: None, resolver: Resolver | None = None
+) -> Examination:
+    """Checks a trunk of the configuration from all sides, within `LIMIT_S`. Raises KeyError for a name that
+    is none of a trunk's."""
+    written = config.trunks[name]
+    trunk = trunks_of(config)[name]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    findings = settings.check(config, written)
+    progress("this machine")
+    at = await asyncio.to_thread(probe_system.held, config)
+    server = await probe_system.server(config, name, at)
+    machine = await asyncio.to_thread(probe_system.machine, config, server.pid if server.answers else None)
+    progress("the network")
+    visit = _Visit(config, trunk, resolver or Resolver(), progress)
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await visit.run()
+    except TimeoutError:
+        mend = "Try again; if it stays so, the network swallows what is sent."
+        findings.append(fail("doctor.deadline", "the probes", f"not done within {LIMIT_S:g} s", mend))
+    findings += visit.troubles
+    if visit.search is not None:
+        findings += lookups.check(visit.search, written)
+    findings += reach.check(visit.targets, time.time())
+    findings += registering.check(written, visit.said, server)
+    findings += surroundings.addresses(config, visit.targets)
+    findings += surroundings.media(config, written, machine)
+    udp = any(entry.startswith("udp:") for entry in config.sip.listen)
+    findings += surroundings.system(config, written, machine, udp=udp)
+    replies = [target.reply for target in visit.targets if target.reply is not None]
+    if visit.said is not None and visit.said.reply is not None:
+        replies.append(visit.said.reply)
+    findings += surroundings.clock(replies, machine)
+    findings += surroundings.server(server)
+    return Examination(name, written.proxy, tuple(findings), loop.time() - began)
+
+
+class _Visit:
+    """The probes that send something. What they saw stays, also of a visit that was cut short."""
+
+    def __init__(self, config: Config, trunk: Trunk, resolver: Resolver, progress: Progress) -> None:
+        self._config: Final = config
+        self._trunk: Final = trunk
+        self._resolver: Final = resolver
+        self._progress: Final = progress
+        self._contexts: Final = Contexts(None)
+        self.troubles: list[Finding] = []
+        self.search: Search | None = None
+        self.targets: list[Target] = []
+        self.said: RegistrarSaid | None = None
+
+    async def run(self) -> None:
+        try:
+            proxy = self._trunk.proxy_uri()
+        except UriError:
+            proxy = None  # said by the settings' check
+        try:
+            async with self._endpoint(proxy) as (endpoint, near):
+                await asyncio.gather(self._proxy(endpoint, near, proxy), self._registrar(endpoint, near))
+        except OSError as error:
+            mend = "Correct the addresses in sip.listen: this machine has to have them."
+            self.troubles.append(fail("doctor.sockets", "the doctor's own sockets", str(error), mend))
+
+    @asynccontextmanager
+    async def _endpoint(self, proxy: Uri | None) -> AsyncIterator[tuple[Endpoint, Reach]]:
+        """Sockets as the server's, on free ports; with what it could send by. Where it only listens on this
+        machine, the doctor looks further: that the server cannot is said elsewhere."""
+        config = self._config.sip
+        entries = [listening(entry) for entry in config.listen]
+        kinds = {(kind.upper(), ":" in host) for kind, host, _ in entries if kind != "tls"}
+        versions = {":" in host for _, host, _ in entries} or {False}
+        wanted = None if proxy is None else settings.transport_of(proxy)
+        if wanted in ("UDP", "TCP"):
+            kinds |= {(wanted, v6) for v6 in versions}
+        own: dict[str, None] = {}
+        for kind, v6 in sorted(kinds | {("UDP", v6) for v6 in versions}):
+            hosts = {
+                host for _, host, _ in entries if (":" in host) == v6 and scope(host) is not Scope.LOOPBACK
+            }
+            for host in sorted(hosts) or [_WILDCARD[v6]]:
+                own[f"{kind.lower()}:{host_text(host)}:0"] = None
+        reach: set[tuple[Transport, bool]] = {("TLS", v6) for v6 in versions}
+        reach |= {(kind, v6) for kind, v6 in kinds}  # type: ignore[misc]
+        async with probe_sip.endpoint(list(own), config.advertise, self._resolver) as endpoint:
+            yield endpoint, frozenset(reach)
+
+    async def _proxy(self, endpoint: Endpoint, near: Reach, proxy: Uri | None) -> None:
+        if proxy is None:
+            self.troubles.append(
+                skipped("dns.targets", "targets", "there is no proxy that can be looked for")
+            )
+            return
+        self._progress(f"where {proxy.host} is")
+        self.search = await probe_dns.search(self._resolver, proxy, near)
+        places = self.search.places
+        if not places:
+            return
+        self._progress(f"{len(places)} target{'' if len(places) == 1 else 's'} of {proxy.host}")
+        tls = self._tls(places)
+        self.targets = [Target(place) for place in places]
+        await asyncio.gather(*(self._target(endpoint, i, proxy, tls) for i in range(len(places))))
+
+    def _tls(self, places: tuple[Place, ...]) -> ClientTls | None:
+        """The settings for TLS, unless their files cannot be used."""
+        if all(place.transport != "TLS" for place in places):
+            return self._trunk.tls
+        try:
+            self._contexts.client(self._trunk.tls)
+        except OSError as error:
+            mend = "Correct the paths under tls, and let the server's user read them."
+            self.troubles.append(fail("tls.files", "our TLS files", str(error), mend))
+            return None
+        return self._trunk.tls
+
+    async def _target(self, endpoint: Endpoint, index: int, proxy: Uri, tls: ClientTls | None) -> None:
+        """What is seen is kept at once, so that a deadline leaves what there is."""
+        place = self.targets[index].place
+        peer = None
+        if place.transport == "TLS":
+            if tls is None:
+                return
+            peer = TlsPeer.at(tls, proxy.host)
+        hop = endpoint.transports.hop_to(place.address, place.transport, peer)
+        if hop is None:
+            return
+        if not await self._connects(index, hop):
+            return
+        answer = await probe_sip.ask(endpoint, proxy, hop)
+        if isinstance(answer, str):
+            self._saw(index, silent=answer)
+        else:
+            self._saw(index, reply=answer[0], seen=answer[1])
+
+    async def _connects(self, index: int, hop: Hop) -> bool:
+        if not hop.reliable:
+            return True
+        ours = None if scope(hop.local.host) is Scope.WILDCARD else hop.local.host
+        connected = await probe_tls.connect(hop.remote, ours)
+        self._saw(index, connected=connected)
+        if connected.refusal is not None:
+            return False
+        if hop.tls is not None:
+            shaken = await probe_tls.handshake(hop.remote, ours, hop.tls, self._contexts)
+            self._saw(index, handshake=shaken)
+            return not shaken.error
+        return True
+
+    def _saw(self, index: int, **facts: object) -> None:
+        self.targets[index] = replace(self.targets[index], **facts)  # type: ignore[arg-type]
+
+    async def _registrar(self, endpoint: Endpoint, near: Reach) -> None:
+        registration = self._trunk.registration
+        if registration is None:
+            return
+        try:
+            at = registrar_uri(self._trunk, registration)
+        except ValueError as error:
+            self.said = RegistrarSaid(Registered.SILENT, why=str(error))
+            return
+        found = await probe_dns.search(self._resolver, at, near)
+        hops = [hop for place in found.places if (hop := self._hop(endpoint, at, place)) is not None]
+        if not hops:
+            why = found.why or f"no listening address of ours can reach {at.host_port}"
+            self.said = RegistrarSaid(Registered.SILENT, why=why)
+            return
+        self._progress(f"the registrar {at.host}")
+        self.said = await probe_sip.ask_registrar(endpoint, self._trunk, registration, at, hops)
+
+    def _hop(self, endpoint: Endpoint, uri: Uri, place: Place) -> Hop | None:
+        peer = TlsPeer.at(self._trunk.tls, uri.host) if place.transport == "TLS" else None
+        return endpoint.transports.hop_to(place.address, place.transport, peer)
