@@ -96,8 +96,11 @@ _UPGRADES = {1: "ALTER TABLE calls ADD COLUMN answered_by TEXT"}
 
 
 def prepare(connection: Connection) -> None:
-    """Creates the tables in an empty database, and brings those of an earlier release up to date; raises
-    `StoreError` when it holds something else or something newer."""
+    """Creates the tables in an empty database, and brings those of an earlier release up to date: all of it
+    or nothing, whatever cuts it off. Raises `StoreError` when it holds something else or something newer."""
+    if connection.dialect.name == "sqlite":
+        # Python's driver begins a transaction at the first row that is written, not at a table that is made.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     present = set(inspect(connection).get_table_names())
     if not present:
         metadata.create_all(connection)

@@ -26,6 +26,7 @@ from ivr.store import (
     database_url,
     new_id,
 )
+from ivr.store import schema
 from ivr.store import store as store_module
 from ivr.store.schema import VERSION
 from media.leg import Quality
@@ -302,6 +303,29 @@ async def test_tables_of_the_first_release_are_brought_up_to_date(tmp_path: Path
     assert record.answered_by == {"who": "machine", "reason": "beep", "after_ms": 900}
     with sqlite3.connect(tmp_path / "calls.db") as database:
         assert database.execute("SELECT version FROM schema_version").fetchall() == [(VERSION,)]
+
+
+@pytest.mark.parametrize("older", [True, False])
+async def test_a_preparation_that_was_cut_off_is_as_if_it_had_never_begun(
+    tmp_path: Path, older: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if older:
+        await (await opened(tmp_path)).close()
+        with sqlite3.connect(tmp_path / "calls.db") as database:
+            database.execute("ALTER TABLE calls DROP COLUMN answered_by")
+            database.execute("UPDATE schema_version SET version = 1")
+
+    def dies(*_: object) -> None:
+        raise StoreError("the power went out")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(schema, "update" if older else "insert", dies)
+        with pytest.raises(StoreError, match="power"):
+            await opened(tmp_path)
+    await (await opened(tmp_path)).close()
+    with sqlite3.connect(tmp_path / "calls.db") as database:
+        assert database.execute("SELECT version FROM schema_version").fetchall() == [(VERSION,)]
+        assert "answered_by" in [row[1] for row in database.execute("PRAGMA table_info(calls)")]
 
 
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
