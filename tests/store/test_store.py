@@ -25,8 +25,8 @@ from ivr.store import (
     StoreUnavailable,
     database_url,
     new_id,
+    schema,
 )
-from ivr.store import schema
 from ivr.store import store as store_module
 from ivr.store.schema import VERSION
 from media.leg import Quality
