@@ -119,8 +119,14 @@ class Attempts:
         if status < 200 and client in self._given_up - self._cancelled:
             self._cancelled.add(client)
             self._endpoint.cancel(client, 'SIP;cause=480;text="another way was taken"')
+            self._endpoint.later(self._endpoint.timing.timeout, lambda now: self._forget(client))
         elif 200 <= status < 300 and response is not None and self._stray is not None:
             self._stray(client, response)
+
+    def _forget(self, client: ClientTransaction) -> None:
+        """RFC 3261 9.1: 64*T1 after its CANCEL an INVITE is over, answered or not."""
+        if client.waiting:
+            self._endpoint.abandon(client)
 
 
 def _rest_s(response: Response | None) -> float:

@@ -123,6 +123,7 @@ class Forks:
     def __init__(self, make: Callable[[ClientTransaction, Dialog], EarlyDialog]) -> None:
         self._make: Final = make
         self._early: dict[str, EarlyDialog] = {}
+        self._past: dict[str, Dialog] = {}
 
     def of(self, client: ClientTransaction, response: Response) -> EarlyDialog | None:
         """The early dialog of a provisional response; None where it makes none (no tag, no Contact)."""
@@ -147,14 +148,19 @@ class Forks:
             early.release()
         return early
 
+    def past(self, tag: str | None) -> Dialog | None:
+        """The dialog of a fork that is over here, should it answer after all: what we sent in it counts (our
+        BYE must have a higher CSeq than our PRACK)."""
+        return self._past.get(tag or "")
+
     def end(self, tag: str | None) -> None:
         """That fork is over (RFC 6228)."""
         early = self._early.pop(tag or "", None)
         if early is not None:
+            self._past[tag or ""] = early.channel.dialog
             early.close()
 
     def close(self) -> None:
         """The call is answered by another, refused or taken back: all that still ring are over."""
-        for early in self._early.values():
-            early.close()
-        self._early.clear()
+        for tag in list(self._early):
+            self.end(tag)

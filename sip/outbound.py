@@ -59,7 +59,8 @@ class OutboundLeg(SipLeg):
         self._acks: Final = Acks(self._endpoint)
         self._trusted: str | None = None
         self._media_host = ""
-        self._timer: Timer | None = None
+        self._ringing: Timer | None = None
+        self._giving_up: Timer | None = None
         self._early: bool | None = None
         self._forks: Final = Forks(self._fork)
         self._session_timer: Final = SessionTimer(ties.trunk.session_expires_s, ties.trunk.refresher)
@@ -105,7 +106,7 @@ class OutboundLeg(SipLeg):
             return Request("INVITE", target.uri, headers, self._offer(plane, endpoint.shown(hop).host))
 
         self._attempts = Attempts(endpoint, hops, invite, self._responded, self._stray)
-        self._timer = endpoint.later(ring_s, lambda now: self.end(Cause.NO_ANSWER))
+        self._ringing = endpoint.later(ring_s, lambda now: self.end(Cause.NO_ANSWER))
         self._attempts.start()
 
     def fail(self, cause: Cause) -> None:
@@ -118,23 +119,13 @@ class OutboundLeg(SipLeg):
         if self._stage not in (_Stage.CALLING, _Stage.PROCEEDING):
             super().end(cause)
             return
-        proceeding = self._stage is _Stage.PROCEEDING
-        if self._attempts is not None:
-            self._attempts.stop()
-        self._stage, self._left_for = _Stage.LEAVING, cause
+        self._left_for = cause
+        self._take_back(_Stage.LEAVING)
         self._finish(Cause.CANCELLED if cause is Cause.NORMAL else cause, "us")
-        if proceeding:
-            self._cancel()
 
     def succeeded(self, newcomer: Newcomer) -> None:
-        if self._stage is _Stage.PROCEEDING:
-            if self._attempts is not None:
-                self._attempts.stop()
-            self._endpoint.timers.cancel(self._timer)
-            self._timer = None
-            self._forks.close()
-            self._stage = _Stage.PICKED_UP
-            self._cancel()
+        if self._stage in (_Stage.CALLING, _Stage.PROCEEDING):
+            self._take_back(_Stage.PICKED_UP)
         super().succeeded(newcomer)
 
     # Responses to the INVITE
@@ -156,7 +147,7 @@ class OutboundLeg(SipLeg):
     def _stray(self, client: ClientTransaction, response: Response) -> None:
         """A target that was given up answers after all."""
         if not self._acks.repeat(response):
-            self._part(client, response, _dialog(client.request, response))
+            self._part(client, response, _confirmed(client.request, response))
 
     def _responded(self, client: ClientTransaction, status: int, response: Response | None) -> None:
         if client is not self._client:
@@ -169,7 +160,7 @@ class OutboundLeg(SipLeg):
             self._refused(status, response)
 
     def _provisional(self, client: ClientTransaction, response: Response | None) -> None:
-        if self._stage is _Stage.LEAVING:
+        if self._stage in (_Stage.LEAVING, _Stage.PICKED_UP):
             self._cancel()
             return
         if self._stage is _Stage.CALLING:
@@ -231,13 +222,12 @@ class OutboundLeg(SipLeg):
             return
         if self._stage not in (_Stage.CALLING, _Stage.PROCEEDING):
             # A further fork, or an answer that crossed our CANCEL: it must be acknowledged, then ended.
-            self._dismiss(client, response, _dialog(client.request, response))
+            early = self._forks.past(response.to.tag)
+            self._dismiss(client, response, _confirmed(client.request, response, early))
             return
         fork = self._forks.take(response.to.tag)
         self._forks.close()
-        dialog = (
-            _dialog(client.request, response) if fork is None else _confirmed(fork.channel.dialog, response)
-        )
+        dialog = _confirmed(client.request, response, None if fork is None else fork.channel.dialog)
         try:
             self._agree(fork, response)
         except (SdpError, IncompatibleMedia, NoOffer, Refused):
@@ -248,7 +238,7 @@ class OutboundLeg(SipLeg):
             self._finish(Cause.INCOMPATIBLE_MEDIA, "us")
             return
         self._stage = _Stage.ANSWERED
-        self._endpoint.timers.cancel(self._timer)
+        self._endpoint.timers.cancel(self._ringing)
         self._acks.send(client, response, dialog)
         channel = self._channel(client, dialog) if fork is None else fork.channel
         channel.heard(response)
@@ -271,7 +261,7 @@ class OutboundLeg(SipLeg):
             media.answered_by(fork.party, sdp_in(response))
 
     def _dismiss(self, client: ClientTransaction, response: Response, dialog: Dialog) -> None:
-        self._endpoint.timers.cancel(self._timer)
+        self._endpoint.timers.cancel(self._giving_up)
         self._part(client, response, dialog)
         self._untrust()
 
@@ -312,7 +302,7 @@ class OutboundLeg(SipLeg):
         self._stage = _Stage.ANSWERED if self._stage is _Stage.PICKED_UP else _Stage.OVER
         self._untrust()
         self._forks.close()
-        self._endpoint.timers.cancel(self._timer)
+        self._endpoint.timers.cancel(self._giving_up)
         if not leaving:
             why = reason_in(response)
             cause = Cause.UNAVAILABLE if response is None else cause_of(status, why)
@@ -320,12 +310,25 @@ class OutboundLeg(SipLeg):
 
     # Leaving
 
+    def _take_back(self, stage: _Stage) -> None:
+        """The INVITE is not to be answered any more; its CANCEL waits until there is a response to it."""
+        proceeding = self._stage is _Stage.PROCEEDING
+        self._stage = stage
+        if self._attempts is not None:
+            self._attempts.stop()
+        self._endpoint.timers.cancel(self._ringing)
+        self._forks.close()
+        if proceeding:
+            self._cancel()
+
     def _cancel(self) -> None:
         client = self._client
-        if client is None or self._timer is not None:  # the timer runs: the CANCEL is on its way
+        if client is None or self._giving_up is not None:  # the CANCEL is on its way
             return
         self._endpoint.cancel(client, reason(self._left_for))
-        self._timer = self._endpoint.later(self._endpoint.timing.timeout, lambda now: self._give_up(client))
+        self._giving_up = self._endpoint.later(
+            self._endpoint.timing.timeout, lambda now: self._give_up(client)
+        )
 
     def _give_up(self, client: ClientTransaction) -> None:
         """RFC 3261 9.1: 64*T1 after the CANCEL the INVITE counts as cancelled, answered or not."""
@@ -334,8 +337,7 @@ class OutboundLeg(SipLeg):
         self._untrust()
 
     def _finish(self, cause: Cause, by: Party, code: int | None = None, why: Reason | None = None) -> None:
-        self._endpoint.timers.cancel(self._timer)
-        self._timer = None
+        self._endpoint.timers.cancel(self._ringing)
         self._forks.close()
         super()._finish(cause, by, code, why)
 
@@ -350,19 +352,17 @@ class OutboundLeg(SipLeg):
             self._trusted = None
 
 
-def _dialog(invite: Request, response: Response) -> Dialog:
-    """The dialog of a 2xx, even where its Contact or routes are broken: it must be ended somehow."""
+def _confirmed(invite: Request, response: Response, early: Dialog | None = None) -> Dialog:
+    """The dialog of a 2xx, even where its Contact or routes are broken: it must be ended somehow. `early` is
+    that of the provisional responses before it."""
+    if early is not None:
+        with contextlib.suppress(ParseError):
+            early.confirm(response)
+        return early
     try:
         return Dialog.from_response(invite, response)
     except (DialogError, ParseError):
         return Dialog(invite.from_, response.to, invite.call_id, (), invite.uri, invite.cseq.number, None)
-
-
-def _confirmed(dialog: Dialog, response: Response) -> Dialog:
-    """The early dialog of a fork that has answered."""
-    with contextlib.suppress(ParseError):
-        dialog.confirm(response)
-    return dialog
 
 
 def _acknowledge(fork: EarlyDialog | None, response: Response) -> bool:

@@ -246,6 +246,22 @@ async def test_a_target_that_wakes_too_late_is_told_so() -> None:
             await prompt.request("BYE")
 
 
+async def test_a_target_that_wakes_too_late_and_says_no_more_is_forgotten() -> None:
+    async with name_server() as dns, peer() as late, peer() as prompt:
+        await services(dns, late.address.port, prompt.address.port)
+        trunk = Trunk(allow=LOCAL, proxy="trunk.test")
+        async with agent(trunk=trunk, resolver=no_route(dns)) as a:
+            ours = await a.call("100")
+            lost = await late.request("INVITE")
+            await answered_by(prompt, a, await prompt.request("INVITE"))
+            await until(ours, Answered)
+            reply(late, a, lost, 180, "late")
+            reply(late, a, await late.request("CANCEL"), 200)
+            await ours.hang_up()
+            await prompt.request("BYE")
+            await eventually(lambda: a.ua.load().transactions == a.ua.load().timers == 0)
+
+
 async def test_all_targets_down_is_unavailable_soon() -> None:
     async with name_server() as dns, peer() as one, peer() as two:
         dns.add(

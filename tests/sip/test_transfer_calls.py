@@ -519,8 +519,42 @@ async def test_a_call_that_rings_there_is_picked_up_elsewhere(crosses: bool) -> 
         await at_rest(a)
 
 
+async def test_a_call_that_is_picked_up_elsewhere_and_never_ended_there_is_forgotten() -> None:
+    async with agent() as a, peer() as p, peer() as n:
+        leg = await a.call(f"sip:9@127.0.0.1:{p.address.port}")
+        invite = await p.request("INVITE")
+        reply(p, a, invite, 180, "t1", Contact=f"<sip:peer@127.0.0.1:{p.address.port}>")
+        await event(leg, Ringing)
+        replacing(n, a, f"{invite.call_id};from-tag=t1;to-tag={invite.from_.tag};early-only")
+        ok = await n.response(200)
+        n.send(
+            n.message("ACK", a.address(), call="call-n", branch="z9hG4bK-n", to_tag=ok.to.tag), a.address()
+        )
+        await event(leg, Answered)
+        reply(p, a, await p.request("CANCEL"), 200, "t1")
+        await leg.hang_up()
+        await n.request("BYE")
+        await eventually(lambda: a.ua.load().transactions == a.ua.load().timers == 0)
+
+
 async def test_another_trunk_may_not_take_a_call_over() -> None:
     async with agent() as a, peer() as p, peer() as n, called_by(p, a) as (leg, tag):
         leg._info = type(leg.info)(leg.info.id, "inbound", "1", "2", "elsewhere", {})  # type: ignore[misc]
         replacing(n, a, f"call-p;from-tag=peer;to-tag={tag}")
         await n.response(403)
+
+
+async def test_a_transfer_before_the_caller_has_acknowledged_waits_for_that() -> None:
+    async with agent() as a, peer() as p, peer() as target:
+        p.send(p.message("INVITE", a.address(), body=p.sdp()), a.address())
+        leg = await a.called()
+        await leg.answer()
+        tag = (await p.response(200)).to.tag
+        transfer = asyncio.create_task(leg.transfer(f"sip:9@127.0.0.1:{target.address.port}", 10))
+        await asyncio.sleep(0.05)
+        assert "REFER" not in p.seen
+        p.send(p.message("ACK", a.address(), branch="z9hG4bK-ack", to_tag=tag), a.address())
+        request = await p.request("REFER")
+        assert request.headers.get("Refer-To") == f"<sip:9@127.0.0.1:{target.address.port}>"
+        p.send(p.message("BYE", a.address(), branch="z9hG4bK-b", cseq=2, to_tag=tag), a.address())
+        assert await transfer is TransferOutcome.FAILED

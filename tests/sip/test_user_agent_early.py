@@ -323,6 +323,28 @@ async def test_a_callee_changes_its_early_media_by_update() -> None:
         assert (await p.response(200)).body == b""
 
 
+@pytest.mark.parametrize("hung_up", [True, False])
+async def test_the_bye_of_a_fork_that_answers_too_late_counts_its_prack(hung_up: bool) -> None:
+    """An answer that crosses our CANCEL, or comes second: the far end has had a PRACK, and takes no BYE with the
+    same CSeq (RFC 3261 12.2.2)."""
+    async with agent() as a, peer() as p:
+        leg, invite = await calling(a, p)
+        provisional(p, a, invite, 183, "one", rseq=7, sdp=p.sdp())
+        prack = await p.request("PRACK")
+        reply(p, a, prack, 200)
+        if hung_up:
+            await leg.hang_up()
+            await p.request("CANCEL")
+        else:
+            await answered_by(p, a, invite, "two")
+            await until(leg, Answered)
+        await answered_by(p, a, invite, "one")
+        bye = await p.request("BYE")
+        assert bye.to.tag == "one"
+        assert bye.cseq.number > prack.cseq.number
+        await leg.hang_up()
+
+
 async def test_ringing_is_told_when_it_changes() -> None:
     async with agent() as a, peer() as p:
         leg, invite = await calling(a, p)
