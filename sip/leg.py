@@ -16,7 +16,6 @@ from media.leg import (
     Answered,
     CallLeg,
     Cause,
-    Digit,
     LegEvent,
     LegInfo,
     Party,
@@ -24,7 +23,7 @@ from media.leg import (
     TransferOutcome,
 )
 from media.plane import RtpPlane
-from media.presses import Presses, Way
+from media.presses import Way
 from sip.authenticator import Authenticator
 from sip.call_media import CallMedia, codecs_named
 from sip.causes import Reason
@@ -87,7 +86,6 @@ class SipLeg(MediaLeg):
         self._endpoint: Final = ties.endpoint
         self._session: Session | None = None
         self._waiting: set[asyncio.Event] = set()
-        self._presses: Final = Presses()
         self._succession: Succession | None = None
         self._target_of: Transfer | None = None
         self._ours = info.direction == "outbound"
@@ -280,11 +278,6 @@ class SipLeg(MediaLeg):
             went_over = self._target_of is not None and self._target_of.accepted
             self._finish(Cause.TRANSFERRED if went_over else cause, self._far_end, code, why)
 
-    # The stream's events
-
-    def digit(self, key: str, at: float) -> None:
-        self._press(key, Way.MEDIA, at)
-
     # Within
 
     @property
@@ -292,10 +285,6 @@ class SipLeg(MediaLeg):
         if self._media is None or self._over:
             raise IncompatibleMedia("the call is over")
         return self._media
-
-    def _press(self, key: str, way: Way, at: float) -> None:
-        if self._presses.is_new(key, way, at):
-            self._put(Digit(at, key))
 
     def _put(self, event: LegEvent) -> None:
         if self._ties.succession is None:

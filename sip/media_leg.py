@@ -24,6 +24,7 @@ from media.leg import (
     Quality,
     Stopped,
 )
+from media.presses import Presses, Way
 from sip.call_media import CallMedia
 
 
@@ -44,6 +45,7 @@ class MediaLeg(ABC):
         self._over = False
         self._drained = False
         self._held = False
+        self._presses: Final = Presses()
 
     @abstractmethod
     def end(self, cause: Cause) -> None:
@@ -96,7 +98,7 @@ class MediaLeg(ABC):
     # The stream's events
 
     def digit(self, key: str, at: float) -> None:
-        self._put(Digit(at, key))
+        self._press(key, Way.MEDIA, at)
 
     def played(self, mark: str, at: float) -> None:
         self._put(Played(at, mark))
@@ -117,6 +119,10 @@ class MediaLeg(ABC):
     def _live(self) -> CallMedia | None:
         """The media while the leg is not over."""
         return None if self._over else self._media
+
+    def _press(self, key: str, way: Way, at: float) -> None:
+        if self._presses.is_new(key, way, at):
+            self._put(Digit(at, key))
 
     def _put(self, event: LegEvent) -> None:
         if not self._over:

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from media.leg import CallLeg, Cause, LegInfo, Party, Ringing, TransferOutcome
 from media.plane import RtpPlane
+from media.presses import Way
 from sip.call_media import CallMedia, codecs_named
 from sip.causes import (
     Reason,
@@ -293,7 +294,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         if message is not None:
             key = key_of(message.content_type or "", message.body)
             if key is not None:
-                self.digit(key, self._now())
+                self._press(key, Way.SIGNALLING, self._now())
 
     def left(self, request: bytes) -> None:
         self._why = reason_in(_read(request, Request))
