@@ -25,6 +25,10 @@ class Speaker(Protocol):
     def live(self) -> bool:
         """Whether the dialog is confirmed and not over."""
 
+    @property
+    def awaits_ack(self) -> bool:
+        """Whether it will be, with the ACK of our 2xx."""
+
     def contact(self) -> str: ...
 
     def send(self, method: str, extra: Extra, body: bytes, then: OnResponse) -> None:
@@ -38,13 +42,14 @@ class Referee(Protocol):
 
 
 class _Asked:
-    """A REFER of ours: its automaton, who waits for it, and the CSeq that it was taken under."""
+    """A REFER of ours: its automaton, who waits for it, what it says, and the CSeq that it has."""
 
-    __slots__ = ("number", "then", "transfer")
+    __slots__ = ("number", "says", "then", "transfer")
 
-    def __init__(self, transfer: Transfer, then: Callable[[], None]) -> None:
+    def __init__(self, transfer: Transfer, then: Callable[[], None], says: Extra) -> None:
         self.transfer: Final = transfer
         self.then: Final = then
+        self.says: Final = says
         self.number: int | None = None
 
 
@@ -62,25 +67,24 @@ class Referrals:
     # What we ask for
 
     def refer(self, target: str, referred_by: str, then: Callable[[], None]) -> Transfer:
-        """Asks the far end to call `target` (a Refer-To value); `then` is called at each news, the transfer
-        tells which."""
+        """Asks the far end to call `target` (a Refer-To value), once it has acknowledged the call; `then` is
+        called at each news, the transfer tells which."""
         transfer = Transfer()
-        if not self._speaker.live or self.busy:
+        if not (self._speaker.live or self._speaker.awaits_ack) or self.busy:
             transfer.expired()
             return transfer
         if self._asked is not None and self._asked.number is not None:
             self._past.add(self._asked.number)
-        asked = self._asked = _Asked(transfer, then)
-
-        def answered(client: ClientTransaction, status: int, response: Response | None) -> None:
-            asked.number = client.request.cseq.number
-            silent = response is not None and _flag(response.headers.get("Refer-Sub")) == "false"
-            transfer.responded(status, notified=not silent)
-            then()
-
-        extra = (("Refer-To", target), ("Referred-By", referred_by), ("Contact", self._speaker.contact()))
-        self._speaker.send("REFER", extra, b"", answered)
+        says = (("Refer-To", target), ("Referred-By", referred_by), ("Contact", self._speaker.contact()))
+        self._asked = _Asked(transfer, then, says)
+        if self._speaker.live:
+            self._ask(self._asked)
         return transfer
+
+    def confirmed(self) -> None:
+        """The ACK of our 2xx has come."""
+        if self._asked is not None and self._asked.transfer.outcome is None:
+            self._ask(self._asked)
 
     def left(self) -> Cause:
         """The far end sent BYE: why, as far as a transfer tells."""
@@ -124,6 +128,15 @@ class Referrals:
         self._settled = None
 
     # Within
+
+    def _ask(self, asked: _Asked) -> None:
+        def answered(client: ClientTransaction, status: int, response: Response | None) -> None:
+            asked.number = client.request.cseq.number
+            silent = response is not None and _flag(response.headers.get("Refer-Sub")) == "false"
+            asked.transfer.responded(status, notified=not silent)
+            asked.then()
+
+        self._speaker.send("REFER", asked.says, b"", answered)
 
     def _referred(self, server: ServerTransaction, referee: Referee) -> None:
         endpoint = self._endpoint

@@ -108,6 +108,11 @@ class Session:
         return self.state is SessionState.LIVE
 
     @property
+    def awaits_ack(self) -> bool:
+        """Whether requests can be sent once the ACK of our 2xx has come."""
+        return self.state is SessionState.UNACKED
+
+    @property
     def may_reinvite(self) -> bool:
         """Whether no other INVITE is under way in the dialog (RFC 3261 14.1)."""
         return self.state is SessionState.LIVE and self._reinviting is None and self.accepted is None
@@ -246,12 +251,14 @@ class Session:
             return
         self._endpoint.acknowledged(accepted)
         self.accepted = None
-        leaving = self.state is SessionState.LEAVING
-        if self.state is SessionState.UNACKED or leaving:
+        before = self.state
+        if before in (SessionState.UNACKED, SessionState.LEAVING):
             self.state = SessionState.LIVE
-        if leaving:
+        if before is SessionState.LEAVING:
             self._bye(self._leave_for)
             return
+        if before is SessionState.UNACKED:
+            self.referrals.confirmed()
         if self._late_offer:
             self._late_offer = False
             try:
