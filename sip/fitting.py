@@ -29,10 +29,11 @@ class IncompatibleMedia(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What we agree to: codecs, best first, and whether with SRTP."""
+    """What we agree to: codecs, best first, whether with SRTP, and by which version of IP."""
 
     codecs: tuple[Codec, ...]
     srtp: Srtp
+    ipv6: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,8 @@ def _fit(
     ip = ip_of(sdp.address_of(media))
     if ip is None or ip.is_multicast:
         raise IncompatibleMedia("audio: no unicast IP address to send to")
+    if (ip.version == 6) != terms.ipv6 and not ip.is_unspecified:
+        raise IncompatibleMedia(f"audio: IPv{ip.version} cannot be sent to from our address")
     maps = media.rtpmaps
     pairs = [(codec, m) for codec in terms.codecs for m in maps if m.matches(codec.name, codec.clock_rate)]
     if not pairs:

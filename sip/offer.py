@@ -106,7 +106,7 @@ class OfferAnswer:
             raise ValueError("at least one codec is needed")
         self._address: Final = local_address
         self._port: Final = local_port
-        self._terms: Final = Terms(tuple(codecs), srtp)
+        self._terms: Final = Terms(tuple(codecs), srtp, ":" in local_address)
         self._session_id: Final = session_id
         self._random: Final = random
         self._protocol = "RTP/SAVP" if srtp == "required" else "RTP/AVP"

@@ -316,8 +316,12 @@ def _milliseconds(text: str | None) -> int | None:
 
 
 def ip_of(address: str | None) -> IPv4Address | IPv6Address | None:
-    """The address as an IP, or None for a host name or nothing."""
+    """The address as an IP, or None for a host name or nothing; IPv4 in its own form also when mapped into
+    IPv6 (RFC 5118 4.9)."""
     try:
-        return ip_address(address or "")
+        ip = ip_address(address or "")
     except ValueError:
         return None
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip

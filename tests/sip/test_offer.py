@@ -73,17 +73,30 @@ def test_an_event_of_another_clock_rate_is_not_taken() -> None:
 
 
 def test_two_of_our_kind_agree_early_and_late() -> None:
-    caller, callee = us(), OfferAnswer("2001:db8::1", 20000, (PCMU, PCMA), 1)
+    caller, callee = us(), OfferAnswer("192.0.2.77", 20000, (PCMU, PCMA), 1)
     made = caller.make_offer()
     assert made.media[0].formats == ("8", "0", "13", "101")
     assert caller.offering
     answer = parse_sdp(callee.receive_offer(parse_sdp(made.to_bytes())).to_bytes())
     agreed = caller.receive_answer(answer)
-    assert (agreed.remote_address, agreed.remote_port, agreed.codec) == ("2001:db8::1", 20000, PCMU)
+    assert (agreed.remote_address, agreed.remote_port, agreed.codec) == ("192.0.2.77", 20000, PCMU)
     assert agreed.telephone_event == 101
     assert callee.negotiated is not None
     assert callee.negotiated.codec is agreed.codec
     assert not caller.offering
+
+
+def test_media_of_the_other_ip_version_cannot_be_agreed_on() -> None:
+    """Our socket is of one version: what it cannot send to would be a call where one side hears nothing."""
+    ours, theirs = OfferAnswer("2001:db8::1", 20000, (PCMU,), 1), us()
+    with pytest.raises(IncompatibleMedia, match="IPv4 cannot be sent to from our address"):
+        ours.receive_offer(theirs.make_offer())
+    theirs.withdraw()
+    mapped = parse_sdp(theirs.make_offer().to_bytes().replace(b"IN IP4 ", b"IN IP6 ::ffff:"))
+    choice = OfferAnswer("192.0.2.77", 20000, (PCMU,), 1)
+    choice.receive_offer(mapped)
+    assert choice.negotiated is not None
+    assert ":" not in choice.negotiated.remote_address
 
 
 def test_a_second_answer_replaces_the_first() -> None:
