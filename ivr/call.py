@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, Literal, Protocol
 
 from engines.contract import Recognizer
@@ -190,6 +191,8 @@ class CallSession:
         self._key_at: float | None = None
         self._hung_up: HungUp | None = None
         self._too_long = False
+        self._until = inf
+        """When the call has lasted as long as it may, counted from its answer."""
         self._finish: Finish | None = None
 
     async def run(self) -> Ended:
@@ -234,6 +237,7 @@ class CallSession:
             elif isinstance(event, Answered):
                 self._journal.note("answered", {"codec": self._leg.codec.name})
                 self._on_answered()
+                self._until = self._loop.time() + self._services.max_call_s
                 return True
             elif isinstance(event, HungUp):
                 self._note_hang_up(event)
@@ -246,7 +250,6 @@ class CallSession:
             self._waiting.begin(Sound.RINGBACK)
         else:
             await self._leg.ring()
-        early: list[_Input] = []
         try:
             async with asyncio.timeout(ring.seconds):
                 while True:
@@ -254,12 +257,9 @@ class CallSession:
                     if isinstance(item, HungUp):
                         self._note_hang_up(item)
                         return False
-                    early.append(item)
         except TimeoutError:
-            pass
-        self._waiting.end()
-        self._put_back(early)
-        return True
+            self._waiting.end()
+            return True
 
     async def _screened(self) -> bool:
         """Finds out who answered before anything is said; False when it was a machine, and is hung up on."""
@@ -275,7 +275,7 @@ class CallSession:
         self._leg.listen(hear)
         early: list[_Input] = []
         try:
-            async with asyncio.timeout(screening.longest_s):
+            async with asyncio.timeout(min(screening.longest_s, self._until - self._loop.time())):
                 await self._verdict(screener, early)
         except TimeoutError:
             if self._answered_by is None:
@@ -325,7 +325,7 @@ class CallSession:
     async def _converse(self) -> None:
         machine, loop, inbox = self._machine, self._loop, self._inbox
         alarm = Alarm(loop, lambda: inbox.put_nowait(Tick()))
-        limit = loop.time() + self._services.max_call_s
+        limit = self._until
         try:
             await self._carry_out(machine.start(loop.time()))
             while not machine.finished:
@@ -487,8 +487,10 @@ class CallSession:
 
     async def _transfer(self, command: Transfer) -> None:
         self._waiting.begin_transfer()
-        outcome = await self._leg.transfer(self._services.target(command.target), command.wait_s)
-        self._waiting.end()
+        try:
+            outcome = await self._leg.transfer(self._services.target(command.target), command.wait_s)
+        finally:
+            self._waiting.end()
         self._inbox.put_nowait(Transferred(outcome.value))
 
     async def _pump(self) -> None:

@@ -158,6 +158,11 @@ class CallDesk:
         except TrunkBusy:
             # Others were faster while the record was written: it stands, and says so.
             await journal.finish(machine.result, Cause.NO_CAPACITY.value, "us")
+        except Exception as error:
+            await journal.finish(machine.result, Cause.FAILED.value, "us")
+            if isinstance(error, stack_errors.BadNumber):  # not with this stack
+                raise BadNumber(str(error)) from error
+            raise
         else:
             began = time.monotonic()
             self._spawn(self._run(call.id, leg, machine, journal, began, request.screening))
@@ -211,15 +216,16 @@ class CallDesk:
         flow = self._library.get(number.flow) if number is not None else None
         if number is None or flow is None:
             log.warning(
-                "no flow answers %s; the call of %s is refused", info.called, mask_number(info.caller)
-            )
+                "no flow answers %s; the call of %s is refused",
+                mask_number(info.called), mask_number(info.caller),
+            )  # fmt: skip
             self._metrics.call_refused("unknown_number")
             await leg.reject(Cause.NOT_FOUND)
             return
         try:
             params, values = bind_headers(flow, number.params, number.params_from_headers, info.headers)
         except ParamError as error:
-            log.error("number %s: %s", info.called, error)
+            log.error("number %s: %s", mask_number(info.called), error)
             await leg.reject(Cause.UNAVAILABLE)
             return
         call_id = new_id()

@@ -18,6 +18,8 @@ from ivr.flow.loader import load_flow
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.prompts import Prompts
+from ivr.screening import OnMachine, Screening
+from media.amd import Timings
 from media.clip import Clip
 from media.leg import Cause, TransferOutcome
 from tests.fakes.engines import ScriptedRecognizer, ToneSynthesizer, tone_of
@@ -107,7 +109,14 @@ class Scene:
     """One call under test."""
 
     def __init__(
-        self, flow: Flow, folder: Path, leg: FakeLeg, voice: ToneSynthesizer, heard: list[str]
+        self,
+        flow: Flow,
+        folder: Path,
+        leg: FakeLeg,
+        voice: ToneSynthesizer,
+        heard: list[str],
+        screening: Screening | None = None,
+        max_call_s: float = 60.0,
     ) -> None:
         self.leg = leg
         self.notebook = Notebook()
@@ -123,10 +132,10 @@ class Scene:
             endpoints=Endpoints({"orders": Endpoint(url="http://127.0.0.1:1/")}, self.client),
             target=lambda name: f"sip:{name}@127.0.0.1",
             observe_key=self.keys.append,
-            max_call_s=60.0,
+            max_call_s=max_call_s,
         )
         machine = FlowMachine(flow, flow.bind({"shop": "Sharma"}))
-        self.session = CallSession(leg, machine, self.notebook, services)
+        self.session = CallSession(leg, machine, self.notebook, services, screening=screening)
         self.task = asyncio.create_task(self.session.run())
 
     async def ends(self) -> Ended:
@@ -234,6 +243,16 @@ async def test_an_outbound_call_waits_for_the_answer(scene: Callable[..., Scene]
     assert is_prompt(await call.leg.hears(), call.voice, "Accept?")
     call.leg.far_end_hangs_up()
     await call.ends()
+
+
+async def test_finding_out_who_answered_counts_as_part_of_the_call(flow: Flow, tmp_path: Path) -> None:
+    leg = FakeLeg("outbound")
+    screening = Screening(OnMachine.HANG_UP, Timings(total_ms=20_000))
+    call = Scene(flow, tmp_path, leg, ToneSynthesizer(), [], screening, max_call_s=0.1)
+    leg.far_end_answers()
+    await call.ends()
+    assert leg.ended is Cause.LIMIT
+    assert "answered_by" in call.notebook.order
 
 
 async def test_a_call_that_is_not_answered_has_the_default_result(scene: Callable[..., Scene]) -> None:

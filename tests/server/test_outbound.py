@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
+from media.leg import CallLeg
+from sip.stack import BadNumber, OutboundCall
 from tests.server.conftest import PARAMS, Bench, OpenBench
 
 
@@ -59,6 +63,19 @@ async def test_what_cannot_be_called_is_refused_by_name(bench: OpenBench) -> Non
         assert "language" in text
         assert (await refused(to="not a number"))[0] == 422
         assert (await b.api.get("/api/voice/calls")).json()["calls"] == []
+
+
+async def test_a_call_that_the_stack_would_not_place_does_not_stay_live(
+    bench: OpenBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(_: OutboundCall) -> CallLeg:
+        raise BadNumber("sip: addresses only")
+
+    async with bench() as b:
+        monkeypatch.setattr(b.server._stack, "call", refuses)
+        refused = await b.api.post("/api/voice/call/initiate", json=order(b))
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/bad-number")
+        assert (await b.record())["state"] == "ended"
 
 
 async def test_nobody_there(bench: OpenBench) -> None:
