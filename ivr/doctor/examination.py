@@ -78,7 +78,7 @@ async def examine(
         findings.append(fail("doctor.deadline", "the probes", f"not done within {LIMIT_S:g} s", mend))
     findings += visit.troubles
     if visit.search is not None:
-        findings += lookups.check(visit.search, written)
+        findings += lookups.check(visit.search, config, written)
     findings += reach.check(visit.targets, time.time())
     findings += registering.check(written, visit.said, server)
     findings += surroundings.addresses(config, visit.targets)

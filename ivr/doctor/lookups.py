@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from ivr.config import Trunk
-from ivr.doctor.addresses import Scope, scope
+from ivr.config import Config, Trunk
+from ivr.doctor.addresses import Scope, listening, scope
 from ivr.doctor.facts import Asked, Search
 from ivr.doctor.findings import Finding, fail, ok, printable, skipped, warn
 from sip.locate import Naptr, Place, Record, Srv
@@ -18,9 +18,14 @@ SLOW_S: Final = 0.5
 SHORT_S: Final = 10.0
 
 
-def check(search: Search, trunk: Trunk) -> list[Finding]:
-    """Questions, targets, and whether calls from there would be let in."""
-    return [*_questions(search), *_targets(search), *_allowed(search, trunk)]
+def check(search: Search, config: Config, trunk: Trunk) -> list[Finding]:
+    """Questions, targets, and whether there is a way there, and one from there to us."""
+    return [
+        *_questions(search),
+        *_targets(search),
+        *_outward(search, config.sip.listen),
+        *_allowed(search, trunk),
+    ]
 
 
 def place_text(place: Place) -> str:
@@ -90,6 +95,15 @@ def _targets(search: Search) -> Iterator[Finding]:
         yield fail("dns.targets", about, printable(search.why), mend)
 
 
+def _outward(search: Search, listen: Sequence[str]) -> Iterator[Finding]:
+    """From an address of loopback, only this machine is reached."""
+    far = [place for place in search.places if scope(place.address.host) is not Scope.LOOPBACK]
+    if far and all(scope(listening(entry)[1]) is Scope.LOOPBACK for entry in listen):
+        mend = "Write 0.0.0.0 into sip.listen, or this machine's address in the network of the trunk."
+        seen = f"{', '.join(listen)}: the server reaches only this machine from there"
+        yield fail("dns.loopback", "sip.listen", seen, mend)
+
+
 def _allowed(search: Search, trunk: Trunk) -> Iterator[Finding]:
     if not search.places or not trunk.allow:
         return
@@ -107,8 +121,3 @@ def _allowed(search: Search, trunk: Trunk) -> Iterator[Finding]:
 def _within(host: str, network: IPv4Network | IPv6Network) -> bool:
     address = ip_address(host)
     return address.version == network.version and address in network
-
-
-def public(search: Search) -> bool:
-    """Whether any target is on the Internet."""
-    return any(scope(place.address.host) is Scope.PUBLIC for place in search.places)

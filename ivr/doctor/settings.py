@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from ivr.config import Config, Trunk
-from ivr.doctor.addresses import Scope, listening, scope
+from ivr.doctor.addresses import listening
 from ivr.doctor.findings import Finding, fail, ok, skipped, warn
 from ivr.masking import mask_number
 from sip.hop import Transport
@@ -61,7 +61,7 @@ def _way_out(config: Config, trunk: Trunk) -> Iterator[Finding]:
         return
     yield ok("config.proxy", about, trunk.proxy)
     yield from _caller(trunk)
-    yield from _listening(config, uri, transport)
+    yield from _listening(config, transport)
     yield from _passwords(trunk, transport)
     if trunk.options_s == 0:
         mend = "Set options_s to 30, so that a target that is down is noticed before a call is."
@@ -92,7 +92,7 @@ def _caller(trunk: Trunk) -> Iterator[Finding]:
     yield ok("config.caller-id", about, mask_number(trunk.caller_id))
 
 
-def _listening(config: Config, proxy: Uri, transport: Transport | None) -> Iterator[Finding]:
+def _listening(config: Config, transport: Transport | None) -> Iterator[Finding]:
     about = "sip.listen"
     entries = [listening(entry) for entry in config.sip.listen]
     shown = ", ".join(config.sip.listen) or "nothing"
@@ -104,11 +104,6 @@ def _listening(config: Config, proxy: Uri, transport: Transport | None) -> Itera
         kind = transport.lower()
         mend = f"Add {kind}:0.0.0.0:5060 to sip.listen: this trunk is reached from such a socket alone."
         yield fail("config.listen", about, f"{shown}: no {kind} address", mend)
-        return
-    here = all(scope(host) is Scope.LOOPBACK for _, host, _ in entries)
-    if here and scope(proxy.host) is not Scope.LOOPBACK:
-        mend = "Write 0.0.0.0 into sip.listen, or this machine's address in the network of the trunk."
-        yield fail("config.listen", about, f"{shown}: only this machine is reached from there", mend)
         return
     yield ok("config.listen", about, shown)
 
@@ -154,9 +149,7 @@ def _way_in(config: Config, trunk: Trunk) -> Iterator[Finding]:
 
 
 def _media(trunk: Trunk) -> Iterator[Finding]:
-    if not trunk.codecs:
-        yield fail("config.codecs", "codecs", "none", "Set codecs to [PCMA, PCMU].")
-    elif "PCMA" not in trunk.codecs and "PCMU" not in trunk.codecs:
+    if "PCMA" not in trunk.codecs and "PCMU" not in trunk.codecs:
         mend = "Add PCMA and PCMU to codecs: telephone networks speak them, and G.722 often not."
         yield warn("config.codecs", "codecs", ", ".join(trunk.codecs), mend)
     else:
