@@ -67,6 +67,11 @@ class Api:
         call_id: str = answer.json()["id"]
         return call_id
 
+    def trunk(self, name: str) -> dict[str, Any]:
+        """How a trunk stands."""
+        found: dict[str, Any] = next(t for t in self._get("/api/voice/trunks")["trunks"] if t["name"] == name)
+        return found
+
     def hang_up(self, call_id: str) -> None:
         self._client.post(f"/api/voice/calls/{call_id}/hangup").raise_for_status()
 

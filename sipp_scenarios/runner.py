@@ -14,8 +14,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from sipp_scenarios.scenarios import ALL, Scenario
-from sipp_scenarios.server import Server, ServerFailed
+import httpx
+
+from ivr.local import ServerFailed, local_server
+from sipp_scenarios.config import make_world
+from sipp_scenarios.scenario import Scenario
+from sipp_scenarios.scenarios import ALL
 from sipp_scenarios.stage import CODE, Failed, Skipped, Stage
 
 JOBS: Final = 4
@@ -44,20 +48,18 @@ MakeStage = Callable[[Scenario], Stage]
 @contextmanager
 def own_server(folder: Path) -> Iterator[MakeStage]:
     """A server of our own and the stages around it; it is gone when the block is left."""
-    with Server(folder) as server:
+    world = make_world(folder)
+    with local_server(folder, world.config) as server:
+        targets = dict(address.split(":", 1) for address in server.sip if "[" not in address)
+        targets["udp6"] = next(a.partition(":")[2] for a in server.sip if a.startswith("udp:["))
         yield lambda scenario: Stage(
-            server.udp,
-            server.tcp,
-            server.api,
-            _subfolder(folder, scenario),
-            _caller(scenario),
-            server=server,
+            targets, _subfolder(folder, scenario), _caller(scenario), server=server, world=world
         )
 
 
 def foreign_server(target: str, number: str, folder: Path) -> MakeStage:
     """Stages around a server that runs already, by its UDP address and a number that answers and waits."""
-    return lambda scenario: Stage(target, None, None, _subfolder(folder, scenario), _caller(scenario), number)
+    return lambda scenario: Stage({"udp": target}, _subfolder(folder, scenario), _caller(scenario), number)
 
 
 def play(scenario: Scenario, make_stage: MakeStage) -> Result:
@@ -68,7 +70,7 @@ def play(scenario: Scenario, make_stage: MakeStage) -> Result:
         scenario.play(make_stage(scenario))
     except Skipped as error:
         outcome, detail = Outcome.SKIPPED, str(error)
-    except (Failed, TimeoutError, RuntimeError, OSError) as error:
+    except (Failed, ServerFailed, TimeoutError, RuntimeError, OSError, httpx.HTTPError) as error:
         outcome, detail = Outcome.FAILED, str(error) or type(error).__name__
     return Result(scenario, outcome, time.monotonic() - began, detail)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
 
-from sipp_scenarios.rtp import TELEPHONE_EVENT, RtpPeer, wait_for
+from media.g711 import encode_alaw
+from sipp_scenarios.rtp import TELEPHONE_EVENT, RtpPeer, a_law, wait_for
 from sipp_scenarios.runner import Outcome, choose, main, own_server, play, play_all
-from sipp_scenarios.scenarios import ALL, Scenario
+from sipp_scenarios.scenario import Scenario
+from sipp_scenarios.scenarios import ALL
 from sipp_scenarios.stage import XML, Skipped, Stage, expect
 
 
@@ -26,7 +29,7 @@ def test_every_scenario_passes(tmp_path: Path) -> None:
 
 
 def _stage(tmp_path: Path) -> Stage:
-    return Stage("127.0.0.1:9", None, None, tmp_path, "2001")
+    return Stage({"udp": "127.0.0.1:9"}, tmp_path, "2001")
 
 
 def test_what_goes_wrong_becomes_a_result(tmp_path: Path) -> None:
@@ -57,7 +60,7 @@ def test_a_target_without_tcp_skips_what_needs_it(tmp_path: Path) -> None:
     if shutil.which("sipp") is None:
         pytest.skip("needs SIPp")
     with pytest.raises(Skipped, match="no TCP"):
-        _stage(tmp_path).call("basic", transport="t1")
+        _stage(tmp_path).call("basic", transport="tcp")
 
 
 def test_scenarios_are_chosen_by_name() -> None:
@@ -73,7 +76,7 @@ def test_an_unknown_name_is_an_error_of_the_caller(capsys: pytest.CaptureFixture
 
 
 def test_every_xml_file_is_played_by_some_scenario() -> None:
-    source = (XML.parent / "scenarios.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in XML.parent.glob("*scenarios.py"))
     assert [path.stem for path in XML.glob("*.xml") if f'"{path.stem}"' not in source] == []
 
 
@@ -87,6 +90,12 @@ def test_two_peers_hear_each_others_silence_and_keys() -> None:
     assert _events(one)[:8] == [4] * 8
     assert _events(one)[8:] == [11] * 8
     assert one.heard[0].payload_type == 8
+
+
+def test_the_peer_and_the_server_agree_on_what_a_law_is() -> None:
+    samples = range(-32768, 32768, 7)
+    ours = encode_alaw(struct.pack(f"<{len(samples)}h", *samples))
+    assert bytes(map(a_law, samples)) == ours
 
 
 def _events(peer: RtpPeer) -> list[int]:
