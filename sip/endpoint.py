@@ -121,7 +121,7 @@ class Endpoint:
 
     def later(self, seconds: float, action: Action) -> Timer:
         """Runs the action once after that time, unless the timer is cancelled (`timers.cancel`)."""
-        timer = self.timers.set(self.now() + seconds, action)
+        timer = self.timers.set(self.now() + seconds, lambda now: self._guard(action, now))
         self._arm()
         return timer
 

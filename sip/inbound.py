@@ -233,14 +233,16 @@ class InboundLeg(SipLeg):
 
     def _updated(self, server: ServerTransaction) -> None:
         """RFC 3311 5.2."""
+        _ = server.request.contact  # malformed, it is refused before anything is changed
         if self._described is not _Described.RELIABLY and not self._late and server.request.body:
             # The INVITE's offer has no answer yet that the caller can know of.
             self._endpoint.respond(server, 500, extra=retry_after())
             return
-        self._answer_to(server, self.session_answer)
+        if self._answer_to(server, self.session_answer):
+            self.dialog.refresh(server.request)
 
-    def _answer_to(self, server: ServerTransaction, take: Callable[[bytes], bytes | None]) -> None:
-        """Answers a request that may bring a description, which `take` takes."""
+    def _answer_to(self, server: ServerTransaction, take: Callable[[bytes], bytes | None]) -> bool:
+        """Answers a request that may bring a description, which `take` takes; whether it is granted."""
         try:
             said = sdp_in(server.request)
             sdp = take(said) if said else None
@@ -251,8 +253,9 @@ class InboundLeg(SipLeg):
         except (SdpError, IncompatibleMedia, NoOffer) as error:
             self._endpoint.respond(server, 488, extra=(("Warning", warning(str(error))),))
         else:
-            self.dialog.refresh(server.request)
             self._endpoint.respond(server, 200, extra=self._channel.fields(), sdp=sdp)
+            return True
+        return False
 
     def _unacknowledged(self) -> None:
         """No PRACK ever came."""

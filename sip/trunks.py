@@ -11,7 +11,7 @@ from typing import Final, Literal
 from sip.challenge import User
 from sip.crypto import Srtp
 from sip.digest import Credentials
-from sip.headers import is_token
+from sip.headers import canonical as canonical_header
 from sip.stack import BadNumber, OutboundCall, UnknownTrunk
 from sip.tls import ClientTls
 from sip.tolls import check_host, check_number
@@ -25,6 +25,7 @@ _SEPARATORS: Final = str.maketrans("", "", " -().\u00a0")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _DIGITS: Final = re.compile(r"[0-9]{3,15}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9+*#._-]{1,64}")
+_UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NATIONAL_DIGITS: Final = 10
 _CACHE: Final = 4096
 
@@ -104,14 +105,15 @@ class TrunkTable:
     the peers that prove who they are instead."""
 
     def __init__(self, trunks: Mapping[str, Trunk]) -> None:
-        """Raises ValueError for a network or a proxy that cannot be parsed, and for a user of two trunks,
-        naming the trunk."""
+        """Raises ValueError for a network or a proxy that cannot be parsed, for headers that cannot be set and
+        for a user of two trunks, naming the trunk."""
         self._trunks: Final = dict(trunks)
         self.users: Final[dict[str, User]] = {}
         self._networks: list[tuple[IPv4Network | IPv6Network, str]] = []
         for name, trunk in trunks.items():
             try:
                 trunk.proxy_uri()
+                _check_headers(trunk.headers)
                 self._networks += [(ip_network(text, strict=False), name) for text in trunk.allow]
             except ValueError as error:
                 raise ValueError(f"trunk {name}: {error}") from error
@@ -185,11 +187,7 @@ def target_of(call: OutboundCall, trunk: Trunk) -> Target:
     caller = call.caller_id or trunk.caller_id or "anonymous"
     caller = formatted(caller, trunk) if _looks_like_number(caller) else _plain(caller)
     headers = {**trunk.headers, **call.headers}
-    for name, value in headers.items():
-        if not is_token(name) or name.lower() in _OURS:
-            raise BadNumber(f"the header {name!r} cannot be set on a call")
-        if any(ord(char) < 32 or ord(char) == 127 for char in value):
-            raise BadNumber(f"the value of the header {name!r} holds control characters")
+    _check_headers(headers)
     routes: tuple[str, ...] = ()
     if proxy is not None and via_proxy:
         route = proxy if proxy.param("lr") is not None else proxy.with_param("lr")
@@ -203,6 +201,20 @@ def target_of(call: OutboundCall, trunk: Trunk) -> Target:
         headers=(*headers.items(), *_identity(caller, proxy, trunk)),
         private=trunk.privacy,
     )
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raises `BadNumber` for a header that the stack writes itself, by whatever name, or that cannot be
+    written."""
+    for name, value in headers.items():
+        try:
+            ours = canonical_header(name)[0] in _OURS
+        except ValueError:
+            ours = True
+        if ours:
+            raise BadNumber(f"the header {name!r} cannot be set on a call")
+        if _UNWRITABLE.search(value):
+            raise BadNumber(f"the value of the header {name!r} holds characters that no header can")
 
 
 def _identity(caller: str, proxy: Uri | None, trunk: Trunk) -> list[tuple[str, str]]:

@@ -266,8 +266,6 @@ class UserAgent:
             self._lines.take(trunk)
             self._legs[leg] = trunk
             self._ringing[server] = leg
-            # A peer without a fixed address: what follows in this call comes from where its INVITE came from.
-            self._dialogs.trust(server.hop.remote.host)
             self._dialogs.add(leg.dialog.id, leg)
             if standing is not None:
                 standing.admit(leg)
@@ -289,5 +287,4 @@ class UserAgent:
             self._lines.give_back(trunk)
         if isinstance(leg, InboundLeg):
             self._ringing.pop(leg.server, None)
-            self._dialogs.distrust(leg.server.hop.remote.host)
             self._dialogs.drop(leg.dialog.id, leg)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -13,6 +14,11 @@ from sip.registrar import Registrar
 from sip.stack import TrunkState
 from sip.tls import ClientTls
 from sip.trunks import Trunk
+
+log = logging.getLogger(__name__)
+
+RESTART_S: Final = 5.0
+"""Pause before a watch that broke off begins again."""
 
 
 class TrunkWatch:
@@ -53,9 +59,9 @@ class TrunkWatch:
             except OSError as error:
                 raise OSError(f"trunk {name}: {error}") from error
         loop = asyncio.get_running_loop()
-        running = [one.run() for one in self._probers.values()]
-        running += [one.run() for one in self._registrars.values()]
-        self._tasks = [loop.create_task(one) for one in running]
+        running = [(name, one.run) for name, one in self._probers.items()]
+        running += [(name, one.run) for name, one in self._registrars.items()]
+        self._tasks = [loop.create_task(_kept_up(name, run)) for name, run in running]
 
     async def leave(self) -> None:
         """Ends the probes, and sends for every registration that it is to end."""
@@ -86,6 +92,16 @@ class TrunkWatch:
             targets=() if probe is None else probe.targets,
             seen_as=seen,
         )
+
+
+async def _kept_up(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Whatever goes wrong once (no file descriptor is left, say) ends no registration for good."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("the watch over trunk %s broke off; it begins again", name)
+        await asyncio.sleep(RESTART_S)
 
 
 def _by_tls(trunk: Trunk) -> bool:

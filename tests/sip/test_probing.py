@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from media.leg import Cause
-from sip.hop import Address
+from sip.hop import Address, Hop
 from sip.message import Response, parse, response_to
 from sip.probing import DOUBT_S, TargetProbe, TrunkProbe, seen_as
 from sip.stack import TargetState, UnknownTrunk
@@ -147,6 +147,26 @@ async def test_a_trunk_that_answers_is_up_and_says_how_it_sees_us(caplog: pytest
     told = [record.message for record in caplog.records]
     assert told[0] == "trunk peer is up"
     assert [text.partition(": ")[0] for text in told] == ["trunk peer is up", "trunk peer is down"]
+
+
+async def test_a_watch_that_breaks_off_begins_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sip.watch.RESTART_S", 0.01)
+    async with peer() as p:
+        trunk = Trunk(allow=("127.0.0.1",), proxy=f"127.0.0.1:{p.address.port}", options_s=0.05)
+        async with agent(trunk=trunk, timing=PATIENT) as a:
+            shown, tries = a.ua._endpoint.shown, iter([OSError(24, "Too many open files")])
+
+            def once_without(hop: Hop) -> Address:
+                for error in tries:
+                    raise error
+                return shown(hop)
+
+            monkeypatch.setattr(a.ua._endpoint, "shown", once_without)
+            await eventually(lambda: "broke off" in caplog.text)
+            reply(p, a, await p.request("OPTIONS"), 200, "t")
+            await eventually(lambda: a.ua.trunk_state("peer").up is True)
 
 
 async def test_a_draining_trunk_is_down() -> None:

@@ -37,7 +37,14 @@ def test_the_narrowest_network_wins_then_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "trunk", [Trunk(allow=("192.0.2.0/33",)), Trunk(proxy="sip:"), Trunk(proxy="a b")], ids=str
+    "trunk",
+    [
+        Trunk(allow=("192.0.2.0/33",)),
+        Trunk(proxy="sip:"),
+        Trunk(proxy="a b"),
+        Trunk(headers={"Contact": "<sip:x@y>"}),
+    ],
+    ids=str,
 )
 def test_a_trunk_that_makes_no_sense_is_named(trunk: Trunk) -> None:
     with pytest.raises(ValueError, match="trunk exotel: "):
@@ -120,7 +127,18 @@ def test_headers_of_the_call_win_over_the_trunks() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Via": "x"}, {"contact": "x"}, {"X A": "x"}, {"X-A": "a\r\nEvil: yes"}, {"X-A": "\x00"}]
+    "headers",
+    [
+        {"Via": "x"},
+        {"contact": "x"},
+        {"v": "SIP/2.0/UDP x"},  # the compact names mean the same
+        {"F": "<sip:x@y>"},
+        {"k": "x"},
+        {"X A": "x"},
+        {"X-A": "a\r\nEvil: yes"},
+        {"X-A": "\x00"},
+        {"X-A": "\ud800"},
+    ],
 )
 def test_headers_that_a_call_cannot_set(headers: dict[str, str]) -> None:
     with pytest.raises(BadNumber, match="header"):

@@ -439,3 +439,17 @@ async def test_many_calls_at_once_keep_apart() -> None:
                 group.create_task(one(number))
                 group.create_task(answer())
         assert a.plane.streams == b.plane.streams == 0
+
+
+async def test_a_timer_that_fails_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    async with agent() as a:
+        endpoint, rung = a.ua._endpoint, asyncio.Event()
+
+        def broken(now: float) -> None:
+            raise RuntimeError("out of order")
+
+        endpoint.later(0.01, broken)
+        endpoint.later(0.02, lambda now: rung.set())
+        async with asyncio.timeout(10):
+            await rung.wait()
+        assert "out of order" in caplog.text

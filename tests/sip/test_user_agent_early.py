@@ -124,6 +124,51 @@ async def test_an_answer_waits_for_the_prack_of_the_description() -> None:
         await event(leg, Answered)
 
 
+async def test_a_prack_whose_contact_is_broken_lets_the_answer_go() -> None:
+    """A PRACK moves no target, so its Contact says nothing."""
+    async with agent() as b, peer() as p:
+        p.send(p.message("INVITE", b.address(), extra="Supported: 100rel\r\n", body=p.sdp()), b.address())
+        leg = await b.called()
+        await leg.progress()
+        first = await p.response(183)
+        answering = asyncio.create_task(leg.answer())
+        text = p.message(
+            "PRACK",
+            b.address(),
+            branch="z9hG4bK-prack2",
+            cseq=2,
+            to_tag=first.to.tag,
+            extra=f"RAck: {first.headers.get('RSeq')} 1 INVITE\r\n",
+        )
+        p.send(text.replace("Contact: <sip:", "Contact: <<sip"), b.address())
+        assert (await answer_to(p, "PRACK")).status == 200
+        ok = await p.response(200)
+        p.send(p.message("ACK", b.address(), branch="z9hG4bK-a", to_tag=ok.to.tag), b.address())
+        await answering
+        await leg.hang_up()
+
+
+async def test_an_update_whose_contact_is_broken_changes_nothing() -> None:
+    async with agent() as b, peer() as p:
+        p.send(p.message("INVITE", b.address(), extra="Supported: 100rel\r\n", body=p.sdp()), b.address())
+        leg = await b.called()
+        await leg.progress()
+        first = await p.response(183)
+        assert (await prack(p, b, first)).status == 200
+        text = p.message(
+            "UPDATE",
+            b.address(),
+            branch="z9hG4bK-u",
+            cseq=3,
+            to_tag=first.to.tag,
+            body=p.sdp(codec="0 PCMU"),
+        )
+        p.send(text.replace("Contact: <sip:", "Contact: <<sip"), b.address())
+        assert (await answer_to(p, "UPDATE")).status == 400
+        assert spoken(leg) == "PCMA"
+        await leg.hang_up()
+
+
 async def test_a_caller_that_never_acknowledges_gets_504() -> None:
     async with agent() as b, peer() as p:
         p.send(p.message("INVITE", b.address(), extra="Require: 100rel\r\n", body=p.sdp()), b.address())
@@ -325,8 +370,8 @@ async def test_a_callee_changes_its_early_media_by_update() -> None:
 
 @pytest.mark.parametrize("hung_up", [True, False])
 async def test_the_bye_of_a_fork_that_answers_too_late_counts_its_prack(hung_up: bool) -> None:
-    """An answer that crosses our CANCEL, or comes second: the far end has had a PRACK, and takes no BYE with the
-    same CSeq (RFC 3261 12.2.2)."""
+    """An answer that crosses our CANCEL, or comes second: the far end has had a PRACK, and takes no BYE with
+    the same CSeq (RFC 3261 12.2.2)."""
     async with agent() as a, peer() as p:
         leg, invite = await calling(a, p)
         provisional(p, a, invite, 183, "one", rseq=7, sdp=p.sdp())
