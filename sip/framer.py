@@ -21,11 +21,13 @@ class Framer:
     long): then close the connection. Where the message can be answered, it stands last in the list.
     """
 
-    __slots__ = ("_buffer", "_scanned", "lost")
+    __slots__ = ("_buffer", "_ends", "_scanned", "lost")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._scanned = 0
+        self._ends: tuple[int, int, int] | None = None
+        """Where the head ends, the body begins and the message ends, while the rest of the body is awaited."""
         self.lost: ParseError | None = None
 
     def feed(self, data: bytes) -> list[Message | Keepalive | ParseError]:
@@ -74,6 +76,22 @@ class Framer:
         return True
 
     def _next(self) -> Message | ParseError | None:
+        if self._ends is None:
+            self._ends = self._found()
+        if self._ends is None or len(self._buffer) < self._ends[2]:
+            return None
+        head_end, body_start, total = self._ends
+        head, body = bytes(self._buffer[:head_end]), bytes(self._buffer[body_start:total])
+        del self._buffer[:total]
+        self._ends = None
+        self._scanned = 0
+        try:
+            return parse_head(head, body)
+        except ParseError as error:
+            return error
+
+    def _found(self) -> tuple[int, int, int] | None:
+        """Looks for the end of the head, and reads there where the message ends."""
         end = end_of_head(self._buffer, self._scanned)
         if end is None:
             if len(self._buffer) > MAX_MESSAGE:
@@ -88,16 +106,7 @@ class Framer:
                 raise ParseError(f"the message is longer than {MAX_MESSAGE} bytes", 513)
         except ParseError as error:
             raise ParseError(str(error), error.status, _answerable(head)) from error
-        if len(self._buffer) < total:
-            self._scanned = head_end
-            return None
-        body = bytes(self._buffer[body_start:total])
-        del self._buffer[:total]
-        self._scanned = 0
-        try:
-            return parse_head(head, body)
-        except ParseError as error:
-            return error
+        return head_end, body_start, total
 
 
 def _answerable(head: bytes) -> Request | None:

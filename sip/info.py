@@ -8,7 +8,7 @@ from typing import Final
 RELAY: Final = "application/dtmf-relay"
 PLAIN: Final = "application/dtmf"
 
-_SIGNAL: Final = re.compile(r"^\s*signal\s*=\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_SIGNAL: Final = re.compile(r"^[ \t]*signal\s*=\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 _KEYS: Final = frozenset("0123456789*#ABCD")
 _NUMBERED: Final = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 
