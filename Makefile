@@ -2,12 +2,13 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fuzz lint format lock clean
+.PHONY: help run demo test interop fuzz lint format lock clean
 
 help:
 	@echo 'make run     start the server with the shipped flows, and print how to call it'
 	@echo 'make demo    two scripted calls to the vendor-order flow, from the INVITE to the stored result'
 	@echo 'make test    linters, types, import layers, unit tests, and calls with the phones of other projects'
+	@echo 'make interop calls with the phones of other projects alone, and docs/interop.md from what is seen'
 	@echo 'make fuzz    ten minutes of broken messages and packets, against everything that strangers can reach'
 	@echo 'make lint    only the linters, types and import layers'
 	@echo 'make format  format the code'
@@ -33,6 +34,10 @@ lint:
 test: lint
 	@scripts/setup test
 	$(PYTHON) -m pytest -n 2
+
+interop:
+	@scripts/setup test
+	$(PYTHON) -m pytest tests/interop -n 2 --write-interop
 
 fuzz:
 	@scripts/setup fuzz
