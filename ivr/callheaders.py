@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from ivr.flow.types import Value
 
 _COUNT: Final = 32
 _LENGTH: Final = 256
+_WHOLE: Final = frozenset({"count", "minutes"})
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
 
 
 def x_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -29,7 +32,9 @@ def bind(
     """
     there = {name.lower(): value for name, value in x_headers(headers).items()}
     taken = {
-        param: there[header.lower()] for param, header in from_headers.items() if header.lower() in there
+        param: _typed(flow, param, there[header.lower()])
+        for param, header in from_headers.items()
+        if header.lower() in there
     }
     raw = {**params, **taken}
     try:
@@ -41,6 +46,12 @@ def bind(
             if name in params:
                 raw[name] = params[name]
         return raw, flow.bind(raw)
+
+
+def _typed(flow: Flow, param: str, text: str) -> str | int:
+    """A header is text, and so are the numbers in it: those types that take no text get a number."""
+    whole = flow.params[param].kind in _WHOLE and _NUMBER.fullmatch(text)
+    return int(text) if whole else text
 
 
 def _clean(value: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ivr.config import Config
+from ivr.config import Config, InboundNumber
 from ivr.flow.loader import Environment, load_flow
 from ivr.flow.model import Flow
-from ivr.flow.problems import FlowError
+from ivr.flow.problems import FlowError, ParamError
 
 
 class LibraryError(Exception):
@@ -46,6 +46,17 @@ def environment_of(config: Config) -> Environment:
     )
 
 
+def _unfit(number: InboundNumber, flow: Flow) -> dict[str, str]:
+    """What is wrong with the parameters of a number, whatever the headers of its calls will say."""
+    try:
+        # A parameter with a header is not missed here; a value of its own must fit all the same.
+        flow.bind({**dict.fromkeys(number.params_from_headers), **number.params})
+    except ParamError as error:
+        awaited = {name for name in number.params_from_headers if name in flow.params}
+        return {name: why for name, why in error.fields.items() if name not in awaited - number.params.keys()}
+    return {}
+
+
 def load_library(config: Config) -> FlowLibrary:
     """Loads the configured folder; raises `LibraryError`."""
     environment = environment_of(config)
@@ -65,12 +76,9 @@ def load_library(config: Config) -> FlowLibrary:
     for number, inbound in config.numbers.items():
         if inbound.flow not in flows and not problems:
             problems.append(f"numbers: {number}: there is no flow {inbound.flow!r} in {config.flows}")
-        params = flows[inbound.flow].params if inbound.flow in flows else inbound.params_from_headers
-        problems += [
-            f"numbers: {number}: {param} is not a parameter of {inbound.flow}"
-            for param in inbound.params_from_headers
-            if param not in params
-        ]
+        if inbound.flow in flows:
+            unfit = _unfit(inbound, flows[inbound.flow])
+            problems += [f"numbers: {number}: {param}: {why}" for param, why in unfit.items()]
     if problems:
         raise LibraryError("\n".join(problems))
     return FlowLibrary(flows)

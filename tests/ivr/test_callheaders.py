@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from ivr.callheaders import bind, x_headers
+from ivr.config import Config
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
+from ivr.library import LibraryError, load_library
 
 FLOW = """
 flow: order
@@ -37,6 +40,35 @@ def test_a_header_gives_the_value_of_its_parameter(flow: Flow) -> None:
     raw, values = bind(flow, {"order": "1"}, NAMED, headers)
     assert raw == {"order": "4821", "amount": "850.50"}
     assert values == flow.bind(raw)
+
+
+def test_whole_numbers_are_read_from_the_text_of_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "order.yaml"
+    path.write_text(FLOW.replace("amount: rupees", "amount: minutes"), encoding="utf-8")
+    raw, _ = bind(load_flow(path), {"order": "1"}, NAMED, {"X-Amount": "15"})
+    assert raw == {"order": "1", "amount": 15}
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ({"params": {"order": "1"}}, "numbers: 100: amount: is missing"),
+        ({"params": {"order": "1", "amount": "much"}}, "numbers: 100: amount: must be a number"),
+        ({"params": {"order": 1}, "params_from_headers": NAMED}, "numbers: 100: order: must be digits"),
+        (
+            {"params": {"order": "1", "amount": 5}, "params_from_headers": {"ordr": "X-Order"}},
+            "numbers: 100: ordr: is not a parameter of order",
+        ),
+    ],
+)
+def test_a_number_whose_calls_would_all_be_refused_stops_the_start(
+    flow: Flow, tmp_path: Path, number: dict[str, object], message: str
+) -> None:
+    config = {"flows": str(tmp_path), "numbers": {"100": {"flow": "order", **number}}}
+    with pytest.raises(LibraryError, match=re.escape(message)):
+        load_library(Config.model_validate(config))
+    config["numbers"] = {"100": {"flow": "order", "params": {"order": "1"}, "params_from_headers": NAMED}}
+    assert load_library(Config.model_validate(config)).names == (flow.name,)
 
 
 def test_a_header_that_is_missing_or_does_not_fit_leaves_the_configured_value(flow: Flow) -> None:
