@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -42,6 +43,7 @@ class Link:
     """Built when the far end's address and the codec are known; the plane ticks it every 20 ms."""
 
     __slots__ = (
+        "_agreed",
         "_buffer_ms",
         "_chores",
         "_codec",
@@ -101,6 +103,7 @@ class Link:
         The first codec is that of clips, listeners and recorder for good (`codec`); when another is agreed on
         for the wire later, what goes through is transcoded.
         """
+        self._agreed = agreed
         codec = self.codec = agreed.codec
         self.move(pair)
         self._events = events
@@ -137,12 +140,17 @@ class Link:
         self._send_control: Callable[[bytearray | bytes, Address], int] = pair.rtcp.sendto
 
     def renegotiate(self, agreed: Agreement, now: float) -> None:
-        """Goes on as was newly agreed; another `remote` allows another source."""
+        """Goes on as was newly agreed; another `remote` allows another source. Where the audio is agreed on
+        as before (a hold), what is heard goes on undisturbed."""
+        before, self._agreed = self._agreed, agreed
         self._peer.remote_rtcp = agreed.remote_rtcp
         if self._peer.moved(agreed.remote):
             self._peer.move(agreed.remote)
             self._digits_in = DigitReceiver()
         self._peer.expect(now)
+        if replace(agreed, remote=before.remote, remote_rtcp=before.remote_rtcp) == before:
+            self._direct()
+            return
         self._playout.use(agreed.codec)
         self._use(agreed)
 

@@ -55,8 +55,8 @@ def link(wire: Wire, events: Events, remote: tuple[str, int]) -> Link:
     return made
 
 
-def run(a: Link, b: Link, to_b: Wire, to_a: Wire, seconds: float) -> None:
-    for slot in range(round(seconds / SLOT_S)):
+def run(a: Link, b: Link, to_b: Wire, to_a: Wire, seconds: float, begin: float = 0.0) -> None:
+    for slot in range(round(begin / SLOT_S), round((begin + seconds) / SLOT_S)):
         now = slot * SLOT_S
         for wire, target, source in ((to_b, b, HERE), (to_a, a, THERE)):
             for data in wire.arrived(now):

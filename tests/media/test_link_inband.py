@@ -11,7 +11,7 @@ from media.clip import Clip, ClipWriter
 from media.codecs import G722, PCMA, PCMU, Codec
 from media.link import Link
 from media.ports import PortPair
-from media.tones import key_tone, silence
+from media.tones import Partial, key_tone, silence, tone
 from tests.media.loopback import Events
 from tests.media.test_link import HERE, THERE, Wire, run
 
@@ -51,6 +51,21 @@ def test_over_a_bad_network_every_tone_is_taken_once(seed):
     a.play(writer.clip, "keys")
     run(a, b, to_b, to_a, 6.0)
     assert events.keys == keys
+
+
+def test_a_new_negotiation_within_a_press_makes_no_second_one():
+    """As a hold is: the audio is agreed on as before."""
+    to_b, to_a = Wire(), Wire()
+    events = Events()
+    a, b = link(to_b, Events(), THERE), link(to_a, events, HERE)
+    writer = ClipWriter(Clip(PCMA), 8000)
+    writer.write(tone((Partial(770, -9), Partial(1336, -7)), 1000, 8000))
+    writer.close()
+    a.play(writer.clip, "a long press")
+    run(a, b, to_b, to_a, 0.4)
+    b.renegotiate(Agreement(HERE, PCMA, PCMA.payload_type, None), 0.4)
+    run(a, b, to_b, to_a, 1.6, 0.4)
+    assert events.keys == "5"
 
 
 def test_where_telephone_events_were_agreed_on_tones_are_only_sound():
