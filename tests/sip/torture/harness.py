@@ -158,7 +158,7 @@ async def fired(a: Agent, line: Line, data: bytes, *, asked_on: Line | None = No
     An OPTIONS behind it tells that all its answers have come: they come in order.
     """
     line.send(data)
-    await _asked(a, asked_on or line)
+    await asked(a, asked_on or line)
     found = statuses(line)
     if not a.incoming.empty():
         leg = a.incoming.get_nowait()
@@ -168,7 +168,7 @@ async def fired(a: Agent, line: Line, data: bytes, *, asked_on: Line | None = No
         await line.status(487, "INVITE")
         assert (await event(leg, HungUp)).by == "caller"
         line.send(_following(request, "ACK"))
-        await _asked(a, asked_on or line)
+        await asked(a, asked_on or line)
         found = ("100", "call", *statuses(line)[1:])
         assert found[1:] == ("call", "180", "200", "487") or found[1:] == INVITED[1:], found
     return found
@@ -194,7 +194,8 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def _asked(a: Agent, line: Line) -> None:
+async def asked(a: Agent, line: Line) -> None:
+    """Asks, and waits for the answer: what was sent before on the line has been read then, and answered."""
     mark = f"ask{secrets.token_hex(6)}"
     kind = "udp" if isinstance(line, Datagrams) else "tcp"
     line.send(options(a.address(kind), mark, kind.upper()))
