@@ -38,4 +38,4 @@ class Acks:
         def found(hop: Hop) -> None:
             self._sent[tag] = (self._endpoint.ack(ack, hop), hop)
 
-        self._endpoint.route(dialog.next_hop, client.hop, found)
+        self._endpoint.router.route(dialog.next_hop, client.hop, found)

@@ -74,13 +74,13 @@ class Attempts:
         endpoint = self._endpoint
         endpoint.timers.cancel(self._timer)
         client = self.client = endpoint.request(request, hop, self._responded)
-        if self._left or endpoint.health.down(hop, endpoint.now()):
+        if self._left or endpoint.router.health.down(hop, endpoint.now()):
             self._timer = endpoint.later(UNHEARD * endpoint.timing.t1, lambda now: self._unheard(client))
 
     def _unheard(self, client: ClientTransaction) -> None:
         if client is not self.client:
             return
-        self._endpoint.health.failed(client.hop, self._endpoint.now())
+        self._endpoint.router.health.failed(client.hop, self._endpoint.now())
         if client.request.method == "INVITE":
             client.quiet()
             self._given_up.add(client)
@@ -97,10 +97,10 @@ class Attempts:
             self._handler(client, status, response)
             return
         if response is None or status == 503:
-            self._endpoint.health.failed(client.hop, self._endpoint.now(), _rest_s(response))
+            self._endpoint.router.health.failed(client.hop, self._endpoint.now(), _rest_s(response))
             self._move_on(client, status, response)
         else:
-            self._endpoint.health.worked(client.hop)
+            self._endpoint.router.health.worked(client.hop)
             self._handler(client, status, response)
 
     def _move_on(self, client: ClientTransaction, status: int, response: Response | None) -> None:

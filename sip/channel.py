@@ -143,7 +143,7 @@ class Channel:
             self._believe(hop.remote.host)
             then(hop)
 
-        self.endpoint.route(self.dialog.next_hop, self._near, found)
+        self.endpoint.router.route(self.dialog.next_hop, self._near, found)
 
     def _believe(self, host: str) -> None:
         if not self._closed and host not in self._trusted:

@@ -6,20 +6,20 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from sip.client_transactions import ClientTransaction
-from sip.health import Health
 from sip.hop import Address, Hop
-from sip.locate import DEFAULT_PORTS, NoPlace, Place
+from sip.locate import DEFAULT_PORTS
 from sip.message import Message, ParseError, Request, Response, Via, response_to
 from sip.outputs import Acked, Ended, Output, Requested, Responded, TimedOut, Transmit, Unacked, Unreachable
 from sip.privacy import masked
 from sip.resolver import Resolver
+from sip.router import Router
 from sip.server_transactions import ServerTransaction
 from sip.timers import Action, Timer, TimerHeap, Timing
-from sip.tls import ClientTls, ServerTls, TlsPeer
+from sip.tls import ClientTls, ServerTls
 from sip.transactions import MAGIC_COOKIE, TransactionLayer
 from sip.transports import Transports
 from sip.uri import Uri
@@ -75,10 +75,8 @@ class Endpoint:
         self.timers: Final = TimerHeap()
         self.layer: Final = TransactionLayer(timing, self.timers)
         self.transports: Final = Transports(self, listen, advertise=advertise, tls=tls)
-        self.health: Final = Health()
-        self._resolver: Final = resolver or Resolver()
+        self.router: Final = Router(self.transports, resolver or Resolver(), core.tls_towards)
         self._handlers: dict[ClientTransaction, OnResponse] = {}
-        self._lookups: set[asyncio.Task[None]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         self._idle: asyncio.Event | None = None
@@ -93,10 +91,7 @@ class Endpoint:
 
     async def close(self) -> None:
         """Closes the sockets and forgets every transaction and timer."""
-        for task in list(self._lookups):
-            task.cancel()
-        await asyncio.gather(*self._lookups, return_exceptions=True)
-        await self._resolver.close()
+        await self.router.close()
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
@@ -188,40 +183,7 @@ class Endpoint:
         """The ACK of our 2xx came."""
         self.layer.acknowledged(server)
 
-    # Where to
-
-    def route(self, uri: Uri, near: Hop | None, then: Callable[[Hop], None]) -> None:
-        """Calls `then` with the hop to a URI: at once when its host is known, else after the look-up.
-
-        `near` is where the dialog's last request came from. While its connection is open it is the way back
-        (a peer behind a NAT has no other); else `near` serves where the host has no address. A call by TCP
-        stays with it when a route names TLS: what such an edge (Exotel's) records is its port for others.
-        """
-        if near is not None and (self.transports.connected(near) or _names_tls(uri, near)):
-            then(near)
-            return
-        try:
-            places = self._resolver.known(
-                uri, self.transports.reach(), None if near is None else near.transport
-            )
-        except NoPlace as error:
-            log.info("no way to a SIP route: %s", masked(error))
-            places = ()
-        if places is None:
-            task = self._running.create_task(self._route_later(uri, near, then))
-            self._lookups.add(task)
-            task.add_done_callback(self._lookups.discard)
-            return
-        self._route_to(uri, places, near, then)
-
-    async def targets(self, uri: Uri, tls: ClientTls) -> list[Hop]:
-        """The hops to a URI, in the order in which they are to be tried (RFC 3263), those that failed lately
-        last; raises OSError when it has no address, or we no socket for it."""
-        places = await self._resolver.find(uri, self.transports.reach())
-        hops = self._hops(uri, places, tls, None)
-        if not hops:
-            raise NoPlace(f"no listening address of ours can reach {uri.host_port}")
-        return self.health.ordered(hops, self.now())
+    # Who we are
 
     def shown(self, hop: Hop) -> Address:
         """The address of ours that the neighbour is told."""
@@ -302,7 +264,7 @@ class Endpoint:
                 case TimedOut(client):
                     self._handle(client, 408, None)
                 case Unreachable(client):
-                    self.health.failed(client.hop, self.now())
+                    self.router.health.failed(client.hop, self.now())
                     self._handle(client, 503, None)
                 case Ended(ClientTransaction() as client):
                     self._handlers.pop(client, None)
@@ -369,49 +331,6 @@ class Endpoint:
         request.headers.prepend("Via", str(Via(hop.transport, host, port or None, params)))
         request.headers.add("User-Agent", self.user_agent)
 
-    def _hops(self, uri: Uri, places: Iterable[Place], tls: ClientTls | None, near: Hop | None) -> list[Hop]:
-        """`tls` None: as the neighbour of the dialog is dialled."""
-        hops: list[Hop] = []
-        for transport, address in places:
-            peer = self._peer(uri.host, tls, near) if transport == "TLS" else None
-            hop = self.transports.hop_to(address, transport, peer)
-            if hop is not None:
-                hops.append(hop)
-        return hops
-
-    def _peer(self, host: str, tls: ClientTls | None, near: Hop | None) -> TlsPeer:
-        """Whom to expect at the host of a URI. An address in a Contact names nobody: there it must be who the
-        dialog is with."""
-        if near is not None and near.tls is not None:
-            return TlsPeer.at(near.tls.settings, near.tls.name if _is_address(host) else host)
-        if tls is None:
-            tls = ClientTls() if near is None else self.tls_towards(near.remote.host)
-        return TlsPeer.at(tls, host)
-
-    def _route_to(
-        self, uri: Uri, places: Sequence[Place], near: Hop | None, then: Callable[[Hop], None]
-    ) -> None:
-        hops = self.health.ordered(self._hops(uri, places, None, near), self.now())
-        hop = hops[0] if hops else near
-        if near is not None and near.transport != "TLS" and hop is not None and hop.transport == "TLS":
-            hop = near  # providers write inner doors of theirs into a plain dialog: back the way it came
-        if hop is not None:
-            then(hop)
-
-    async def _route_later(self, uri: Uri, near: Hop | None, then: Callable[[Hop], None]) -> None:
-        places: Sequence[Place] = ()
-        try:
-            places = await self._resolver.find(
-                uri, self.transports.reach(), None if near is None else near.transport
-            )
-        except OSError as error:
-            log.info("no address for a SIP route: %s", masked(error))
-        self._guard(self._route_to, uri, places, near, then)
-
-
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
-
 
 def _reply_hop(request: Request, hop: Hop) -> Hop:
     """Notes where the request came from in its Via (RFC 3261 18.2.1, RFC 3581) and tells where answers go."""
@@ -427,10 +346,6 @@ def _reply_hop(request: Request, hop: Hop) -> Hop:
         return hop
     port = via.port or DEFAULT_PORTS[hop.transport]
     return Hop(hop.transport, Address(source.host, port), hop.local, hop.connection, hop.tls)
-
-
-def _names_tls(uri: Uri, near: Hop) -> bool:
-    return near.transport == "TCP" and uri.scheme == "sip" and (uri.param("transport") or "").lower() == "tls"
 
 
 def new_branch() -> str:

@@ -27,7 +27,7 @@ class Framer:
         self._buffer = bytearray()
         self._scanned = 0
         self._ends: tuple[int, int, int] | None = None
-        """Where the head ends, the body begins and the message ends, while the rest of the body is awaited."""
+        """Where the head ends, the body begins and the message ends, while we wait for the rest of it."""
         self.lost: ParseError | None = None
 
     def feed(self, data: bytes) -> list[Message | Keepalive | ParseError]:

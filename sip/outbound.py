@@ -272,7 +272,7 @@ class OutboundLeg(SipLeg):
         def found(hop: Hop) -> None:
             self._endpoint.request(bye, hop, lambda client, status, response: None)
 
-        self._endpoint.route(dialog.next_hop, client.hop, found)
+        self._endpoint.router.route(dialog.next_hop, client.hop, found)
 
     def _sent_again(self, client: ClientTransaction, response: Response) -> bool:
         """Sends the INVITE again where that makes sense: with credentials when the trunk asks for them, or

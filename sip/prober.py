@@ -42,7 +42,7 @@ class Prober:
 
     async def _round(self) -> None:
         try:
-            hops = await self._endpoint.targets(self._proxy, self._trunk.tls)
+            hops = await self._endpoint.router.targets(self._proxy, self._trunk.tls)
         except OSError as error:
             self.probe.unresolved(str(error))
             return
@@ -72,9 +72,9 @@ class Prober:
             seen = seen_as(response, endpoint.shown(hop), reliable=hop.reliable)
             probe.answered(address, response.status, endpoint.now() - began, seen)
         if probe.target(address).up:
-            endpoint.health.worked(hop)
+            endpoint.router.health.worked(hop)
         else:
-            endpoint.health.failed(hop, endpoint.now(), 3 * probe.pause_s)
+            endpoint.router.health.failed(hop, endpoint.now(), 3 * probe.pause_s)
 
     def _tell(self) -> None:
         up = self.probe.up

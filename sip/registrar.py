@@ -78,7 +78,7 @@ class Registrar:
 
     async def _try(self) -> Outcome:
         try:
-            hops = await self._endpoint.targets(self.next_hop, self._trunk.tls)
+            hops = await self._endpoint.router.targets(self.next_hop, self._trunk.tls)
         except OSError as error:
             return Outcome(Result.SILENT, why=str(error))
         self._hosts = frozenset(hop.remote.host for hop in hops)

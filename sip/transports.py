@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import socket
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 from sip.contexts import Contexts
 from sip.hop import Address, Hop, Transport
+from sip.networks import from_outside
 from sip.tcp import IDLE_S, MAX_CONNECTIONS, PING_S, PONG_S, StreamTransport
 from sip.tls import ClientTls, ServerTls, TlsPeer
 from sip.udp import UdpTransport
@@ -22,11 +21,6 @@ _PREFERENCE: Final[dict[Transport, int]] = {"UDP": 0, "TCP": 1, "TLS": 2}
 _WILDCARDS: Final = ("0.0.0.0", "::")
 RECEIVE_BUFFER: Final = 1024 * 1024
 _ROUTES: Final = 4096
-_INSIDE: Final = tuple(
-    ip_network(text)
-    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
-)
-"""Networks that are not routed on the Internet (RFC 1918, 3927, 4193, 4291)."""
 
 
 class Transports:
@@ -140,7 +134,7 @@ class Transports:
         then look for us; its port is 0 before there is one.
         """
         host = hop.local.host
-        if self._advertise is not None and _from_outside(hop.remote.host, self._advertise):
+        if self._advertise is not None and from_outside(hop.remote.host, self._advertise):
             host = self._advertise
         elif host in _WILDCARDS:
             host = self._source(hop.remote.host)
@@ -226,23 +220,3 @@ def _parsed(text: str) -> tuple[Transport, Address]:
 
 def _text(address: Address) -> str:
     return f"{host_text(address.host)}:{address.port}"
-
-
-@lru_cache(maxsize=4096)
-def _from_outside(remote: str, advertised: str) -> bool:
-    """Whether a peer at `remote` reaches us at the advertised address: one on this machine does not, nor, by
-    an address of the Internet, one in a private network of ours; nor one of the other IP version."""
-    try:
-        peer, public = ip_address(remote), ip_address(advertised)
-    except ValueError:  # a name is for everybody, but for this machine
-        return not ip_address(remote).is_loopback
-    if peer.version != public.version:
-        return False
-    if peer.is_loopback:
-        return public.is_loopback
-    return not _inside(remote) or _inside(advertised)
-
-
-def _inside(host: str) -> bool:
-    address = ip_address(host)
-    return any(address in network for network in _INSIDE if network.version == address.version)

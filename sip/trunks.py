@@ -105,8 +105,8 @@ class TrunkTable:
     the peers that prove who they are instead."""
 
     def __init__(self, trunks: Mapping[str, Trunk]) -> None:
-        """Raises ValueError for a network or a proxy that cannot be parsed, for headers that cannot be set and
-        for a user of two trunks, naming the trunk."""
+        """Raises ValueError for a network or a proxy that cannot be parsed, for headers that cannot be set,
+        and for a user of two trunks; it names the trunk."""
         self._trunks: Final = dict(trunks)
         self.users: Final[dict[str, User]] = {}
         self._networks: list[tuple[IPv4Network | IPv6Network, str]] = []

@@ -144,7 +144,7 @@ class UserAgent:
         try:
             if early_s:
                 await asyncio.sleep(early_s)
-            hops = await self._endpoint.targets(target.next_hop, trunk.tls)
+            hops = await self._endpoint.router.targets(target.next_hop, trunk.tls)
             if proxied:
                 hosts.update(hop.remote.host for hop in hops)
             leg.place(target, hops, self._plane, request.ring_s)

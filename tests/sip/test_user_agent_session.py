@@ -8,11 +8,12 @@ import re
 import pytest
 
 from media.leg import Answered, Cause, Held, HungUp, Ringing
-from sip.hop import Hop
+from sip.hop import Address, Hop
 from sip.leg import SipLeg
 from sip.message import Message, Request, response_to
 from sip.transports import Transports
 from sip.trunks import Trunk
+from sip.uri import Uri
 from tests.sip.agents import (
     Agent,
     Peer,
@@ -296,3 +297,14 @@ async def test_a_whole_call_where_every_message_is_lost_once_and_comes_twice(
         await ours.hang_up()
         assert await over(theirs) == (Cause.NORMAL, "caller")
         await eventually(lambda: b.ua.load().legs == b.ua.load().dialogs == 0)
+
+
+async def test_a_phone_behind_a_nat_gets_our_requests_where_its_own_came_from() -> None:
+    """Its Contact is an address of its own network: nothing that we send there arrives."""
+    async with agent() as a:
+        near = Hop("UDP", Address("203.0.113.9", 40123), a.address())
+        found: list[Hop] = []
+        router = a.ua._endpoint.router
+        router.route(Uri.parse("sip:200@192.168.1.20:5060"), near, found.append)
+        router.route(Uri.parse("sip:200@198.51.100.4:5060"), near, found.append)
+        assert [hop.remote for hop in found] == [near.remote, Address("198.51.100.4", 5060)]
