@@ -107,11 +107,24 @@ def calls(
     server: Annotated[
         OptionalText, typer.Option(help="HOST:PORT of a server that is up; without it one is started.")
     ] = None,
+    srtp: Annotated[bool, typer.Option("--srtp", help="Encrypted media, both ways.")] = False,
 ) -> None:
     """Many calls at once, each hearing prompts and pressing keys; prints one JSON object."""
     from ivr.bench.command import Options, run
 
-    raise SystemExit(run(Options(calls, seconds, rate, server)))
+    raise SystemExit(run(Options(calls, seconds, rate, server, srtp)))
+
+
+@bench.command("rate")
+def bench_rate(
+    rate: Annotated[float, typer.Option(help="Calls that come and go a second.", min=0.1)] = 20.0,
+    seconds: Annotated[float, typer.Option(help="How long they come.", min=5)] = 30.0,
+    srtp: Annotated[bool, typer.Option("--srtp", help="Encrypted media, both ways.")] = False,
+) -> None:
+    """Calls that are answered, hear a prompt and hang up, at a rate; prints one JSON object."""
+    from ivr.bench.command import RateOptions, run
+
+    raise SystemExit(run(RateOptions(rate, seconds, srtp)))
 
 
 @trunk.command()
@@ -119,13 +132,19 @@ def doctor(
     name: Annotated[str, typer.Argument(help="The trunk's name in the configuration.")],
     config: ConfigFile = Path("ivr.yaml"),
     format: Annotated[Format, typer.Option(help="How the findings are printed.")] = Format.TEXT,
+    call: Annotated[
+        OptionalText, typer.Option(help="Also call this number: it rings, and is hung up after 5 s.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the call.")] = False,
 ) -> None:
     """Checks DNS, reachability, TLS, registration, our address, media and clock; says what to mend.
 
     Ends with 0 (all well, or warnings), 1 (something must be mended) or 2 (nothing could be checked)."""
     from ivr.doctor.command import doctor
 
-    raise SystemExit(doctor(config, name, format.value))
+    if call is not None and not yes:
+        typer.confirm(f"This calls {call}, and may cost. Go on?", abort=True, err=True)
+    raise SystemExit(doctor(config, name, format.value, call))
 
 
 @trunk.command("list")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
@@ -13,7 +14,9 @@ from ivr.config import Config, ConfigError, load
 from ivr.doctor import report
 from ivr.doctor.examination import examine
 from ivr.doctor.facts import ServerSeen
+from ivr.doctor.findings import Examination
 from ivr.doctor.probe_system import held, server
+from ivr.doctor.trial import place
 from ivr.trunks import trunks_of
 from sip.trunks import TrunkTable
 
@@ -22,9 +25,14 @@ USAGE: Final = 2
 _CLEAR: Final = "\r\x1b[K"
 
 
-def doctor(path: Path, name: str, format: Format = "text", out: TextIO | None = None) -> int:
+def doctor(
+    path: Path, name: str, format: Format = "text", call: str | None = None, out: TextIO | None = None
+) -> int:
     """Examines a trunk and prints what was found; gives the exit status: 0 where all is well or may be
-    (warnings), 1 where something must be mended, 2 where there is nothing to examine."""
+    (warnings), 1 where something must be mended, 2 where there is nothing to examine.
+
+    `call` is a number that is called once besides.
+    """
     out = out or sys.stdout
     config = _config(path)
     if config is None:
@@ -34,12 +42,23 @@ def doctor(path: Path, name: str, format: Format = "text", out: TextIO | None = 
         print(f"ivr: {path}: there is no trunk {name!r}; there are: {known}", file=sys.stderr)
         return USAGE
     logging.getLogger("sip").setLevel(logging.CRITICAL)  # what goes wrong is said in the findings
-    found = asyncio.run(examine(config, name, progress=_progress))
+    found = asyncio.run(_examination(config, name, call))
     if sys.stderr.isatty():
         sys.stderr.write(_CLEAR)
     colours = out.isatty() and "NO_COLOR" not in os.environ
     out.write(report.as_json(found) if format == "json" else report.as_text(found, colours=colours))
     return report.status(found)
+
+
+async def _examination(config: Config, name: str, call: str | None) -> Examination:
+    found = await examine(config, name, progress=_progress)
+    if call is None:
+        return found
+    _progress("a call")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    trial = await place(config, name, call)
+    return replace(found, findings=(*found.findings, *trial), took_s=found.took_s + loop.time() - began)
 
 
 def list_trunks(path: Path, out: TextIO | None = None) -> int:

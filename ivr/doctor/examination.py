@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ivr.config import Config
@@ -21,37 +21,26 @@ from ivr.doctor import (
     settings,
     surroundings,
 )
-from ivr.doctor.addresses import Scope, listening, scope
+from ivr.doctor.addresses import Scope, scope
 from ivr.doctor.facts import Registered, RegistrarSaid, Search, Target
-from ivr.doctor.findings import Finding, fail, skipped
+from ivr.doctor.findings import Examination, Finding, fail, skipped
+from ivr.doctor.own_sockets import own_sockets
 from ivr.trunks import trunks_of
 from sip.contexts import Contexts
 from sip.endpoint import Endpoint
-from sip.hop import Hop, Transport
+from sip.hop import Hop
 from sip.locate import Place, Reach
 from sip.registrar import registrar_uri
 from sip.resolver import Resolver
 from sip.tls import ClientTls, TlsPeer
 from sip.trunks import Trunk
-from sip.uri import Uri, UriError, host_text
+from sip.uri import Uri, UriError
 
 LIMIT_S: Final = 30.0
 """No examination takes longer; its probes end by themselves before that."""
 
 Progress = Callable[[str], None]
 """Takes what is done now, in a few words."""
-
-_WILDCARD: Final = {False: "0.0.0.0", True: "::"}
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What came of it, in the order in which it is read."""
-
-    trunk: str
-    proxy: str | None
-    findings: tuple[Finding, ...]
-    took_s: float
 
 
 async def examine(
@@ -121,26 +110,11 @@ class _Visit:
 
     @asynccontextmanager
     async def _endpoint(self, proxy: Uri | None) -> AsyncIterator[tuple[Endpoint, Reach]]:
-        """Sockets as the server's, on free ports; with what it could send by. Where it only listens on this
-        machine, the doctor looks further: that the server cannot is said elsewhere."""
-        config = self._config.sip
-        entries = [listening(entry) for entry in config.listen]
-        kinds = {(kind.upper(), ":" in host) for kind, host, _ in entries if kind != "tls"}
-        versions = {":" in host for _, host, _ in entries} or {False}
+        """Sockets of the doctor's own, and what the server could send by."""
         wanted = None if proxy is None else settings.transport_of(proxy)
-        if wanted in ("UDP", "TCP"):
-            kinds |= {(wanted, v6) for v6 in versions}
-        own: dict[str, None] = {}
-        for kind, v6 in sorted(kinds | {("UDP", v6) for v6 in versions}):
-            hosts = {
-                host for _, host, _ in entries if (":" in host) == v6 and scope(host) is not Scope.LOOPBACK
-            }
-            for host in sorted(hosts) or [_WILDCARD[v6]]:
-                own[f"{kind.lower()}:{host_text(host)}:0"] = None
-        reach: set[tuple[Transport, bool]] = {("TLS", v6) for v6 in versions}
-        reach |= {(kind, v6) for kind, v6 in kinds}  # type: ignore[misc]
-        async with probe_sip.endpoint(list(own), config.advertise, self._resolver) as endpoint:
-            yield endpoint, frozenset(reach)
+        own, near = own_sockets(self._config.sip.listen, wanted)
+        async with probe_sip.endpoint(own, self._config.sip.advertise, self._resolver) as endpoint:
+            yield endpoint, near
 
     async def _proxy(self, endpoint: Endpoint, near: Reach, proxy: Uri | None) -> None:
         if proxy is None:

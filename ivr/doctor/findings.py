@@ -43,6 +43,16 @@ class Finding:
         return self.code.partition(".")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What came of it, in the order in which it is read."""
+
+    trunk: str
+    proxy: str | None
+    findings: tuple[Finding, ...]
+    took_s: float
+
+
 def ok(code: str, about: str, seen: str) -> Finding:
     return Finding(code, Level.OK, about, seen)
 

@@ -63,9 +63,16 @@ def _worth(asked: tuple[Asked, ...]) -> list[Asked]:
 
 
 def _answer(asked: Asked) -> str:
-    records = ", ".join(map(_record, asked.records or ())) or "none"
+    records = ", ".join(map(_record, sorted(asked.records or (), key=_order))) or "none"
     held = "" if asked.ttl_s is None or not asked.records else f" ({asked.ttl_s:.0f} s)"
     return f"{asked.query.kind} {asked.query.name}: {printable(records)}{held}"
+
+
+def _order(record: Record) -> tuple[int, int]:
+    """As the far end means them to be tried; addresses as they came."""
+    if isinstance(record, Srv):
+        return record.priority, -record.weight
+    return (record.order, record.preference) if isinstance(record, Naptr) else (0, 0)
 
 
 def _record(record: Record) -> str:

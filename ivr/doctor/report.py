@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from ivr.doctor.examination import Examination
-from ivr.doctor.findings import Finding, Level
+from ivr.doctor.findings import Examination, Finding, Level
 
 _SECTIONS: Final = {
     "config": "Configuration",

@@ -14,8 +14,8 @@ import pytest
 
 from ivr.config import Config
 from ivr.doctor import examination, probe_sip, probe_tls
-from ivr.doctor.examination import Examination, examine
-from ivr.doctor.findings import Finding, Level
+from ivr.doctor.examination import examine
+from ivr.doctor.findings import Examination, Finding, Level
 from sip.message import Request, Response, response_to
 from sip.resolver import Resolver
 from tests.ivr.trunk_peers import Answer, says, says_nothing, stream_peer, udp_peer, with_headers
