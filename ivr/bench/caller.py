@@ -14,8 +14,11 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
+import pylibsrtp
+
 from ivr.bench import sip
 from ivr.bench.flow import KEY, MOST_KEYS, SIGNATURE_OFFSET, signature
+from ivr.bench.srtp import Cipher
 from ivr.bench.stats import Samples
 
 SECOND: Final = 1_000_000_000
@@ -56,12 +59,18 @@ class Caller:
         send_sip: Callable[[bytes], None],
         samples: Samples,
         seed: int,
+        *,
+        most_keys: int = MOST_KEYS,
+        cipher: Cipher | None = None,
     ) -> None:
+        """`cipher` encrypts the media; its key stands in the `offer`."""
         self.state = State.IDLE
         self._offer = offer
         self._rtp = rtp
         self._send_sip = send_sip
         self._samples = samples
+        self._most_keys = most_keys
+        self._cipher = cipher
         self._random = random.Random(seed)
         self._signatures = (signature("a"), signature("b"))
         self._answer: sip.Answer | None = None
@@ -121,6 +130,8 @@ class Caller:
     def _answered(self, message: bytes, now: int, at: int) -> None:
         try:
             self._answer = answer = sip.answer_of(message)
+            if self._cipher is not None:
+                self._cipher.agree(answer.key or "")
         except ValueError as error:
             self._fail(str(error))
             return
@@ -154,6 +165,13 @@ class Caller:
 
     def packet(self, data: bytearray, size: int, now: int, at: int) -> None:
         """An RTP packet came; `at` is the kernel's time."""
+        if self._cipher is not None:
+            try:
+                data = bytearray(self._cipher.unprotect(bytes(data[:size])))
+            except (ValueError, pylibsrtp.Error) as error:
+                self._fail(f"a packet cannot be decrypted: {error}")
+                return
+            size = len(data)
         if size <= _HEADER_BYTES + SIGNATURE_OFFSET or data[1] & 0x7F != _PCMA:
             return
         sequence = data[2] << 8 | data[3]
@@ -172,7 +190,7 @@ class Caller:
             self._samples.key_to_prompt.append(at - self._key_at)
             self._key_at = None
         self._awaited = None
-        self._press = now + self._random.randint(*_PAUSE) if self._keys < MOST_KEYS else 0
+        self._press = now + self._random.randint(*_PAUSE) if self._keys < self._most_keys else 0
 
     def _begin_key(self, now: int) -> None:
         self._press = 0
@@ -209,6 +227,8 @@ class Caller:
         return self._sequence
 
     def _send(self, packet: bytes) -> None:
+        if self._cipher is not None:
+            packet = self._cipher.protect(packet)
         try:
             self._rtp.send(packet)
         except OSError:

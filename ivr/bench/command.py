@@ -1,5 +1,5 @@
-"""`ivr bench calls`: many calls at once, measured from outside the server; one JSON object on the standard
-output."""
+"""`ivr bench calls`: many calls at once; `ivr bench rate`: calls that come and go. Both are measured from
+outside the server, and print one JSON object."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,8 @@ _SPARE_CALLS: Final = 10
 _TRIAL_S: Final = 3.0
 _TRIALS: Final = 3
 _OVERTIME_S: Final = 30.0
+_STAY_S: Final = 3.0
+"""How long the calls of `ivr bench rate` last."""
 
 
 class BenchFailed(Exception):
@@ -37,13 +41,30 @@ class BenchFailed(Exception):
 @dataclass(frozen=True, slots=True)
 class Options:
     """`server` is HOST:PORT of a server that answers the number `bench` with the flow of `ivr.bench.flow`;
-    None
-    starts one. `rate` is in calls a second."""
+    None starts one. `rate` is in calls a second. `srtp`: the media are encrypted, which that server must
+    take."""
 
     calls: int
     seconds: float
     rate: float = RATE
     server: str | None = None
+    srtp: bool = False
+
+    def plan(self, host: str, port: int) -> Plan:
+        return Plan(host, port, NAME, self.calls, self.seconds, self.rate, srtp=self.srtp)
+
+
+@dataclass(frozen=True, slots=True)
+class RateOptions:
+    """`rate` calls a second for `seconds`; each is answered, hears the beginning of a prompt and hangs up."""
+
+    rate: float
+    seconds: float
+    srtp: bool = False
+
+    def plan(self, host: str, port: int) -> Plan:
+        calls = max(1, round(self.rate * self.seconds))
+        return Plan(host, port, NAME, calls, self.seconds, self.rate, stay_s=_STAY_S, srtp=self.srtp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +89,10 @@ class Usage:
         return Usage(time.monotonic(), cpu, rss)
 
 
-def run(options: Options) -> int:
+def run(options: Options | RateOptions) -> int:
     """Prints the JSON; the exit status is 0 when no call failed."""
     try:
-        report = measure(options)
+        report = measure(options) if isinstance(options, Options) else measure_rate(options)
     except (BenchFailed, ServerFailed) as error:
         print(f"ivr bench: {error}", file=sys.stderr)
         return 2
@@ -80,7 +101,7 @@ def run(options: Options) -> int:
 
 
 def measure(options: Options) -> dict[str, Any]:
-    """The figures as a mapping; raises `BenchFailed` and `ServerFailed`.
+    """The figures of calls at once; raises `BenchFailed` and `ServerFailed`.
 
     With a server of our own it gets one core and the generator another, where there are two.
     """
@@ -88,31 +109,46 @@ def measure(options: Options) -> dict[str, Any]:
         host, _, port = options.server.rpartition(":")
         if not host or not port.isdigit():
             raise BenchFailed(f"{options.server!r} is no HOST:PORT")
-        plan = Plan(host, int(port), NAME, options.calls, options.seconds, options.rate)
+        plan = options.plan(host, int(port))
         return _report(plan, *_generate(plan, None, None))
+    with _server(options.calls, options.srtp) as (server, cpus):
+        plan = options.plan("127.0.0.1", server.port)
+        _warm_up(plan, cpus, server)
+        return _report(plan, *_generate(plan, cpus, server.pid))
+
+
+def measure_rate(options: RateOptions) -> dict[str, Any]:
+    """The figures of calls that come and go; raises `BenchFailed` and `ServerFailed`."""
+    # Where the server cannot keep up, calls pile up until they are refused, and that is counted.
+    with _server(int(2 * options.rate * _STAY_S), options.srtp) as (server, cpus):
+        plan = options.plan("127.0.0.1", server.port)
+        _warm_up(plan, cpus, server)
+        return _rate_report(options, plan, *_generate(plan, cpus, server.pid))
+
+
+@contextmanager
+def _server(calls: int, srtp: bool) -> Iterator[tuple[LocalServer, set[int] | None]]:
+    """A server of our own for so many calls at once, and the cores that are left for the generator."""
     cores = sorted(os.sched_getaffinity(0))
     apart = len(cores) > 1
     with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
         write_flow(Path(folder) / "flows")
-        config = {
+        config: dict[str, Any] = {
             "flows": "flows",
             "numbers": {NAME: {"flow": NAME}},
-            "limits": {**PATIENT, "calls": options.calls + _SPARE_CALLS},
+            "limits": {**PATIENT, "calls": calls + _SPARE_CALLS},
         }
+        if srtp:
+            trunk = {"allow": ["127.0.0.0/8"], "max_calls": calls + _SPARE_CALLS, "srtp": "required"}
+            config["trunks"] = {"local": trunk}
         with local_server(Path(folder), config, cpus={cores[0]} if apart else None) as server:
-            return _measured(server, options, {cores[-1]} if apart else None)
-
-
-def _measured(server: LocalServer, options: Options, cpus: set[int] | None) -> dict[str, Any]:
-    plan = Plan("127.0.0.1", server.port, NAME, options.calls, options.seconds, options.rate)
-    _warm_up(plan, cpus, server)
-    return _report(plan, *_generate(plan, cpus, server.pid))
+            yield server, {cores[-1]} if apart else None
 
 
 def _warm_up(plan: Plan, cpus: set[int] | None, server: LocalServer) -> None:
     """A first call fills the caches and shows that it works; a server that has just started may refuse
     some."""
-    trial = replace(plan, calls=1, seconds=_TRIAL_S, rate=1.0)
+    trial = replace(plan, calls=1, seconds=_TRIAL_S, rate=1.0, stay_s=None)
     for _ in range(_TRIALS):
         samples, _usage = _generate(trial, cpus, server.pid)
         if not samples.failures:
@@ -154,8 +190,7 @@ def _report(plan: Plan, samples: Samples, usage: tuple[Usage, Usage, Usage] | No
         share = (ending.cpu_s - steady.cpu_s) / (ending.at - steady.at)
         cpu_percent = round(100 * share / plan.calls, 4)
         rss_kb = round((ending.rss_bytes - before.rss_bytes) / 1024 / plan.calls, 1)
-    for reason, count in Counter(samples.failures).most_common():
-        print(f"ivr bench: {count} failed: {reason}", file=sys.stderr)
+    _tell(samples)
     return {
         "calls": plan.calls,
         "failed": len(samples.failures),
@@ -167,3 +202,29 @@ def _report(plan: Plan, samples: Samples, usage: tuple[Usage, Usage, Usage] | No
         "rss_kb_per_call": rss_kb,
         "generator_lateness_ms_p99": in_ms(samples.lateness, "p99")["p99"],
     }
+
+
+def _rate_report(
+    options: RateOptions, plan: Plan, samples: Samples, usage: tuple[Usage, Usage, Usage] | None
+) -> dict[str, Any]:
+    assert usage is not None
+    _, steady, ending = usage
+    share = (ending.cpu_s - steady.cpu_s) / (ending.at - steady.at)
+    _tell(samples)
+    return {
+        "rate": options.rate,
+        "seconds": options.seconds,
+        "calls": plan.calls,
+        "failed": len(samples.failures),
+        "setup_ms": in_ms(samples.setup, "p50", "p99", "max"),
+        "rtp_spacing_ms": in_ms(samples.spacing, "p50", "p99", "max"),
+        "rtp_lost": samples.lost,
+        "cpu_percent": round(100 * share, 1),
+        "cpu_ms_per_call": round(1000 * share / options.rate, 2),
+        "generator_lateness_ms_p99": in_ms(samples.lateness, "p99")["p99"],
+    }
+
+
+def _tell(samples: Samples) -> None:
+    for reason, count in Counter(samples.failures).most_common():
+        print(f"ivr bench: {count} failed: {reason}", file=sys.stderr)

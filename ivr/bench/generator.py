@@ -22,6 +22,8 @@ from typing import Any, Final
 
 from ivr.bench import sip
 from ivr.bench.caller import ANSWER_WITHIN, FRAME, SECOND, Caller, State
+from ivr.bench.flow import MOST_KEYS
+from ivr.bench.srtp import Cipher
 from ivr.bench.stats import Samples
 from media.ports import PortPool
 
@@ -38,7 +40,11 @@ _SETTLE: Final = SECOND
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`rate` calls a second are set up until there are `calls`; then all go on for `seconds`."""
+    """`rate` calls a second are set up until there are `calls`; then all go on for `seconds`, pressing keys.
+
+    With `stay_s` each call lasts so long instead, hears one prompt and presses nothing: calls come and go at
+    the rate. With `srtp` the media are encrypted.
+    """
 
     host: str
     port: int
@@ -46,6 +52,8 @@ class Plan:
     calls: int
     seconds: float
     rate: float
+    stay_s: float | None = None
+    srtp: bool = False
 
 
 class Generator:
@@ -66,10 +74,23 @@ class Generator:
         self._by_socket: dict[int, tuple[socket.socket, Caller]] = {}
         self._pairs = [ports.acquire(0.0) for _ in range(plan.calls)]
         for index, pair in enumerate(self._pairs):
+            cipher = Cipher() if plan.srtp else None
             offer = sip.Offer(
-                f"sip:{plan.number}@{plan.host}:{plan.port}", host, port, f"{secrets.token_hex(8)}@{host}"
+                f"sip:{plan.number}@{plan.host}:{plan.port}",
+                host,
+                port,
+                f"{secrets.token_hex(8)}@{host}",
+                None if cipher is None else cipher.offered,
             )
-            caller = Caller(offer, _stamped(pair.rtp), self._send, self._samples, index)
+            caller = Caller(
+                offer,
+                _stamped(pair.rtp),
+                self._send,
+                self._samples,
+                index,
+                most_keys=MOST_KEYS if plan.stay_s is None else 0,
+                cipher=cipher,
+            )
             self._callers.append(caller)
             self._by_id[offer.call_id] = caller
             self._by_socket[pair.rtp.fileno()] = (pair.rtp, caller)
@@ -78,11 +99,16 @@ class Generator:
     def run(self) -> Samples:
         plan = self._plan
         began = time.monotonic_ns()
-        up = began + int(plan.calls / plan.rate * SECOND) + _SETTLE
-        end = up + int(plan.seconds * SECOND)
-        last = end + ANSWER_WITHIN
+        placed = began + int(plan.calls / plan.rate * SECOND)
+        if plan.stay_s is None:
+            up = placed + _SETTLE
+            end = leave = up + int(plan.seconds * SECOND)
+        else:  # as many leave as come
+            up, end = began + int(plan.stay_s * SECOND), placed
+            leave = placed + int(plan.stay_s * SECOND)
+        last = leave + ANSWER_WITHIN
         steady = ending = False
-        started, slot, due = 0, 0, began
+        started, left, slot, due = 0, 0, 0, began
         while True:
             now = time.monotonic_ns()
             if now < due:
@@ -101,12 +127,20 @@ class Generator:
             if not ending and now >= end:
                 ending = True
                 print("ending", flush=True)
-                for caller in self._callers:
-                    caller.leave(now)
+            while left < started and now >= self._leaves(left, began, leave):
+                self._callers[left].leave(now)
+                left += 1
             if now >= last or (ending and all(c.state is State.OVER for c in self._callers)):
                 return self._samples
             slot += 1
             due += SLOT
+
+    def _leaves(self, index: int, began: int, together: int) -> int:
+        """When that call hangs up."""
+        plan = self._plan
+        if plan.stay_s is None:
+            return together
+        return began + int((index / plan.rate + plan.stay_s) * SECOND)
 
     def _read(self, now: int) -> None:
         for descriptor, _ in self._poll.poll(0):

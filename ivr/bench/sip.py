@@ -17,27 +17,30 @@ _CALL_ID: Final = re.compile(_FIELD.format("Call-ID|i").encode(), re.I | re.M)
 _TO: Final = re.compile(_FIELD.format("To|t").encode(), re.I | re.M)
 _CSEQ: Final = re.compile(_FIELD.format("CSeq").encode(), re.I | re.M)
 _MEDIA: Final = re.compile(rb"^m=audio (\d+) ", re.M)
+_KEY: Final = re.compile(rb"^a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:([A-Za-z0-9+/=]+)", re.M)
 _ADDRESS: Final = re.compile(rb"^c=IN IP4 ([0-9.]+)", re.M)
 _COPIED: Final = re.compile(rb"^(?:Via|v|From|f|To|t|Call-ID|i|CSeq)[ \t]*:[^\r\n]*", re.I | re.M)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Who calls whom: `host`:`port` is ours, of SIP."""
+    """Who calls whom: `host`:`port` is ours, of SIP. With a `crypto` attribute RTP/SAVP is offered."""
 
     uri: str
     host: str
     port: int
     call_id: str
+    crypto: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The 200 to our INVITE."""
+    """The 200 to our INVITE; `key` is theirs in base64, None for plain media."""
 
     to: str
     target: str
     remote: tuple[str, int]
+    key: str | None = None
 
 
 def _request(
@@ -54,9 +57,10 @@ def _request(
 
 
 def invite(offer: Offer, rtp_port: int) -> bytes:
+    profile, crypto = ("AVP", "") if offer.crypto is None else ("SAVP", f"a=crypto:{offer.crypto}\r\n")
     body = (
         f"v=0\r\no=- 1 1 IN IP4 {offer.host}\r\ns=-\r\nc=IN IP4 {offer.host}\r\nt=0 0\r\n"
-        f"m=audio {rtp_port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"
+        f"m=audio {rtp_port} RTP/{profile} 8 101\r\n{crypto}a=rtpmap:8 PCMA/8000\r\n"
         "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
     )
     extra = f"Contact: <sip:bench@{offer.host}:{offer.port}>\r\nContent-Type: application/sdp\r\n"
@@ -104,7 +108,13 @@ def answer_of(message: bytes) -> Answer:
     contact, media, address = _CONTACT.search(message), _MEDIA.search(message), _ADDRESS.search(message)
     if contact is None or media is None or address is None:
         raise ValueError("a 200 without Contact or SDP")
-    return Answer(to_of(message), contact[1].decode(), (address[1].decode(), int(media[1])))
+    key = _KEY.search(message)
+    return Answer(
+        to_of(message),
+        contact[1].decode(),
+        (address[1].decode(), int(media[1])),
+        None if key is None else key[1].decode(),
+    )
 
 
 def _field(pattern: re.Pattern[bytes], message: bytes) -> str:

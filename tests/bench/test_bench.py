@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.bench.command import Options, run
+from ivr.bench.command import Options, RateOptions, run
 from ivr.bench.flow import NAME, SIGNATURE_OFFSET, signature, write_flow
 from ivr.flow.loader import load_flow
 from ivr.phone.voice import from_file
@@ -43,6 +43,15 @@ def test_three_calls(capfd: pytest.CaptureFixture[str]) -> None:
     assert 0 < report["key_to_prompt_ms"]["p50"] <= report["key_to_prompt_ms"]["max"]
     assert report["setup_ms"]["p99"] > 0
     assert report["cpu_percent_per_call"] > 0
+
+
+def test_encrypted_calls_that_come_and_go(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(RateOptions(rate=4.0, seconds=4.0, srtp=True)) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert (report["calls"], report["failed"], report["rtp_lost"]) == (16, 0, 0)
+    assert 0 < report["setup_ms"]["p50"] <= report["setup_ms"]["max"]
+    assert 15 < report["rtp_spacing_ms"]["p50"] < 25
+    assert report["cpu_percent"] > 0
 
 
 def test_a_server_that_is_not_named_right(capsys: pytest.CaptureFixture[str]) -> None:
