@@ -10,12 +10,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from tests.interop import needs
 from tests.interop.ports import free_udp
+from tests.interop.security import Identity
 from tests.interop.sounds import pcm_of, sounding_s, write_tone
 
 WAIT_S = 20.0
@@ -60,15 +60,6 @@ _CODECS = {
     "GSM": 8000,
     "G729": 8000,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Security:
-    """PEM files for SIP over TLS; the media is encrypted too (SDES)."""
-
-    ca: str
-    certificate: str
-    key: str
 
 
 class Linphone:
@@ -120,9 +111,10 @@ def linphone(
     *,
     answers: bool,
     codecs: Sequence[str] = ("PCMA", "PCMU"),
-    security: Security | None = None,
+    security: Identity | None = None,
 ) -> Iterator[Linphone]:
-    """Runs linphonec; with `answers` it takes every call at once."""
+    """Runs linphonec; with `answers` it takes every call at once, with `security` it speaks TLS, and SRTP
+    with the keys in the SDP."""
     program = needs.command("linphonec", "linphone-cli")
     (folder / ".local/share/linphone").mkdir(parents=True)
     port, heard, log = free_udp(), folder / "heard.wav", folder / "linphone.log"
