@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from ipaddress import ip_address
-from typing import Final, TypeVar
+from typing import Final
 
 from media.leg import CallLeg, Cause, LegInfo, Party, Ringing, TransferOutcome
 from media.plane import RtpPlane
@@ -25,25 +23,19 @@ from sip.causes import (
 )
 from sip.info import key_of
 from sip.media_leg import MediaLeg
-from sip.message import ParseError, Request, Response, parse
+from sip.message import Request, Response
 from sip.offer import IncompatibleMedia, NoOffer, OfferPending
 from sip.pjsip.call import ACCEPTED, CallEvents, Headers, Line, PjsipError
+from sip.pjsip.handover import Handover
+from sip.pjsip.reading import homes, read
+from sip.pjsip.reoffer import Reoffers
 from sip.pjsip.settled import settled_sdp
 from sip.sdp import Direction, SdpError
 from sip.stack import BadNumber
-from sip.transfer import Transfer
 from sip.trunks import Target, Trunk, transfer_uri
-from sip.uri import UriError
 
 RING_S: Final = 180.0
 """How long a call may ring here before it is refused with 480."""
-
-_HOLD_TRIES: Final = 6
-_RETRY_S: Final = 0.5
-_ANSWER_S: Final = 40.0
-"""How long an answer to our offer is waited for; PJSIP gives a transaction up after 32 s."""
-
-_M = TypeVar("_M", Request, Response)
 
 
 class _Stage(Enum):
@@ -55,15 +47,6 @@ class _Stage(Enum):
     CALLING = auto()
     ANSWERED = auto()
     OVER = auto()
-
-
-class _Offer(Enum):
-    """What became of our re-INVITE."""
-
-    DONE = auto()
-    BUSY = auto()
-    GLARE = auto()
-    FAILED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +77,15 @@ class PjsipLeg(MediaLeg, CallEvents):
         self._line: Line | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._next_sdp: bytes | None = None
-        self._direction: Direction | None = None
         self._late_offer = False
         self._why: Reason | None = None
         self._early: bool | None = None
         self._trusted: frozenset[str] = frozenset()
-        self._reoffering: asyncio.Future[int] | None = None
+        self._reoffers: Final = Reoffers(
+            lambda: self._answered_media, self._ask, ours=info.direction == "outbound"
+        )
         self._confirmed: asyncio.Event = asyncio.Event()
-        self._transfer: tuple[Transfer, asyncio.Event] | None = None
+        self._handover: Handover | None = None
 
     # Its beginning
 
@@ -121,7 +105,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         self._late_offer = not invite.body
         self._stage = _Stage.OFFERED
         self._timer = self._ties.loop.call_later(RING_S, self.end, Cause.NO_ANSWER)
-        self._trust(_homes(invite))
+        self._trust(homes(invite))
 
     def joined(self, line: Line) -> None:
         """The call of PJSIP that belongs to the leg."""
@@ -200,39 +184,22 @@ class PjsipLeg(MediaLeg, CallEvents):
                 self._finish(cause, "us")
 
     async def hold(self, on: bool) -> bool:
-        direction = Direction.SENDONLY if on else Direction.SENDRECV
-        for _ in range(_HOLD_TRIES):
-            match await self._reoffer(direction):
-                case _Offer.BUSY:
-                    await asyncio.sleep(_RETRY_S)
-                case _Offer.GLARE:
-                    # RFC 3261 14.1: who made the Call-ID waits longer, so that one of both comes through.
-                    ours = self._info.direction == "outbound"
-                    await asyncio.sleep(random.uniform(2.1, 4.0) if ours else random.uniform(0.0, 2.0))
-                case outcome:
-                    return outcome is _Offer.DONE
-        return False
+        return await self._reoffers.offer(Direction.SENDONLY if on else Direction.SENDRECV)
 
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
-        if self._stage is not _Stage.ANSWERED or self._transfer is not None:
+        if self._stage is not _Stage.ANSWERED or self._handover is not None:
             return TransferOutcome.FAILED
         try:
             uri = str(transfer_uri(target, self._ties.trunk))
         except BadNumber:
             return TransferOutcome.FAILED
-        transfer, news = self._transfer = Transfer(), asyncio.Event()
+        handover = self._handover = Handover()
+        if not self._ask(lambda line: line.refer(f"<{uri}>")):
+            handover.refused()
         try:
-            if not self._ask(lambda line: line.refer(f"<{uri}>")):
-                transfer.responded(500)
-            async with asyncio.timeout(wait_s):
-                while transfer.outcome is None:
-                    await news.wait()
-                    news.clear()
-        except TimeoutError:
-            transfer.expired()
+            return await handover.outcome(wait_s)
         finally:
-            self._transfer = None
-        return transfer.outcome or TransferOutcome.FAILED
+            self._handover = None
 
     async def transfer_to(self, other: CallLeg, wait_s: float) -> TransferOutcome:
         """Not with this stack: PJSIP tells of a REFER with Replaces no more than of another."""
@@ -247,7 +214,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         media = self._live
         if media is None:
             raise IncompatibleMedia("the call is over")
-        return media.offer(self._direction)
+        return media.offer(self._reoffers.direction)
 
     def offered(self, sdp: bytes) -> int:
         media = self._live
@@ -263,7 +230,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         return ACCEPTED
 
     def responded(self, response: bytes) -> None:
-        message = _read(response, Response)
+        message = read(response, Response)
         if message is None:
             return
         if self._stage is _Stage.ANSWERED:
@@ -279,7 +246,7 @@ class PjsipLeg(MediaLeg, CallEvents):
     def acknowledged(self, ack: bytes) -> None:
         if self._stage is not _Stage.UNACKED:
             return
-        message = _read(ack, Request)
+        message = read(ack, Request)
         if message is not None and message.body:
             self._agree(message.body)
         elif self._media is not None and self._media.offering:
@@ -290,14 +257,14 @@ class PjsipLeg(MediaLeg, CallEvents):
         self._confirmed.set()
 
     def informed(self, info: bytes) -> None:
-        message = _read(info, Request)
+        message = read(info, Request)
         if message is not None:
             key = key_of(message.content_type or "", message.body)
             if key is not None:
                 self._press(key, Way.SIGNALLING, self._now())
 
     def left(self, request: bytes) -> None:
-        self._why = reason_in(_read(request, Request))
+        self._why = reason_in(read(request, Request))
 
     def negotiated(self) -> None:
         # A re-INVITE without an offer: ours was in the 200, the answer came with an ACK that is not shown.
@@ -306,20 +273,14 @@ class PjsipLeg(MediaLeg, CallEvents):
             media is not None
             and media.offering
             and self._stage is _Stage.ANSWERED
-            and self._reoffering is None
+            and not self._reoffers.busy
         ):
             self._agree_as_settled()
             self._media_changed()
 
     def transferring(self, status: int, final: bool) -> None:
-        if self._transfer is None:
-            return
-        transfer, news = self._transfer
-        if final:
-            transfer.notified(b"SIP/2.0 %d" % status, "terminated")
-        else:
-            transfer.responded(max(status, ACCEPTED))
-        news.set()
+        if self._handover is not None:
+            self._handover.told(status, final)
 
     def disconnected(self, status: int, heard: bool) -> None:
         self._line = None
@@ -383,7 +344,7 @@ class PjsipLeg(MediaLeg, CallEvents):
     def _accepted(self, response: Response) -> None:
         self._cancel_timer()
         self._stage = _Stage.ANSWERED
-        self._trust(_homes(response))
+        self._trust(homes(response))
         if response.body or not self._early:
             self._agree(response.body)
         if not self._over:
@@ -401,11 +362,7 @@ class PjsipLeg(MediaLeg, CallEvents):
             self._media_changed()
         else:
             media.withdraw()
-        self._reoffered(response.status)
-
-    def _reoffered(self, status: int) -> None:
-        if self._reoffering is not None and not self._reoffering.done():
-            self._reoffering.set_result(status)
+        self._reoffers.answered(response.status)
 
     def _agree(self, sdp: bytes) -> None:
         """Takes the answer to our offer; a call without one ends, but not within PJSIP's callback."""
@@ -425,38 +382,14 @@ class PjsipLeg(MediaLeg, CallEvents):
         else:
             self._agree(settled_sdp(found.address, found.payload_type, found.codec, found.direction))
 
-    async def _reoffer(self, direction: Direction) -> _Offer:
-        """Sends a re-INVITE and waits for its end, or the call's."""
-        media = self._live
-        if media is None or self._stage is not _Stage.ANSWERED:
-            return _Offer.FAILED
-        if self._reoffering is not None or media.offering:
-            return _Offer.BUSY
-        done = self._reoffering = self._ties.loop.create_future()
-        self._direction = direction
-        try:
-            if not self._ask(lambda line: line.reinvite()):
-                media.withdraw()
-                return _Offer.BUSY
-            async with asyncio.timeout(_ANSWER_S):
-                status = await done
-        except TimeoutError:
-            media.withdraw()
-            return _Offer.FAILED
-        finally:
-            self._reoffering = self._direction = None
-        if status == 491:
-            return _Offer.GLARE
-        return _Offer.DONE if ACCEPTED <= status < 300 else _Offer.FAILED
+    @property
+    def _answered_media(self) -> CallMedia | None:
+        return self._live if self._stage is _Stage.ANSWERED else None
 
     def _left_as(self, why: Reason | None) -> Cause:
         """What the far end's BYE means: it leaves, or a transfer was done."""
-        if self._transfer is not None:
-            transfer, news = self._transfer
-            transfer.left()
-            news.set()
-            if transfer.outcome is TransferOutcome.DONE:
-                return Cause.TRANSFERRED
+        if self._handover is not None and self._handover.left():
+            return Cause.TRANSFERRED
         return cause_of_bye(why)
 
     def _trust(self, hosts: frozenset[str]) -> None:
@@ -483,34 +416,7 @@ class PjsipLeg(MediaLeg, CallEvents):
         self._cancel_timer()
         self._close(cause, by, code, None if why is None else str(why))
         self._confirmed.set()
-        self._reoffered(481)
-        if self._transfer is not None:
-            transfer, news = self._transfer
-            transfer.expired()
-            news.set()
+        self._reoffers.answered(481)
+        if self._handover is not None:
+            self._handover.lost()
         self._ties.over(self)
-
-
-def _read(message: bytes, kind: type[_M]) -> _M | None:
-    try:
-        found = parse(message)
-    except ParseError:
-        return None
-    return found if isinstance(found, kind) else None
-
-
-def _homes(message: Request | Response) -> frozenset[str]:
-    """Where the far end of a dialog says it is, which may be past the trunk: it may send from there."""
-    try:
-        shown = [*message.record_routes, *([message.contact] if message.contact else [])]
-    except (ParseError, UriError):
-        return frozenset()
-    return frozenset(address.uri.host for address in shown if _is_ip(address.uri.host))
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -184,9 +184,8 @@ class PjsipStack:
             _refuse(join, 400)
             return
         if name is None or not isinstance(request, Request):
-            _refuse(
-                join, 403
-            )  # the far end of a call past its trunk, which may do no more than go on with it
+            # The far end of a call, past its trunk: it may do no more than go on with that.
+            _refuse(join, 403)
             return
         wait_s = self._busy_s(name)
         if wait_s is not None:
@@ -276,7 +275,7 @@ class PjsipStack:
         new = [host for host in hosts if not self._guests[host] and self._trunks.match(host) is None]
         self._guests.update(hosts)
         if new:
-            self._keep_out()
+            self._let_in()
 
     def _distrust(self, hosts: frozenset[str]) -> None:
         self._guests.subtract(hosts)
@@ -284,7 +283,14 @@ class PjsipStack:
         for host in left:
             del self._guests[host]
         if any(self._trunks.match(host) is None for host in left):
+            self._let_in()
+
+    def _let_in(self) -> None:
+        """A call does not fail because one more address finds no room: its far end answers by its trunk."""
+        try:
             self._keep_out()
+        except (OSError, ValueError) as error:
+            log.warning("what the far ends of calls send past their trunks is not let in: %s", error)
 
     def _keep_out(self) -> None:
         """Only the trunks, and whoever has a part in a live call, reach PJSIP."""
