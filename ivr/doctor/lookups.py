@@ -49,22 +49,17 @@ def _questions(search: Search) -> Iterator[Finding]:
     elif slow > SLOW_S:
         mend = "Use a name server that is near (a caching one on this machine, say)."
         yield warn("dns.slow", about, f"the slowest answer took {slow * 1000:.0f} ms", mend)
-    else:
-        yield ok("dns.lookup", about, "; ".join(map(_answer, _worth(search.asked))))
+    elif search.places:
+        yield ok("dns.lookup", about, "; ".join(_answer(one) for one in search.asked if one.records))
     brief = [a for a in search.asked if a.records and a.ttl_s is not None and a.ttl_s < SHORT_S]
     if brief:
         one = brief[0]
         yield ok("dns.ttl", "time to live", f"{one.query.name} holds only {one.ttl_s:.0f} s")
 
 
-def _worth(asked: tuple[Asked, ...]) -> list[Asked]:
-    """What has records; what has none, only where nothing has."""
-    return [one for one in asked if one.records] or list(asked)
-
-
 def _answer(asked: Asked) -> str:
-    records = ", ".join(map(_record, sorted(asked.records or (), key=_order))) or "none"
-    held = "" if asked.ttl_s is None or not asked.records else f" ({asked.ttl_s:.0f} s)"
+    records = ", ".join(map(_record, sorted(asked.records or (), key=_order)))
+    held = " (hosts file)" if asked.ttl_s is None else f" ({asked.ttl_s:.0f} s)"
     return f"{asked.query.kind} {asked.query.name}: {printable(records)}{held}"
 
 

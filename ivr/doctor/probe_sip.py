@@ -16,10 +16,10 @@ from sip.attempts import Attempts
 from sip.authenticator import Authenticator, carried
 from sip.client_transactions import ClientTransaction
 from sip.endpoint import Endpoint, new_tag
+from sip.headers import delta_seconds
 from sip.hop import Hop
 from sip.message import Headers, ParseError, Request, Response
 from sip.prober import options
-from sip.registration import delta_seconds
 from sip.resolver import Resolver
 from sip.server_transactions import ServerTransaction
 from sip.timers import Timing

@@ -16,6 +16,8 @@ SOON_DAYS: Final = 21
 SLOW_S: Final = 0.3
 """A round trip beyond this is heard: G.114 has people talk at ease up to 150 ms one way."""
 _DAY: Final = 86_400.0
+_WANTS_OURS: Final = ("certificate required", "handshake failure", "after the handshake")
+"""What is heard where ours is missing; by TLS 1.3 it comes when the handshake is over, if it comes."""
 
 
 def check(targets: Sequence[Target], now: float) -> list[Finding]:
@@ -55,7 +57,7 @@ def _handshake(where: str, seen: Handshake, now: float) -> Iterator[Finding]:
         return
     if seen.error:
         mend = "Check that the port is one for TLS (5061; 443 at Exotel), and that our address is allowed."
-        if "certificate required" in seen.error or "handshake failure" in seen.error:
+        if any(words in seen.error for words in _WANTS_OURS):
             mend = "Ask the provider whether it wants a certificate of ours: set tls.certificate and tls.key."
         yield fail("tls.handshake", about, printable(seen.error), mend)
         return

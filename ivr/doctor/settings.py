@@ -105,6 +105,10 @@ def _listening(config: Config, transport: Transport | None) -> Iterator[Finding]
         mend = f"Add {kind}:0.0.0.0:5060 to sip.listen: this trunk is reached from such a socket alone."
         yield fail("config.listen", about, f"{shown}: no {kind} address", mend)
         return
+    if any(port == 0 for _, _, port in entries):
+        mend = "Write the port (5060) into sip.listen: at one that changes with every start nobody finds us."
+        yield warn("config.listen", about, f"{shown}: any free port", mend)
+        return
     yield ok("config.listen", about, shown)
 
 

@@ -198,6 +198,33 @@ async def test_a_port_that_does_not_speak_tls(ca: Authority, monkeypatch: pytest
     assert failures(found) == {"tls.handshake"}
 
 
+async def test_a_peer_that_wants_a_certificate_of_ours(ca: Authority) -> None:
+    certificate, key = ca.issue("us.test")
+    async with stream_peer(HEALTHY, ca.issue("127.0.0.1"), wants_ours=ca.path) as peer:
+        without = await of(tls(peer.port, ca))
+        ours = {"ca": ca.path, "certificate": certificate, "key": key}
+        shown = await of(tls(peer.port, ca) | {"tls": ours})
+    assert failures(without) == {"tls.handshake"}
+    assert "set tls.certificate and tls.key" in finding(without, "tls.handshake").mend
+    assert failures(shown) == set()
+
+
+async def test_a_peer_that_closes_at_once(ca: Authority) -> None:
+    """As servers do to addresses that they do not know."""
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        plain = await of({"proxy": f"sip:127.0.0.1:{port};transport=tcp"})
+        encrypted = await of(tls(port, ca))
+    assert failures(plain) == {"options.silent"}
+    assert "allow our address" in finding(plain, "options.silent").mend
+    assert failures(encrypted) == {"tls.handshake"}
+    assert "our address is allowed" in finding(encrypted, "tls.handshake").mend
+
+
 async def test_a_file_of_ours_that_is_not_there(ca: Authority) -> None:
     async with stream_peer(HEALTHY, ca.issue("127.0.0.1")) as peer:
         broken = tls(peer.port, ca) | {"tls": {"ca": "/nowhere/ca.pem"}}

@@ -117,6 +117,11 @@ def test_a_trunk_needs_a_socket_of_its_transport_except_tls() -> None:
     assert wrong(settings.check(*configured(encrypted, **sip))) == {}
 
 
+def test_a_port_that_changes_is_found_by_nobody() -> None:
+    sip = {"sip": {"listen": ["tcp:0.0.0.0:0"]}}
+    assert wrong(settings.check(*configured(GOOD, **sip))) == {"config.listen": Level.WARN}
+
+
 def test_no_password_and_no_whole_number_is_told() -> None:
     secret = "correct horse battery"
     trunk = GOOD | {"credentials": {"username": "+918047112233", "password": secret}}

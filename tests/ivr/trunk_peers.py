@@ -81,13 +81,19 @@ async def udp_peer(answer: Answer, *, source: str | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def stream_peer(answer: Answer, certificate: tuple[str, str] | None = None) -> AsyncIterator[Peer]:
-    """By TCP, or by TLS with the files of a certificate and its key."""
+async def stream_peer(
+    answer: Answer, certificate: tuple[str, str] | None = None, *, wants_ours: str | None = None
+) -> AsyncIterator[Peer]:
+    """By TCP, or by TLS with the files of a certificate and its key; `wants_ours` is the authority that must
+    have signed ours."""
     peer = Peer(answer)
     context = None
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
+        if wants_ours is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(wants_ours)
     writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
