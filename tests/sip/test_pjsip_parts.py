@@ -101,9 +101,13 @@ def test_a_socket_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.parametrize("direction", list(Direction))
-@pytest.mark.parametrize("remote", ["192.0.2.1:4000", "[2001:db8::1]:4000"])
-def test_what_pjsip_has_settled_is_an_answer_to_our_offer(remote: str, direction: Direction) -> None:
-    ours = OfferAnswer("192.0.2.9", 5000, (PCMA,), 1)
+@pytest.mark.parametrize(
+    ("local", "remote"), [("192.0.2.9", "192.0.2.1:4000"), ("2001:db8::9", "[2001:db8::1]:4000")]
+)
+def test_what_pjsip_has_settled_is_an_answer_to_our_offer(
+    local: str, remote: str, direction: Direction
+) -> None:
+    ours = OfferAnswer(local, 5000, (PCMA,), 1)
     ours.make_offer()
     agreed = ours.receive_answer(parse_sdp(settled_sdp(remote, 8, "PCMA", direction)))
     assert ip_address(agreed.remote_address) == ip_address(remote.rpartition(":")[0].strip("[]"))
