@@ -114,7 +114,7 @@ class SoundMeter:
         first = max(0, peak - _LOBE)
         around = powers[first : peak + _LOBE + 1]
         total = sum(around)
-        if total < _PURE * float(seen.dot(seen)):
+        if total <= _PURE * float(seen.dot(seen)):  # both are 0 where the window hides all that is heard
             return 0.0
         centre = sum(index * share for index, share in enumerate(around, first)) / total
         return _LOWEST_HZ + centre * _BIN_HZ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from itertools import groupby
 
 import pytest
@@ -73,3 +74,12 @@ def _samples(pcm: bytes) -> list[int]:
 
 def _pcm(samples: list[int]) -> bytes:
     return b"".join(max(-32768, min(32767, s)).to_bytes(2, "little", signed=True) for s in samples)
+
+
+def test_a_click_at_the_edge_of_a_frame_is_no_tone() -> None:
+    """Where the window is zero, nothing is left of a frame with one loud sample there."""
+    for at in (0, 159):
+        samples = [0] * 160
+        samples[at] = 20_000
+        heard = SoundMeter(8000).take(struct.pack("<160h", *samples))
+        assert (heard.sound is Sound.TONE, heard.hz) == (False, 0.0)
