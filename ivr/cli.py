@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
-if TYPE_CHECKING:
-    from ivr.flow.loader import Environment
+from ivr import cli_flows
 
 app = typer.Typer(
     help="A telephony-first SIP/IVR application server.",
@@ -29,14 +28,7 @@ class Format(StrEnum):
 
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-NamesFrom = Annotated[
-    Optional[Path],  # noqa: UP045 (typer reads it at run time)
-    typer.Option(
-        "--config", "-c", help="Also check the endpoints and queues that flows name, against this file."
-    ),
-]
-Flows = Annotated[list[Path], typer.Argument(help="Flow files, or folders of them.")]
-OptionalPath = Optional[Path]  # noqa: UP045
+OptionalPath = Optional[Path]  # noqa: UP045 (typer reads it at run time)
 OptionalText = Optional[str]  # noqa: UP045
 
 
@@ -61,42 +53,7 @@ def serve(
         raise SystemExit(f"ivr: {error}") from error
 
 
-@app.command()
-def check(
-    paths: Flows,
-    config: NamesFrom = None,
-    format: Annotated[Format, typer.Option(help="How the mistakes are printed.")] = Format.TEXT,
-) -> None:
-    """Checks flows: every mistake with its file, line, column, rule and a hint."""
-    from ivr.flow.check_command import run
-
-    raise SystemExit(run(paths, _environment(config), format.value))
-
-
-@app.command()
-def simulate(
-    flow: Annotated[Path, typer.Argument(help="The flow's file.")],
-    param: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--param", "-p", help="A value of the flow, as name=value; the rest are samples."),
-    ] = None,
-    language: Annotated[OptionalText, typer.Option(help="The language of the call.")] = None,
-) -> None:
-    """A call as text: type keys, or what the caller says."""
-    from ivr.flow.simulator import run
-
-    raise SystemExit(run(flow, _pairs(param or []), language))
-
-
-@app.command("test")
-def play_scenarios(
-    paths: Flows,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every scenario.")] = False,
-) -> None:
-    """Plays the scenarios that lie beside flows."""
-    from ivr.flow.test_command import run
-
-    raise SystemExit(run(paths, verbose=verbose))
+cli_flows.register(app)
 
 
 @bench.command()
@@ -184,28 +141,6 @@ def phone(
     if answer == (uri is not None):
         raise typer.BadParameter("give an address to call, or --answer")
     raise SystemExit(run(Options(uri, language, say, wav, script, record, listen)))
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"write {text!r} as name=value")
-        pairs[name.strip()] = value
-    return pairs
-
-
-def _environment(config: Path | None) -> Environment | None:
-    from ivr.config import ConfigError, load
-    from ivr.library import environment_of
-
-    if config is None:
-        return None
-    try:
-        return environment_of(load(config))
-    except ConfigError as error:
-        raise SystemExit(f"ivr: {error}") from error
 
 
 def main() -> None:

@@ -6,15 +6,18 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 from ivr.flow.loader import Environment, check_file
 from ivr.flow.problems import Problem
+from ivr.flow.sarif import sarif
 from ivr.flow.scenarios import SUFFIX as SCENARIOS
 from ivr.flow.scenarios import ScenarioError, load_scenarios
 
-Format = Literal["text", "json"]
+Format = Literal["text", "json", "sarif"]
 
 
 def yaml_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -51,12 +54,18 @@ def run(
     found = {path: problems_of(path, environment) for path in files}
     if format == "json":
         listed = [asdict(problem) for problems in found.values() for problem in problems]
-        out.write(json.dumps({"files": len(files), "problems": listed}, ensure_ascii=False, indent=2) + "\n")
+        _print_json({"files": len(files), "problems": listed}, out)
+    elif format == "sarif":
+        _print_json(sarif(chain.from_iterable(found.values()), version("ivr-server")), out)
     else:
         _print_text(found, out)
     if not files:
         return 2
     return 1 if any(found.values()) else 0
+
+
+def _print_json(document: Any, out: TextIO) -> None:
+    out.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def _print_text(found: dict[Path, list[Problem]], out: TextIO) -> None:

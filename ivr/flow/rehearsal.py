@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import assert_never
 
 from ivr.flow.model import Flow
-from ivr.flow.notices import Notice
+from ivr.flow.notices import LeftBy, Notice
 from ivr.flow.protocol import Transferred
 from ivr.flow.scenario_player import (
     Action,
@@ -24,8 +25,22 @@ from ivr.flow.scenarios import Scenario
 from ivr.flow.virtual_call import VirtualCall
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a scenario went: its failure (None: all came true), the steps entered, and how each was left."""
+
+    failure: Failed | None
+    path: tuple[str, ...]
+    outcomes: tuple[LeftBy, ...]
+
+
 def rehearse(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCall) -> Failed | None:
     """Plays a scenario to the end of its call, in virtual time; None when all of it came true."""
+    return play(flow, scenario, make).failure
+
+
+def play(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCall) -> Played:
+    """As `rehearse`, and tells the way the call took."""
     call = make(flow, scenario.values)
     player = Player(scenario, call.machine.language)
     player.begin(call.now)
@@ -40,7 +55,7 @@ def rehearse(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCa
             _tell(player, call, call.advance(call_due), [])
         else:
             break
-    return player.finish()
+    return Played(player.finish(), player.path, player.outcomes)
 
 
 def _tell(player: Player, call: VirtualCall, notices: Iterable[Notice], actions: Iterable[Action]) -> None:

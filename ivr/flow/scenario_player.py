@@ -142,6 +142,16 @@ class Player:
             return self._began + self._keys_pressed * KEY_GAP_S
         return None if self._speaking else self._since + PATIENCE_S
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The steps entered so far."""
+        return tuple(self._path)
+
+    @property
+    def outcomes(self) -> tuple[LeftBy, ...]:
+        """How they were left."""
+        return tuple(self._outcomes)
+
     def begin(self, now: float) -> None:
         """The call begins; the first step waits for its first notice."""
         self._began = self._since = now

@@ -377,3 +377,14 @@ def scenario_files(paths: Sequence[Path]) -> list[Path]:
         else:
             found.append(path.with_name(path.stem + SUFFIX))
     return list(dict.fromkeys(found))
+
+
+def without_scenarios(paths: Sequence[Path]) -> list[Path]:
+    """The flows in folders among paths that have no scenarios beside them."""
+    return [
+        path
+        for folder in paths
+        if folder.is_dir()
+        for path in sorted(folder.rglob("*.yaml"))
+        if not path.name.endswith(SUFFIX) and not path.with_name(path.stem + SUFFIX).exists()
+    ]

@@ -3,49 +3,107 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from ivr.flow.coverage import Coverage, coverage_of
+from ivr.flow.coverage import told as coverage_told
+from ivr.flow.junit import Case, Suite, junit
 from ivr.flow.model import Flow
-from ivr.flow.rehearsal import rehearse
+from ivr.flow.rehearsal import Played, play
 from ivr.flow.scenario_player import Failed
-from ivr.flow.scenarios import Scenario, ScenarioError, load_scenarios, scenario_files
+from ivr.flow.scenarios import (
+    SUFFIX,
+    Scenario,
+    ScenarioError,
+    ScenarioFile,
+    load_scenarios,
+    scenario_files,
+    without_scenarios,
+)
 
-Rehearse = Callable[[Flow, Scenario], Failed | None]
-"""Plays one scenario; None when all of it came true."""
+Play = Callable[[Flow, Scenario], Played]
+"""Plays one scenario to the end of its call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is asked for besides the failures and the summary.
+
+    `verbose` names every scenario; `coverage` tells what was never tried; below `min_coverage` percent (of
+    any flow) the run fails; `junit` is where the JUnit XML goes."""
+
+    verbose: bool = False
+    coverage: bool = False
+    min_coverage: float | None = None
+    junit: Path | None = None
 
 
 def run(
-    paths: Sequence[Path], out: TextIO | None = None, verbose: bool = False, play: Rehearse = rehearse
+    paths: Sequence[Path],
+    out: TextIO | None = None,
+    wishes: Wishes = Wishes(),
+    play: Play = play,
+    clock: Callable[[], float] = lambda: 0.0,
 ) -> int:
-    """Plays all scenarios of files and folders, prints the failures (with `verbose` every scenario) and a
-    summary.
+    """Plays all scenarios of files and folders, and prints what came of it; `clock` gives seconds.
 
-    Returns the exit status: 0 when all came true, 1 when one did not or a file cannot be used, 2 when there
-    was nothing to play.
+    Returns the exit status: 0 when all came true, 1 when one did not, a file cannot be used or too little
+    was tried, 2 when there was nothing to play. Raises OSError when the JUnit file cannot be written.
     """
     out = out or sys.stdout
-    played = failed = unusable = 0
+    suites: list[Suite] = []
+    untried: list[Path] = []
+    coverages: list[Coverage] = []
     for path in scenario_files(paths):
         try:
             file = load_scenarios(path)
         except ScenarioError as error:
-            unusable += 1
             out.write(f"{error}\n")
+            suites.append(Suite(path, path.name.removesuffix(SUFFIX), error=str(error)))
             continue
-        for scenario in file.scenarios:
-            played += 1
-            failure = play(file.flow, scenario)
-            if failure is not None:
-                failed += 1
-                out.write(_told(path, scenario, failure))
-            elif verbose:
+        all_played: list[Played] = []
+        cases: list[Case] = []
+        for scenario, played, took_s in _played(file, play, clock):
+            all_played.append(played)
+            cases.append(Case(scenario.name, scenario.line, took_s, played.failure))
+            if played.failure is not None:
+                out.write(_told(path, scenario, played.failure))
+            elif wishes.verbose:
                 out.write(f"{path}:{scenario.line}: {scenario.name}: ok\n")
-    out.write(_summary(played, failed, unusable))
-    if failed or unusable:
-        return 1
-    return 0 if played else 2
+        suites.append(Suite(path, file.flow.name, cases))
+        coverages.append(coverage_of(file.flow, all_played))
+    if wishes.coverage:
+        out.writelines(f"{line}\n" for line in coverage_told(coverages))
+    if wishes.coverage or wishes.min_coverage:
+        untried = without_scenarios(paths)
+        out.writelines(f"{path}: no scenarios\n" for path in untried)
+    out.write(_summary(suites))
+    if wishes.junit is not None:
+        wishes.junit.write_bytes(junit(suites))
+    if wishes.min_coverage is None:
+        return _status(suites, enough=True)
+    short = list(_short(coverages, wishes.min_coverage, out))
+    return _status(suites, enough=not short and not (untried and wishes.min_coverage))
+
+
+def _played(
+    file: ScenarioFile, play: Play, clock: Callable[[], float]
+) -> Iterator[tuple[Scenario, Played, float]]:
+    for scenario in file.scenarios:
+        began = clock()
+        played = play(file.flow, scenario)
+        yield scenario, played, clock() - began
+
+
+def _short(coverages: list[Coverage], least: float, out: TextIO) -> Iterator[Coverage]:
+    """Flows of which too little was tried; says so."""
+    for one in coverages:
+        if one.percent < least:
+            out.write(f"{one.flow}: {one.percent:.1f} % tried, {least:g} % wanted (--coverage shows what)\n")
+            yield one
 
 
 def _told(path: Path, scenario: Scenario, failure: Failed) -> str:
@@ -54,10 +112,20 @@ def _told(path: Path, scenario: Scenario, failure: Failed) -> str:
     return "\n    ".join([*lines, *failure.details]) + "\n"
 
 
-def _summary(played: int, failed: int, unusable: int) -> str:
-    if not played and not unusable:
+def _status(suites: list[Suite], *, enough: bool) -> int:
+    failed = any(case.failure is not None for suite in suites for case in suite.cases)
+    if failed or not enough or any(suite.error for suite in suites):
+        return 1
+    return 0 if any(suite.cases for suite in suites) else 2
+
+
+def _summary(suites: list[Suite]) -> str:
+    cases = [case for suite in suites for case in suite.cases]
+    unusable = sum(bool(suite.error) for suite in suites)
+    if not cases and not unusable:
         return "no scenarios found\n"
-    parts = [f"{played} scenario{'' if played == 1 else 's'}"]
+    failed = sum(case.failure is not None for case in cases)
+    parts = [f"{len(cases)} scenario{'' if len(cases) == 1 else 's'}"]
     parts.append(f"{failed} failed" if failed else "all came true")
     if unusable:
         parts.append(f"{unusable} file{'' if unusable == 1 else 's'} cannot be used")

@@ -24,7 +24,7 @@ from ivr.flow.scenarios import (
     sample_values,
     scenario_files,
 )
-from ivr.flow.test_command import run
+from ivr.flow.test_command import Wishes, run
 from tests.flow.kitchen import FLOW, write
 
 
@@ -252,7 +252,7 @@ def test_the_command_tells_failures_and_counts(tmp_path):
 def test_the_command_names_every_scenario_when_asked(tmp_path):
     write(tmp_path, "- {name: good, steps: []}")
     out = StringIO()
-    assert run([tmp_path], out=out, verbose=True) == 0
+    assert run([tmp_path], out=out, wishes=Wishes(verbose=True)) == 0
     assert out.getvalue() == f"{tmp_path}/kitchen.scenarios.yaml:4: good: ok\n1 scenario, all came true\n"
 
 

@@ -1,0 +1,115 @@
+"""The commands for those who write flows; `register` hangs them into the `ivr` command."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from ivr.config import Config
+    from ivr.flow.loader import Environment
+
+OptionalPath = Optional[Path]  # noqa: UP045 (typer reads it at run time)
+OptionalText = Optional[str]  # noqa: UP045
+NamesFrom = Annotated[
+    OptionalPath,
+    typer.Option(
+        "--config", "-c", help="Also check the endpoints and queues that flows name, against this file."
+    ),
+]
+Flows = Annotated[list[Path], typer.Argument(help="Flow files, or folders of them.")]
+FlowFile = Annotated[Path, typer.Argument(help="The flow's file.")]
+
+
+class CheckFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+def check(
+    paths: Flows,
+    config: NamesFrom = None,
+    format: Annotated[CheckFormat, typer.Option(help="How the mistakes are printed.")] = CheckFormat.TEXT,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again after every change.")] = False,
+) -> None:
+    """Checks flows: every mistake with its file, line, column, rule and a hint."""
+    from ivr.flow.check_command import run
+    from ivr.watching import watch as keep_watching
+
+    if not watch:
+        raise SystemExit(run(paths, _environment(config), format.value))
+    beside = paths if config is None else [*paths, config]
+    raise SystemExit(keep_watching(beside, lambda: run(paths, _environment(config), format.value)))
+
+
+def simulate(
+    flow: FlowFile,
+    param: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--param", "-p", help="A value of the flow, as name=value; the rest are samples."),
+    ] = None,
+    language: Annotated[OptionalText, typer.Option(help="The language of the call.")] = None,
+) -> None:
+    """A call as text: type keys, or what the caller says."""
+    from ivr.flow.simulator import run
+
+    raise SystemExit(run(flow, _pairs(param or []), language))
+
+
+def play_scenarios(
+    paths: Flows,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every scenario.")] = False,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Tell which steps and outcomes no scenario tries.")
+    ] = False,
+    min_coverage: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Fail when less of a flow is tried, in percent of its steps and outcomes."),
+    ] = None,
+    junit: Annotated[OptionalPath, typer.Option(help="Also write the outcome as JUnit XML.")] = None,
+) -> None:
+    """Plays the scenarios that lie beside flows."""
+    import time
+
+    from ivr.flow.test_command import Wishes, run
+
+    wishes = Wishes(verbose, coverage, min_coverage, junit)
+    try:
+        raise SystemExit(run(paths, wishes=wishes, clock=time.perf_counter))
+    except OSError as error:
+        raise SystemExit(f"ivr: {error}") from error
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(check)
+    app.command()(simulate)
+    app.command("test")(play_scenarios)
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"write {text!r} as name=value")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def _environment(config: Path | None) -> Environment | None:
+    from ivr.library import environment_of
+
+    return None if config is None else environment_of(_config(config))
+
+
+def _config(path: Path) -> Config:
+    from ivr.config import ConfigError, load
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise SystemExit(f"ivr: {error}") from error
