@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from sip.client_transactions import ClientTransaction
 from sip.endpoint import Endpoint, OnResponse
+from sip.headers import delta_seconds
 from sip.health import DOWN_S
 from sip.hop import Hop
 from sip.message import Request, Response
@@ -131,5 +131,5 @@ class Attempts:
 
 def _rest_s(response: Response | None) -> float:
     """How long the target wants to be left alone (RFC 3261 20.33)."""
-    asked = re.match(r"\s*([0-9]{1,9})", (response and response.headers.get("Retry-After")) or "")
-    return DOWN_S if asked is None else float(asked[1])
+    asked = None if response is None else delta_seconds(response.headers.get("Retry-After"))
+    return DOWN_S if asked is None else asked

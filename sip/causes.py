@@ -124,6 +124,10 @@ class Reason:
         return self.protocol.upper() == "SIP"
 
 
+ELSEWHERE: Final = Reason("SIP", 200, "Call completed elsewhere")
+"""Why a phone that rings is told to stop, so that it shows no missed call (RFC 3326 2)."""
+
+
 def reason_in(message: Message | None) -> Reason | None:
     """What a message says about why; where it says it twice, the telephone network's word counts."""
     found = [] if message is None else list(_reasons(message.headers.get_all("Reason")))

@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Final
 
 from sip.hop import Hop
-from sip.message import Headers, Request, Response
+from sip.message import MAX_FORWARDS, Headers, Request, Response
 from sip.outputs import Ended, Responded, TimedOut, Transmit, Unreachable
 from sip.server_transactions import Host, Key
 from sip.timers import Timer
@@ -170,7 +170,7 @@ def _same_hop(invite: Request, method: str) -> Request:
     source = invite.headers
     headers = Headers()
     headers.add("Via", str(invite.via))
-    headers.add("Max-Forwards", "70")
+    headers.add("Max-Forwards", MAX_FORWARDS)
     for name in ("From", "To", "Call-ID"):
         headers.add(name, source.get(name) or "")
     headers.add("CSeq", f"{invite.cseq.number} {method}")

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sip.message import Headers, Request, Response
+from sip.message import Request, Response, new_request
 from sip.uri import NameAddr, Uri
 
-MAX_FORWARDS: Final = "70"
 _MAX_CSEQ: Final = 2**31
 
 
@@ -141,17 +140,17 @@ class Dialog:
             # A strict router wants itself in the Request-URI, and the target as the last route.
             uri = self.route_set[0].uri
             routes = [*routes[1:], f"<{self.remote_target}>"]
-        headers = Headers()
-        headers.add("Max-Forwards", MAX_FORWARDS)
-        for route in routes:
-            headers.add("Route", route)
-        headers.add("From", str(self._local))
-        headers.add("To", str(self._remote))
-        headers.add("Call-ID", self.id.call_id)
-        headers.add("CSeq", f"{cseq} {method}")
-        for name, value in extra:
-            headers.add(name, value)
-        return Request(method, uri, headers, body)
+        return new_request(
+            method,
+            uri,
+            from_=self._local,
+            to=self._remote,
+            call_id=self.id.call_id,
+            cseq=cseq,
+            routes=routes,
+            fields=extra,
+            body=body,
+        )
 
 
 def _supported(message: Request | Response) -> frozenset[str] | None:

@@ -179,6 +179,12 @@ class Headers:
         return f"Headers({list(self)!r})"
 
 
+def delta_seconds(text: str | None) -> float | None:
+    """The seconds of an Expires, Min-Expires or Retry-After; None for what is none."""
+    match = re.match(r"\s*([0-9]{1,10})", text or "")
+    return float(match[1]) if match else None
+
+
 _VIA: Final = re.compile(
     r"\s*SIP\s*/\s*[0-9]+\.[0-9]+\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+)\s*(?::\s*([0-9]{1,5})\s*)?(;|\Z)",
     re.IGNORECASE,

@@ -38,11 +38,10 @@ from sip.referral import Referral
 from sip.refusal import Refused
 from sip.sdp import Direction, SdpError
 from sip.session import Session
-from sip.session_user import Side
 from sip.stack import BadNumber, OutboundCall
 from sip.succession import Newcomer, Place, Succession, Tell
 from sip.transfer import Transfer, refer_to
-from sip.trunks import Trunk, transfer_uri
+from sip.trunks import Side, Trunk, transfer_uri
 from sip.uri import NameAddr, Uri
 
 log = logging.getLogger(__name__)
@@ -334,10 +333,11 @@ class SipLeg(MediaLeg):
 
         try:
             session.reinvite(media.offer(direction), answered)
+            await done.wait()
         except OfferPending:
             return _Offer.BUSY
-        await done.wait()
-        self._waiting.discard(done)
+        finally:
+            self._waiting.discard(done)
         return outcome
 
     def _waiter(self) -> asyncio.Event:

@@ -8,7 +8,7 @@ UTF-8; bytes that are not survive a round trip as surrogates.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from sip.headers import KNOWN, CSeq, Headers, Via, canonical, is_token
@@ -17,6 +17,7 @@ from sip.reasons import REASONS
 from sip.uri import NameAddr, Uri, UriError
 
 __all__ = [
+    "MAX_FORWARDS",
     "MAX_HEADER",
     "MAX_HEADERS",
     "MAX_MESSAGE",
@@ -30,6 +31,7 @@ __all__ = [
     "Via",
     "content_length",
     "end_of_head",
+    "new_request",
     "parse",
     "parse_head",
     "response_to",
@@ -41,6 +43,9 @@ MAX_HEADERS: Final = 256
 """Header fields of a message."""
 MAX_HEADER: Final = 8192
 """Characters of one header field, unfolded."""
+
+MAX_FORWARDS: Final = "70"
+"""Of our requests (RFC 3261 8.1.1.6)."""
 
 _UNKNOWN_URI: Final = Uri("sip", None, "invalid.invalid")
 _VERSION: Final = "SIP/2.0"
@@ -369,6 +374,35 @@ def _typed_or_error(name: str, parser: Callable[[str], _T], value: str) -> _T:
         return parser(value)
     except ValueError as error:
         raise ParseError(f"{name}: {error}") from error
+
+
+def new_request(
+    method: str,
+    uri: Uri,
+    *,
+    from_: NameAddr,
+    to: NameAddr,
+    call_id: str,
+    cseq: int,
+    routes: Iterable[str] = (),
+    fields: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+) -> Request:
+    """A request with the headers that RFC 3261 8.1.1 asks for, then `fields`; the Via comes from its sender.
+
+    Raises ValueError for a field that cannot be written.
+    """
+    headers = Headers()
+    headers.add("Max-Forwards", MAX_FORWARDS)
+    for route in routes:
+        headers.add("Route", route)
+    headers.add("From", str(from_))
+    headers.add("To", str(to))
+    headers.add("Call-ID", call_id)
+    headers.add("CSeq", f"{cseq} {method}")
+    for name, value in fields:
+        headers.add(name, value)
+    return Request(method, uri, headers, body)
 
 
 def response_to(

@@ -13,16 +13,16 @@ from media.plane import RtpPlane
 from sip.acks import Acks
 from sip.attempts import Attempts
 from sip.authenticator import carried
-from sip.causes import Reason, cause_of, reason, reason_in
+from sip.causes import ELSEWHERE, Reason, cause_of, reason, reason_in
 from sip.channel import Channel
 from sip.client_transactions import ClientTransaction
-from sip.dialog import MAX_FORWARDS, Dialog, DialogError
+from sip.dialog import Dialog, DialogError
 from sip.early import Answer, EarlyDialog, Forks
 from sip.endpoint import Extra, new_tag
 from sip.extensions import ALLOW, REL100, requires, supported
 from sip.hop import Hop
 from sip.leg import SipLeg, Ties
-from sip.message import Headers, ParseError, Request, Response
+from sip.message import Headers, ParseError, Request, Response, new_request
 from sip.multipart import sdp_in
 from sip.offer import IncompatibleMedia, NoOffer
 from sip.refusal import Refused
@@ -81,29 +81,30 @@ class OutboundLeg(SipLeg):
         sips = target.uri.scheme == "sips"
 
         def invite(hop: Hop) -> Request:
-            cseq = 1 if self._client is None else self._client.request.cseq.number + 1
-            headers = Headers()
-            headers.add("Max-Forwards", MAX_FORWARDS)
-            for route in target.routes:
-                headers.add("Route", route)
-            headers.add("From", str(caller))
-            headers.add("To", str(NameAddr("", target.uri)))
-            headers.add("Call-ID", call_id)
-            headers.add("CSeq", f"{cseq} INVITE")
-            headers.add("Contact", endpoint.contact(hop, caller.uri.user or "", sips=sips))
-            headers.add("Allow", ALLOW)
-            headers.add("Supported", supported(self._ties.trunk))
-            if self._ties.trunk.rel100 == "required":
-                headers.add("Require", REL100)
-            for name, value in self._session_timer.request():
-                headers.add(name, value)
-            headers.add("Content-Type", "application/sdp")
-            for name, value in target.headers:
-                headers.add(name, value)
             self._trust(hop.remote.host)
             self._forks.close()
             self._stage = _Stage.CALLING
-            return Request("INVITE", target.uri, headers, self._offer(plane, endpoint.shown(hop).host))
+            trunk = self._ties.trunk
+            fields = (
+                ("Contact", endpoint.contact(hop, caller.uri.user or "", sips=sips)),
+                ("Allow", ALLOW),
+                ("Supported", supported(trunk)),
+                *((("Require", REL100),) if trunk.rel100 == "required" else ()),
+                *self._session_timer.request(),
+                ("Content-Type", "application/sdp"),
+                *target.headers,
+            )
+            return new_request(
+                "INVITE",
+                target.uri,
+                from_=caller,
+                to=NameAddr("", target.uri),
+                call_id=call_id,
+                cseq=1 if self._client is None else self._client.request.cseq.number + 1,
+                routes=target.routes,
+                fields=fields,
+                body=self._offer(plane, endpoint.shown(hop).host),
+            )
 
         self._attempts = Attempts(endpoint, hops, invite, self._responded, self._stray)
         self._ringing = endpoint.later(ring_s, lambda now: self.end(Cause.NO_ANSWER))
@@ -325,7 +326,8 @@ class OutboundLeg(SipLeg):
         client = self._client
         if client is None or self._giving_up is not None:  # the CANCEL is on its way
             return
-        self._endpoint.cancel(client, reason(self._left_for))
+        elsewhere = self._stage is _Stage.PICKED_UP
+        self._endpoint.cancel(client, ELSEWHERE.written if elsewhere else reason(self._left_for))
         self._giving_up = self._endpoint.later(
             self._endpoint.timing.timeout, lambda now: self._give_up(client)
         )

@@ -11,7 +11,7 @@ from typing import Final
 from sip.client_transactions import ClientTransaction
 from sip.endpoint import Endpoint, new_tag
 from sip.hop import Hop
-from sip.message import Headers, Request, Response
+from sip.message import Request, Response, new_request
 from sip.probing import TrunkProbe, seen_as
 from sip.trunks import Trunk
 from sip.uri import NameAddr, Uri, host_text
@@ -91,15 +91,15 @@ def options(endpoint: Endpoint, proxy: Uri, hop: Hop) -> Request:
     """An OPTIONS to a trunk's proxy, outside calls."""
     us = NameAddr("", Uri("sip", "ping", endpoint.shown(hop).host))
     target = Uri("sip", None, proxy.host, proxy.port)
-    headers = Headers()
-    headers.add("Max-Forwards", "70")
-    headers.add("From", str(us.with_tag(new_tag())))
-    headers.add("To", str(NameAddr("", target)))
-    headers.add("Call-ID", secrets.token_hex(12))
-    headers.add("CSeq", "1 OPTIONS")
-    headers.add("Contact", endpoint.contact(hop, "ping"))
-    headers.add("Accept", "application/sdp")
-    return Request("OPTIONS", target, headers, b"")
+    return new_request(
+        "OPTIONS",
+        target,
+        from_=us.with_tag(new_tag()),
+        to=NameAddr("", target),
+        call_id=secrets.token_hex(12),
+        cseq=1,
+        fields=(("Contact", endpoint.contact(hop, "ping")), ("Accept", "application/sdp")),
+    )
 
 
 def _words(hop: Hop) -> str:

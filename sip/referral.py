@@ -4,7 +4,6 @@ tell how it went. Pure."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
@@ -12,13 +11,12 @@ from typing import Final
 from sip.message import ParseError, Request
 from sip.reasons import REASONS
 from sip.replaces import Replaces, ReplacesError
-from sip.trunks import Trunk, canonical
+from sip.tolls import names_host, prefixes_in
+from sip.trunks import Trunk, canonical, without_separators
 from sip.uri import NameAddr, Uri, UriError
 
-_SEPARATORS: Final = str.maketrans("", "", " -().\u00a0")
 _NUMBER: Final = re.compile(r"\+[0-9]{3,15}|[0-9*#]{1,20}")
 _MAX_REFERRED_BY: Final = 1024
-_ANY_HOST: Final = "sip:*"
 
 
 class ReferError(ValueError):
@@ -78,13 +76,11 @@ class Referral:
     def destination(self, trunk: Trunk) -> str | None:
         """What is to be called over the trunk: a SIP URI at a host that its `refer_to` names, or a number
         that begins with one of the prefixes there, whatever host it came with. None: not allowed."""
-        hosts = {entry.lower() for entry in trunk.refer_to if entry.lower().startswith("sip:")}
-        host = self.target.host.lower()
-        if self.target.scheme == "sip" and hosts & {_ANY_HOST, f"sip:{host}", f"sip:[{host}]"}:
+        if self.target.scheme == "sip" and names_host(trunk.refer_to, self.target.host):
             return str(self.target)
-        user = (self.target.user or "").partition(";")[0].translate(_SEPARATORS)
-        number = canonical(user, trunk)
-        if _NUMBER.fullmatch(number) and number.startswith(_prefixes(trunk.refer_to)):
+        user = (self.target.user or "").partition(";")[0]
+        number = canonical(without_separators(user), trunk)
+        if _NUMBER.fullmatch(number) and number.startswith(prefixes_in(trunk.refer_to)):
             return number
         return None
 
@@ -164,10 +160,6 @@ class Subscription:
             ("Content-Type", "message/sipfrag;version=2.0"),
         )
         return Notice(headers, f"SIP/2.0 {status} {REASONS.get(status, 'Unknown')}\r\n".encode())
-
-
-def _prefixes(entries: Iterable[str]) -> tuple[str, ...]:
-    return tuple(entry for entry in entries if not entry.lower().startswith("sip:"))
 
 
 def _referred_by(request: Request) -> str | None:

@@ -15,15 +15,19 @@ from sip.authenticator import Authenticator, carried
 from sip.client_transactions import ClientTransaction
 from sip.endpoint import Endpoint, new_tag
 from sip.extensions import ALLOW
+from sip.headers import delta_seconds
 from sip.hop import Hop
-from sip.message import Headers, Request, Response
+from sip.message import Request, Response, new_request
 from sip.probing import seen_as
-from sip.registration import Outcome, Registration, Result, delta_seconds, granted_s
+from sip.registration import Outcome, Registration, Result, granted_s
 from sip.trunks import Registration as Settings
 from sip.trunks import Trunk
 from sip.uri import NameAddr, Uri
 
 log = logging.getLogger(__name__)
+
+ANSWER_S: Final = 180.0
+"""How long one REGISTER may take, with all the targets that it is sent to."""
 
 OnAddresses = Callable[[Iterable[str]], None]
 """Takes the IP addresses of the registrar: calls that come from there are the trunk's."""
@@ -86,7 +90,11 @@ class Registrar:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         attempts = self._send(hops, self._machine.asks_s, lambda outcome: _settle(future, outcome))
         try:
-            return await future
+            async with asyncio.timeout(ANSWER_S):
+                return await future
+        except TimeoutError:
+            attempts.abandon()
+            return Outcome(Result.SILENT)
         except asyncio.CancelledError:
             attempts.abandon()
             raise
@@ -99,17 +107,14 @@ class Registrar:
                 return
             proof = response and authenticator.answer(response, client.request, client.hop)
             if proof:
-                attempts.again(self._request(client.hop, expires_s, carried(client.request, proof)))
+                attempts.again(self._request(carried(client.request, proof)))
                 return
             if status < 300:
                 self._hop = client.hop
             done(self._outcome(client, status, response))
 
         attempts = Attempts(
-            self._endpoint,
-            hops,
-            lambda hop: self._request(hop, expires_s, self._fields(hop, expires_s)),
-            responded,
+            self._endpoint, hops, lambda hop: self._request(self._fields(hop, expires_s)), responded
         )
         attempts.start()
         return attempts
@@ -118,17 +123,17 @@ class Registrar:
         contact = f"{self._endpoint.contact(hop, self._user)};expires={expires_s}"
         return [("Contact", contact), ("Expires", str(expires_s)), ("Allow", ALLOW)]
 
-    def _request(self, hop: Hop, expires_s: int, fields: Iterable[tuple[str, str]]) -> Request:
+    def _request(self, fields: Iterable[tuple[str, str]]) -> Request:
         record = NameAddr("", self._record)
-        headers = Headers()
-        headers.add("Max-Forwards", "70")
-        headers.add("From", str(record.with_tag(new_tag())))
-        headers.add("To", str(record))
-        headers.add("Call-ID", self._call_id)
-        headers.add("CSeq", f"{next(self._cseq)} REGISTER")
-        for name, value in fields:
-            headers.add(name, value)
-        return Request("REGISTER", Uri("sip", None, self._record.host), headers, b"")
+        return new_request(
+            "REGISTER",
+            Uri("sip", None, self._record.host),
+            from_=record.with_tag(new_tag()),
+            to=record,
+            call_id=self._call_id,
+            cseq=next(self._cseq),
+            fields=fields,
+        )
 
     def _outcome(self, client: ClientTransaction, status: int, response: Response | None) -> Outcome:
         if response is None:

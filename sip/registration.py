@@ -5,12 +5,12 @@ The shell sends a REGISTER for `asks_s` seconds, tells the machine how it went, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from sip.headers import delta_seconds
 from sip.message import Response
 from sip.uri import NameAddr, Uri, UriError
 
@@ -118,9 +118,3 @@ def granted_s(response: Response, contact: Uri) -> float | None:
             ours.append(found)
     values = [found.param("expires") for found in ours] + [response.headers.get("Expires")]
     return next((value for value in map(delta_seconds, values) if value is not None), None)
-
-
-def delta_seconds(text: str | None) -> float | None:
-    """The seconds of an Expires, Min-Expires or Retry-After; None for what is none."""
-    match = re.match(r"\s*([0-9]{1,10})", text or "")
-    return float(match[1]) if match else None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from media.leg import Cause
 from sip.causes import Reason
 from sip.offer import IncompatibleMedia, OfferPending
 from sip.referral import Referral
-
-Side = Literal["us", "them"]
+from sip.trunks import Side
 
 
 class SessionUser(Protocol):

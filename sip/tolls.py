@@ -16,6 +16,17 @@ ANY_HOST: Final = "sip:*"
 _DIALLED: Final = re.compile(r"\+[0-9]{3,15}|[A-Za-z0-9*#._-]{1,64}")
 
 
+def names_host(entries: Iterable[str], host: str) -> bool:
+    """Whether the entries of an option name a host of SIP addresses, as `sip:HOST`, or all."""
+    named = {entry.lower() for entry in entries if entry.lower().startswith("sip:")}
+    return not named.isdisjoint({ANY_HOST, f"sip:{host.lower()}", f"sip:[{host.lower()}]"})
+
+
+def prefixes_in(entries: Iterable[str]) -> tuple[str, ...]:
+    """The entries that are prefixes of numbers."""
+    return tuple(entry for entry in entries if not entry.lower().startswith("sip:"))
+
+
 def check_host(uri: Uri, proxy: Uri | None, allow: Iterable[str], destinations: Iterable[str] | None) -> bool:
     """Whether a SIP address is at the trunk's own hosts: its proxy, or inside `allow`. The number in it then
     counts as any number does. False for a host that is named in `destinations` itself: all of it may be
@@ -25,8 +36,7 @@ def check_host(uri: Uri, proxy: Uri | None, allow: Iterable[str], destinations: 
     API, a flow or a REFER likes.
     """
     host = uri.host.lower()
-    named = {entry.lower() for entry in destinations or () if entry.lower().startswith("sip:")}
-    if ANY_HOST in named or f"sip:{host}" in named or f"sip:[{host}]" in named:
+    if names_host(destinations or (), host):
         return False
     if (proxy is not None and proxy.host.lower() == host) or _inside(host, allow):
         return True
@@ -40,8 +50,7 @@ def check_number(number: str, destinations: Iterable[str] | None) -> None:
     none of the prefixes. None allows all."""
     if destinations is None:
         return
-    prefixes = tuple(entry for entry in destinations if not entry.lower().startswith("sip:"))
-    if not _DIALLED.fullmatch(number) or not number.startswith(prefixes):
+    if not _DIALLED.fullmatch(number) or not number.startswith(prefixes_in(destinations)):
         raise NotAllowed("the number is not among the trunk's `destinations`")
 
 

@@ -261,7 +261,7 @@ def canonical(number: str, trunk: Trunk) -> str:
     """
     if trunk.number_format == "plain":
         return number
-    bare = number.translate(_SEPARATORS)
+    bare = without_separators(number)
     code = trunk.country_code
     if _E164.fullmatch(bare):
         return bare
@@ -278,10 +278,15 @@ def canonical(number: str, trunk: Trunk) -> str:
     return bare
 
 
+def without_separators(number: str) -> str:
+    """The number without what people put between its digits."""
+    return number.translate(_SEPARATORS)
+
+
 def formatted(number: str, trunk: Trunk) -> str:
     """The number as the trunk wants it; raises `BadNumber`."""
     if trunk.number_format == "plain":
-        return _plain(number.translate(_SEPARATORS) if _looks_like_number(number) else number)
+        return _plain(without_separators(number) if _looks_like_number(number) else number)
     found = canonical(number, trunk)
     if not (_E164.fullmatch(found) or _DIGITS.fullmatch(found)):
         raise BadNumber(f"not a telephone number: {len(number)} characters, expected + and 7 to 15 digits")

@@ -144,6 +144,7 @@ async def test_a_trunk_that_answers_is_up_and_says_how_it_sees_us(caplog: pytest
             # Nobody answers from here on.
             await eventually(lambda: a.ua.trunk_state("peer").up is False)
             assert a.ua.trunk_state("peer").reason.endswith("no answer to OPTIONS")
+            await eventually(lambda: "trunk peer is down" in caplog.text)
     told = [record.message for record in caplog.records]
     assert told[0] == "trunk peer is up"
     assert [text.partition(": ")[0] for text in told] == ["trunk peer is up", "trunk peer is down"]

@@ -504,7 +504,9 @@ async def test_a_call_that_rings_there_is_picked_up_elsewhere(crosses: bool) -> 
         )
         await event(leg, Answered)
         assert (await event(leg, Replaced)).party == "peer"
-        reply(p, a, await p.request("CANCEL"), 200, "t1")
+        cancel = await p.request("CANCEL")
+        assert (cancel.headers.get("Reason") or "").startswith("SIP;cause=200;")
+        reply(p, a, cancel, 200, "t1")
         if crosses:
             await answered_by(p, a, invite)
             await p.request("ACK")
