@@ -1,20 +1,46 @@
-"""A whole user agent under fire: datagrams from its trunk in, and nothing left when they are past."""
+"""A whole user agent under fire: datagrams from its trunk in, and nothing left when they are past.
+
+The trunk has everything on. Calls that come in ring, are heard early, answered and held; a call goes out
+where responses are among the messages. So that messages find their call, branches, Call-IDs and tags of the
+seeds are replaced by those of the moment.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
+from itertools import count
 from typing import Any, Final
 
+import sip.provisional
 from media.leg import CallLeg, HungUp
 from media.plane import RtpPlane
 from media.ports import PortPool
+from sip.client_transactions import InviteClient
 from sip.hop import Address
+from sip.stack import OutboundCall, TrunkBusy
 from sip.timers import Timing
 from sip.trunks import Trunk
 from sip.udp import UdpTransport
 from sip.user_agent import UserAgent
 from tests.fuzz.seeds import SEPARATOR
+
+TRUNK: Final = Trunk(
+    allow=("127.0.0.1/32",),
+    refer_to=("+91", "sip:*"),
+    srtp="offered",
+    session_expires_s=90,
+    refresher="us",
+    users={"200": "secret"},
+    codecs=("G722", "PCMA", "PCMU"),
+    asserted_identity=True,
+    privacy=True,
+)
+_BRANCH: Final = b"z9hG4bK776"
+_CALL: Final = b"a84b4c76e66710"
+_TAGS: Final = ((b"0.1>;tag=1\r\n", b"0.1>;tag=%b\r\n"), (b";to-tag=1;", b";to-tag=%b;"))
+"""Where the seeds name a dialog of ours, and how our tag is put there."""
 
 HOST: Final = "127.0.0.1"
 FAST: Final = Timing(t1=0.002, t2=0.004, t4=0.002)
@@ -36,6 +62,7 @@ class _Fired:
     """One loop and one user agent for all inputs of the process."""
 
     def __init__(self) -> None:
+        sip.provisional.MAX_FIRST = 1  # so that a PRACK can name our response
         self.complaints = _Complaints()
         logging.getLogger().addHandler(self.complaints)
         self.loop = asyncio.new_event_loop()
@@ -48,7 +75,7 @@ class _Fired:
         self.ua = UserAgent(
             listen=[f"udp:{HOST}:0"],
             advertise=None,
-            trunks={"peer": Trunk(allow=(f"{HOST}/32",), refer_to=("+91",), srtp="offered")},
+            trunks={"peer": TRUNK},
             plane=self.plane,
             admit=lambda: None,
             on_incoming=self._incoming,
@@ -61,16 +88,40 @@ class _Fired:
         self.inlet.local = Address(HOST, port)
 
     def _incoming(self, leg: CallLeg) -> None:
-        task = self.loop.create_task(_answer(leg))
+        self._start_task(_answer(leg))
+
+    def _start_task(self, work: Any) -> None:
+        task: asyncio.Task[None] = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def fire(self, data: bytes) -> None:
-        for part in data.split(SEPARATOR)[:6]:
+        parts = data.split(SEPARATOR)[:6]
+        if any(part.startswith(b"SIP/2.0") for part in parts) and self.ua.wait_s("peer") is None:
+            self._start_task(_call(self.ua))
+            await asyncio.sleep(0.001)
+        call = b"%x" % next(_numbers)
+        for part in parts:
             # The discard port: what is answered goes nowhere.
-            self.inlet.datagram_received(part, (HOST, 9))
-            for _ in range(4):
+            self.inlet.datagram_received(self._fitted(part, call), (HOST, 9))
+            for _ in range(6):
                 await asyncio.sleep(0)
+
+    def _fitted(self, part: bytes, call: bytes) -> bytes:
+        """The message as one of a call that is up."""
+        if part.startswith(b"SIP/2.0"):
+            for client in self.ua._endpoint._handlers:
+                if isinstance(client, InviteClient) and (branch := client.request.via.branch):
+                    return part.replace(_BRANCH, branch.encode())
+            return part
+        alone = part.startswith((b"INVITE", b"ACK", b"CANCEL"))
+        part = part.replace(_BRANCH, _BRANCH + (call if alone else b"%x" % next(_numbers)))
+        part = part.replace(_CALL, _CALL + call)
+        for key in reversed(self.ua._dialogs._by_id):
+            for old, new in _TAGS:
+                part = part.replace(old, new % key.local_tag.encode())
+            break
+        return part
 
     async def settle(self) -> None:
         """Ends what still talks; all must be gone once every transaction has run out."""
@@ -87,13 +138,26 @@ class _Fired:
 
 
 async def _answer(leg: CallLeg) -> None:
-    """Answers, and goes on until the far end leaves."""
+    """Rings, is heard, answers, holds, and goes on until the far end leaves."""
     await leg.ring()
+    await leg.progress()
     await leg.answer()
+    leg.send_digits("5")
+    await leg.hold(True)
+    await leg.hold(False)
     while not isinstance(await leg.next_event(), HungUp):
         pass
 
 
+async def _call(ua: UserAgent) -> None:
+    """Calls the discard port, and goes on until whoever answered leaves."""
+    with suppress(TrunkBusy):
+        leg = await ua.call(OutboundCall(f"sip:9@{HOST}:9", "peer", caller_id="200", ring_s=1.0))
+        while not isinstance(await leg.next_event(), HungUp):
+            pass
+
+
+_numbers = count(1)
 _fired: list[_Fired] = []
 _SETTLE_EVERY: Final = 50
 _count = [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from struct import pack
 from typing import Final
 
@@ -12,16 +13,16 @@ SEPARATOR: Final = b"\n%%\n"
 """Between the messages of one input."""
 
 SDP: Final = b"""v=0\r
-o=- 20518 0 IN IP4 203.0.113.1\r
+o=- 20518 0 IN IP4 127.0.0.1\r
 s=-\r
-c=IN IP4 203.0.113.1\r
+c=IN IP4 127.0.0.1\r
 t=0 0\r
 m=audio 54400 RTP/SAVP 0 8 9 13 96\r
 a=rtpmap:96 telephone-event/8000\r
 a=fmtp:96 0-15\r
 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r
 a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r
-a=rtcp:54401 IN IP4 203.0.113.1\r
+a=rtcp:54401 IN IP4 127.0.0.1\r
 a=ptime:20\r
 a=maxptime:60\r
 a=sendonly\r
@@ -81,15 +82,21 @@ MULTIPART: Final = message(
     + SDP6
     + b"\r\n--b\r\nContent-Type: x/y\r\n\r\nz\r\n--b--\r\n",
 )
+PLAIN: Final = message(
+    "INVITE sip:100@127.0.0.1 SIP/2.0", CONTACT, TYPE, body=SDP6.replace(b"IP6 2001:db8::1", b"IP4 127.0.0.1")
+)
+LATE: Final = message("INVITE sip:100@127.0.0.1 SIP/2.0", CONTACT, "Require: 100rel")
 REQUESTS: Final = (
     INVITE,
     MULTIPART,
+    PLAIN,
+    LATE,
     message("INVITE sip:100@127.0.0.1 SIP/2.0", CONTACT, "Replaces: a@b;to-tag=1;from-tag=2;early-only"),
     message("ACK sip:100@127.0.0.1 SIP/2.0", to_tag="1"),
     message("BYE sip:100@127.0.0.1 SIP/2.0", 'Reason: Q.850;cause=16;text="Normal"', to_tag="1"),
     message("CANCEL sip:100@127.0.0.1 SIP/2.0", 'Reason: SIP;cause=200;text="elsewhere"'),
     message("OPTIONS sip:100@127.0.0.1 SIP/2.0", "Accept: application/sdp"),
-    message("PRACK sip:100@127.0.0.1 SIP/2.0", "RAck: 776656 1 INVITE", to_tag="1"),
+    message("PRACK sip:100@127.0.0.1 SIP/2.0", "RAck: 1 314159 INVITE", to_tag="1"),
     message("UPDATE sip:100@127.0.0.1 SIP/2.0", CONTACT, TYPE, to_tag="1", body=SDP),
     message(
         "REFER sip:100@127.0.0.1 SIP/2.0", CONTACT, "Refer-To: <sip:b@c?Replaces=1%3Bto-tag%3D2>", to_tag="1"
@@ -110,6 +117,12 @@ REQUESTS: Final = (
     ),
     message("REGISTER sip:127.0.0.1 SIP/2.0", "Contact: *", "Expires: 0"),
 )
+ACK: Final = message("ACK sip:100@127.0.0.1 SIP/2.0", to_tag="1")
+PRACKS: Final = (
+    message("PRACK sip:100@127.0.0.1 SIP/2.0", "RAck: 1 314159 INVITE", to_tag="1"),
+    message("PRACK sip:100@127.0.0.1 SIP/2.0", "RAck: 2 314159 INVITE", to_tag="1"),
+    message("PRACK sip:100@127.0.0.1 SIP/2.0", "RAck: 1 314159 INVITE", TYPE, to_tag="1", body=SDP),
+)
 RESPONSES: Final = (
     message("SIP/2.0 180 Ringing", CONTACT, "Require: 100rel", "RSeq: 1", to_tag="9"),
     message("SIP/2.0 200 OK", CONTACT, "Record-Route: sip:proxy.example.com;lr", TYPE, to_tag="9", body=SDP6),
@@ -125,6 +138,17 @@ COMPACT: Final = (
     b"v: SIP/2.0/TCP [2001:db8::9:1]:5060;received=[2001:db8::9];branch=z9hG4bKas3-111\r\n"
     b"m: *\r\nf: sip:a@b;tag=1\r\nt: sip:c@d\r\ni: x\r\nCSeq: 1 OPTIONS\r\nl: 0\r\n\r\n"
 )
+CALLS: Final = tuple(
+    SEPARATOR.join(messages)
+    for messages in (
+        (INVITE, PRACKS[0], PRACKS[1], ACK),
+        (LATE, PRACKS[2], ACK),
+        *((PLAIN, ACK, one) for one in REQUESTS),
+        *((one,) for one in RESPONSES),
+        RESPONSES,
+    )
+)
+"""Of the agent: what leads to a call that is up, and what comes then."""
 SIP: Final = (*REQUESTS, *RESPONSES, COMPACT)
 
 URIS: Final = (
@@ -167,4 +191,52 @@ _BLOCK: Final = ReportBlock(1, 12, 3, 4000, 90, 0x12345678, 6553)
 RTCP: Final = (
     build_compound([SenderReport(1, 2, 3, 4, 5, (_BLOCK,)), SourceDescription(1, "a@b")]),
     build_compound([ReceiverReport(1, (_BLOCK, _BLOCK))]),
+)
+
+CRYPTO: Final = (
+    b"1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4 KDR=1",
+    b"2 AES_256_CM_HMAC_SHA1_32 inline:" + b"QUFB" * 15 + b"QQ==|2^31 -X=1 WSH=64",
+)
+MULTIPARTS: Final = (
+    b"multipart/mixed;boundary=b\n--b\r\nc: application/sdp\r\n\r\nv=0\r\n\r\n--b\r\n\r\nz\r\n--b--\r\n",
+    b'multipart/related ; boundary="a b"\n--a b\n\nx\n--a b \nc: application/sdp\n\nv=0\n--a b--',
+    b"application/sdp;charset=utf-8\nv=0\r\n",
+)
+REFERS: Final = tuple(
+    message("REFER sip:100@127.0.0.1 SIP/2.0", f"Refer-To: {to}", *more, to_tag="1")
+    for to, *more in (
+        (
+            "<sip:+919876543210@pbx.example;user=phone?Replaces=c%40h%3Bto-tag%3D1%3Bfrom-tag%3D0>",
+            "Refer-Sub: false",
+        ),
+        ('"A" <tel:+91-98765-43210>;x', "Referred-By: <sip:a@b>;cid=1"),
+        ("sip:098765@[2001:db8::1];method=INVITE", "Event: refer"),
+    )
+)
+AUTHORIZED: Final = message(
+    "INVITE sip:100@127.0.0.1 SIP/2.0",
+    "Contact: <sip:gw@127.0.0.1>",
+    'Authorization: Digest username="gw", realm="ivr", nonce="0.1.00", uri="sip:100@127.0.0.1", '
+    'response="0123456789abcdef0123456789abcdef", qop=auth, nc=00000001, cnonce="x", algorithm=SHA-256',
+)
+PLACES: Final = (
+    b"sip:a@pbx.example\n1 2 3 sip.pbx.example\n192.0.2.1\n192.0.2.2",
+    b"sips:pbx.example\n2001:db8::1\n1 2 s SIPS+D2T _sips._tcp.pbx.example\n1 2 3 a.example",
+    b"sip:pbx.example;transport=tcp\n1 2 s SIP+D2U _sip._udp.x\n0 0 0 \n\n",
+)
+
+
+def _tone(*frequencies: float) -> bytes:
+    """80 ms at 8 kHz, and as much silence."""
+    samples = [
+        int(sum(6000 * math.sin(2 * math.pi * hz * n / 8000) for hz in frequencies)) for n in range(640)
+    ]
+    return pack("<640h", *samples) + bytes(1280)
+
+
+AUDIO: Final = (_tone(697.0, 1209.0) + _tone(941.0, 1477.0), _tone(1000.0) * 3, _tone(2100.0) * 2)
+STREAMS: Final = tuple(
+    bytes([chosen])
+    + b"".join(bytes([step, kind, 80]) + b"\x55" * 160 for step in (16, 41, 80) for kind in (0, 1, 4))
+    for chosen in (0, 1, 2, 66)
 )

@@ -39,7 +39,7 @@ from sip.timers import Timing
 from sip.transactions import TransactionLayer
 from sip.transfer import Transfer
 from sip.uri import NameAddr, Uri, UriError
-from tests.fuzz import seeds
+from tests.fuzz import parts, seeds
 from tests.fuzz.agent import agent
 
 Target = Callable[[bytes], None]
@@ -250,7 +250,17 @@ TARGETS: Final[dict[str, tuple[Target, tuple[bytes, ...]]]] = {
     "rtp": (rtp, seeds.RTP),
     "rtcp": (rtcp, seeds.RTCP),
     "telephone_events": (telephone_events, seeds.EVENTS),
-    "agent": (agent, (_joined(*seeds.REQUESTS[:4]), *(_joined(seeds.INVITE, one) for one in seeds.SIP))),
+    "crypto": (parts.crypto, seeds.CRYPTO),
+    "multipart": (parts.multipart, seeds.MULTIPARTS),
+    "referral": (parts.referral, seeds.REFERS),
+    "session": (parts.session, (seeds.INVITE, *seeds.PRACKS, *seeds.RESPONSES)),
+    "identity": (parts.identity, (seeds.INVITE,)),
+    "challenge": (parts.challenge, (seeds.AUTHORIZED,)),
+    "places": (parts.places, seeds.PLACES),
+    "tones": (parts.tones, seeds.AUDIO),
+    "rtp_kinds": (parts.rtp_kinds, seeds.STREAMS),
+    "srtp": (parts.srtp, (b"".join(len(one).to_bytes(2) + one for one in parts.sealed()),)),
+    "agent": (agent, (*seeds.CALLS, *(_joined(seeds.INVITE, one) for one in seeds.SIP))),
 }
 """By name: the function, and what its fuzzing starts from."""
 
