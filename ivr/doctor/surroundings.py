@@ -42,8 +42,6 @@ def _address(config: Config, target: Target) -> Iterator[Finding]:
             yield fail("nat.advertise", about, f"we say {seen.told.host}, which it cannot reach", mend)
         else:
             yield ok("nat.address", about, f"{seen.told.host}, as we say")
-    elif told is Scope.NAME:
-        yield ok("nat.address", about, f"{printable(seen.received)}; we say {seen.told.host}")
     elif config.sip.advertise is None:
         mend = (
             f"Set sip.advertise to {printable(seen.received)}, and forward the SIP and media ports to this "
