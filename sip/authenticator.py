@@ -66,6 +66,18 @@ class Authenticator:
         return proof_header, value
 
 
+def why_unanswered(response: Response, credentials: Credentials | None) -> str:
+    """Why a challenge is not answered, in words; empty where it could be, but for who sent it."""
+    challenge_header, _ = _HEADERS[response.status]
+    if credentials is None:
+        return "a password is asked for, and there are no credentials"
+    try:
+        choose_challenge(response.headers.get_all(challenge_header), credentials.realm)
+    except DigestError as error:
+        return f"the challenge cannot be answered: {error}"
+    return ""
+
+
 def carried(request: Request, proof: tuple[str, str]) -> list[tuple[str, str]]:
     """The header fields of a request that its repetition with `proof` has too."""
     return [(n, v) for n, v in request.headers if n not in _MADE_ANEW and n != proof[0]] + [proof]

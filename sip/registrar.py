@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final
 
 from sip.attempts import Attempts
-from sip.authenticator import Authenticator, carried
+from sip.authenticator import Authenticator, carried, why_unanswered
 from sip.client_transactions import ClientTransaction
 from sip.endpoint import Endpoint, new_tag
 from sip.extensions import ALLOW
@@ -152,11 +152,7 @@ class Registrar:
         if status in (401, 407):
             if {"authorization", "proxy-authorization"} & set(client.request.headers.names()):
                 return Outcome(Result.PASSWORD_REFUSED, status)
-            why = (
-                ""
-                if self._trunk.credentials
-                else "the registrar asks for a password, and there are no credentials"
-            )
+            why = why_unanswered(response, self._trunk.credentials)
             return Outcome(Result.UNANSWERABLE, status, why=why)
         return Outcome(Result.REFUSED, status, delta_seconds(headers.get("Retry-After")))
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from sip.authenticator import Authenticator, carried, credentials_of
+from sip.authenticator import Authenticator, carried, credentials_of, why_unanswered
 from sip.challenge import Challenger, Proved, User
 from sip.digest import Credentials
 from sip.hop import Address, Hop
@@ -73,8 +73,11 @@ def test_the_first_of_several_challenges_that_can_be_answered() -> None:
 def test_integrity_alone_is_refused_in_words(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     invite = request()
-    assert prover().answer(challenged(invite, MD5.replace('"auth"', '"auth-int"')), invite, UDP) is None
+    signed = challenged(invite, MD5.replace('"auth"', '"auth-int"'))
+    assert prover().answer(signed, invite, UDP) is None
     assert "'auth-int' is not supported, only auth" in caplog.text
+    assert "only auth" in why_unanswered(signed, SECRET)
+    assert "no credentials" in why_unanswered(signed, None)
     both = challenged(invite, MD5.replace('"auth"', '"auth-int,auth"'))
     proof = prover().answer(both, invite, UDP)
     assert proof is not None
