@@ -38,7 +38,7 @@ from ivr.store import CallRecord, CallState, IdempotencyConflict, Store
 
 _PHRASES: Final = {
     401: "No key, or an unknown one",
-    403: "The key lacks the scope",
+    403: "The key lacks the scope, or the trunk may not be used for this",
     404: "There is no such thing",
     409: "It cannot be done now, or was done otherwise",
     422: "Something in the request is wrong; `fields` names it",
@@ -190,8 +190,8 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         summary="Delete the personal data of an ended call",
     )
     async def erase(call_id: str) -> None:
-        """Numbers, parameters, result, what was said, the recording and deliveries still waiting are deleted
-        for good. That there was a call, when, of which flow and how it ended stays."""
+        """Numbers, parameters, headers, result, who answered, what was said, the recording and deliveries
+        still waiting are deleted for good. That there was a call, when, of which flow and how it ended stays."""
         record = await _find(call_id)
         path = await store.erase_call(record.id, time.time())
         if path is not None:

@@ -129,7 +129,7 @@ class InitiateRequest(BaseModel):
     flow: Name = Field(description="The name of a flow")
     params: dict[str, JsonValue] = Field(default={}, description="The values of the flow's parameters")
     trunk: Name | None = Field(
-        default=None, description="The trunk to call through; default: the first that can"
+        default=None, description="The trunk to call through; default: the first of the configuration"
     )
     caller_id: Name | None = Field(default=None, description="The number shown; default: the trunk's")
     language: Name | None = Field(default=None, description="hi, mr, en; default: what the flow says")

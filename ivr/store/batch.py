@@ -273,9 +273,9 @@ class Batcher:
             return StoreError("no such call")
         if row.state != CallState.ENDED.value:
             return CallLive("the call has not ended yet")
-        nothing = {"params": "{}", "result": None, "recording": None, "erased_at": erasure.at}
+        nothing = {"params": "{}", "result": None, "answered_by": None, "recording": None}
         numbers = {"caller": ERASED, "called": ERASED}
-        connection.execute(update(calls).where(one).values(**nothing, **numbers))
+        connection.execute(update(calls).where(one).values(**nothing, **numbers, erased_at=erasure.at))
         connection.execute(update(events).where(events.c.call_id == erasure.call_id).values(data="{}"))
         connection.execute(delete(outbox).where(outbox.c.call_id == erasure.call_id))
         return row.recording

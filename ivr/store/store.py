@@ -230,8 +230,8 @@ class Store:
         return [row["id"] for row in rows]
 
     async def erase_call(self, call_id: str, at: float) -> str | None:
-        """Deletes numbers, parameters, result, the data of events and stored deliveries of an ended call,
-        durable.
+        """Deletes numbers, parameters, result, who answered, the data of events and stored deliveries of an
+        ended call, durable.
 
         Gives the path of its recording, which is the caller's to delete. Raises `CallLive`, or `StoreError`
         for an unknown id.

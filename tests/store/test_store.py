@@ -218,6 +218,8 @@ async def test_erasure_leaves_the_fact_of_a_call_and_nothing_of_the_person(
     secret = "+919812345678"
     await store.create_call(NewCall("x", "inbound", 1.0, flow="f", caller=secret, params={"name": secret}))
     await store.append_events("x", [CallEvent(2.0, "heard", {"text": secret})])
+    await store.append_events("x", [CallEvent(2.5, "headers", {"X-Customer": secret})])
+    await store.set_answered_by("x", {"who": "human", "reason": "key", "after_ms": 900})
     await store.set_recording("x", "x.wav")
     with pytest.raises(CallLive):
         await store.erase_call("x", 5.0)
@@ -228,6 +230,7 @@ async def test_erasure_leaves_the_fact_of_a_call_and_nothing_of_the_person(
     record = await store.get_call("x")
     assert record is not None
     assert (record.flow, record.cause, record.ended_at, record.erased_at) == ("f", "normal", 3.0, 5.0)
+    assert record.answered_by is None
     assert secret not in repr(record)
     assert secret not in repr(await store.list_events("x"))
     assert await store.due_deliveries(1e9, 10) == []
