@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.interop import needs
 from tests.interop.ports import free_tcp, free_udp
+from tests.interop.security import Identity
 from tests.interop.sounds import pcm_of, sounding_s, write_tone
 
 MODULES = Path("/usr/lib/baresip/modules")
@@ -34,7 +35,11 @@ auplay_format s16
 rtp_ports {rtp}-{rtp_end}
 jitter_buffer_delay 1-5
 module_path {modules}
+sip_certificate {certificate}
+sip_cafile {ca}
 module g711.so
+module g722.so
+module srtp.so
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -51,16 +56,17 @@ statmode_default off
 class Baresip:
     """One running baresip; events are dictionaries with a `type` such as CALL_ESTABLISHED."""
 
-    def __init__(self, control: socket.socket, uri: str, heard: Path, log: Path) -> None:
+    def __init__(self, control: socket.socket, uri: str, heard: Path, rate: int, log: Path) -> None:
         self.uri = uri
         self.events: list[dict[str, Any]] = []
         self._control = control
         self._heard = heard
+        self._rate = rate
         self._log = log
         self._buffer = b""
 
     def command(self, name: str, params: str = "") -> None:
-        """One of baresip's long commands: dial, hangup, accept, sndcode, hold, resume."""
+        """One of baresip's long commands: dial, hangup, accept, sndcode, hold, resume, transfer."""
         text = json.dumps({"command": name, "params": params, "token": name}).encode()
         self._control.sendall(b"%d:%s," % (len(text), text))
 
@@ -94,7 +100,7 @@ class Baresip:
     def heard_s(self) -> float:
         """Seconds of sound in what it heard in its last call."""
         files = sorted(self._heard.glob("*-dec.wav"), key=lambda path: path.stat().st_mtime)
-        return sounding_s(pcm_of(files[-1])) if files else 0.0
+        return sounding_s(pcm_of(files[-1]), self._rate) if files else 0.0
 
     def _read(self) -> None:
         self._control.settimeout(0.1)
@@ -112,10 +118,14 @@ class Baresip:
 
 
 @contextlib.contextmanager
-def baresip(folder: Path, *, answers: bool) -> Iterator[Baresip]:
-    """Runs baresip; with `answers` it takes every call at once."""
+def baresip(
+    folder: Path, *, answers: bool, codecs: str = "PCMA,PCMU", security: Identity | None = None
+) -> Iterator[Baresip]:
+    """Runs baresip; with `answers` it takes every call at once, with `security` it speaks TLS, and SRTP with
+    the keys in the SDP."""
     program = needs.command("baresip", "baresip-core")
     sip, control, rtp = free_udp(), free_tcp(), free_udp()
+    rate = 16000 if codecs == "G722/16000" else 8000
     heard = folder / "heard"
     heard.mkdir(parents=True)
     (folder / "config").write_text(
@@ -125,13 +135,18 @@ def baresip(folder: Path, *, answers: bool) -> Iterator[Baresip]:
             rtp=rtp,
             rtp_end=rtp + 20,
             heard=heard,
-            tone=write_tone(folder / "tone.wav"),
+            tone=write_tone(folder / "tone.wav", rate=rate),
             modules=MODULES,
+            certificate=_certificate(folder, security) if security else "",
+            ca=security.ca if security else "",
         )
     )
     uri = f"sip:baresip@127.0.0.1:{sip}"
+    if security:
+        uri = f"sip:baresip@127.0.0.1:{sip + 1};transport=tls"  # it adds one for TLS
     mode = "auto" if answers else "manual"
-    (folder / "accounts").write_text(f"<{uri}>;regint=0;answermode={mode};audio_codecs=PCMA,PCMU\n")
+    media = ";mediaenc=srtp-mand" if security else ""
+    (folder / "accounts").write_text(f"<{uri}>;regint=0;answermode={mode};audio_codecs={codecs}{media}\n")
     (folder / "contacts").write_text("")
     log = folder / "baresip.log"
     with log.open("wb") as out:
@@ -143,7 +158,7 @@ def baresip(folder: Path, *, answers: bool) -> Iterator[Baresip]:
         )
     try:
         with _connected(control, process, log) as connection:
-            yield Baresip(connection, uri, heard, log)
+            yield Baresip(connection, uri, heard, rate, log)
     finally:
         process.terminate()
         try:
@@ -151,6 +166,13 @@ def baresip(folder: Path, *, answers: bool) -> Iterator[Baresip]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)
+
+
+def _certificate(folder: Path, identity: Identity) -> Path:
+    """One file with key and certificate, as it wants them."""
+    both = folder / "own.pem"
+    both.write_text(Path(identity.key).read_text() + Path(identity.certificate).read_text())
+    return both
 
 
 def _connected(port: int, process: subprocess.Popen[bytes], log: Path) -> socket.socket:

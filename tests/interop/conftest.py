@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from ivr.local import LocalServer, local_server
+from ivr.local import LocalServer, ServerFailed, local_server
 from tests.interop import needs, versions
 from tests.interop.linphone import Linphone, linphone
 from tests.interop.ports import free_udp
+from tests.interop.security import Identity
 from tests.interop.table import Row, parsed, rendered
 
 HERE = Path(__file__).parent
@@ -54,6 +55,46 @@ def server(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loc
     }
     with local_server(tmp_path_factory.mktemp("server"), config) as server:
         yield server
+
+
+class Secure(NamedTuple):
+    """A server that takes and offers nothing but SRTP, by TLS; None where the stack refuses to be one."""
+
+    server: LocalServer | None
+    identity: Identity
+
+    def uri(self, number: str) -> str:
+        assert self.server is not None
+        address = next(address for address in self.server.sip if address.startswith("tls:"))
+        return f"sip:{number}@{address.removeprefix('tls:')};transport=tls"
+
+
+@pytest.fixture(scope="session")
+def secure(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
+    folder = tmp_path_factory.mktemp("secure")
+    identity = Identity.made(folder)
+    trunk = {"allow": ["127.0.0.0/8"], "caller_id": "1000", "srtp": "required", "tls": {"ca": identity.ca}}
+    config = {
+        "sip": {
+            "stack": stack,
+            "listen": ["udp:127.0.0.1:0", "tls:127.0.0.1:0"],
+            "tls": {"certificate": identity.certificate, "key": identity.key},
+        },
+        "flows": str(FLOWS),
+        "trunks": {"local": trunk},
+        "queues": {"desk": "sip:desk@127.0.0.1"},
+        "numbers": {"*": {"flow": "order", "params": {"order": "48213"}}},
+    }
+    if stack == "pjsip":
+        with (
+            pytest.raises(ServerFailed, match=r"not with sip\.stack"),
+            local_server(folder / "server", config),
+        ):
+            pass
+        yield Secure(None, identity)
+        return
+    with local_server(folder / "server", config) as server:
+        yield Secure(server, identity)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ use_rfc2833=1
 media_encryption={encryption}
 media_encryption_mandatory={mandatory}
 root_ca={ca}
+verify_server_cn=0
 client_cert_chain={certificate}
 client_cert_key={key}
 

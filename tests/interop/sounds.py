@@ -14,14 +14,14 @@ LOUD = 1000
 """A sample of speech or tone; the noise of G.711 is a hundredth of it."""
 
 
-def write_tone(path: Path, seconds: float = 30.0) -> Path:
-    """A 440 Hz tone, 8 kHz mono."""
-    period = [round(8000 * math.sin(2 * math.pi * 440 * n / RATE)) for n in range(RATE)]
+def write_tone(path: Path, seconds: float = 30.0, rate: int = RATE) -> Path:
+    """A 440 Hz tone, mono."""
+    period = [round(8000 * math.sin(2 * math.pi * 440 * n / rate)) for n in range(rate)]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(struct.pack(f"<{RATE}h", *period) * round(seconds))
+        file.setframerate(rate)
+        file.writeframes(struct.pack(f"<{rate}h", *period) * round(seconds))
     return path
 
 

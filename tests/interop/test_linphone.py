@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from ivr.local import LocalServer
+from tests.interop.conftest import Secure
 from tests.interop.linphone import Linphone, linphone
+from tests.interop.our_phone import press_keys
 from tests.interop.watching import Calls, eventually
 
 ORDER = {"flow": "order", "params": {"order": "77"}, "trunk": "local"}
@@ -112,3 +114,42 @@ def test_linphone_transfers_us(
         bystander.say("2")  # the flow goes on with it
         bystander.wait_for("ended")
     assert server.api.ended(call_id)["result"]["decision"] == "rejected"
+
+
+@pytest.mark.shows("linphone", "TLS and SRTP (SDES), calls us")
+def test_linphone_calls_encrypted(secure: Secure, tmp_path: Path, cannot: Callable[[str], None]) -> None:
+    if secure.server is None:
+        cannot("TLS and SRTP are refused at the start")
+        return
+    calls = Calls(secure.server)
+    with linphone(tmp_path / "phone", answers=False, security=secure.identity) as phone:
+        phone.say(f"call {secure.uri('1001')}")
+        phone.wait_for("Media streams established")
+        call_id = calls.next()
+        calls.event(call_id, "prompt")
+        time.sleep(0.6)
+        phone.say("2")
+        phone.wait_for("ended")
+        assert phone.heard_s() > 0.3
+    assert "RTP/SAVP" in phone.signalling()
+    assert secure.server.api.ended(call_id)["result"]["decision"] == "rejected"
+
+
+@pytest.mark.shows("linphone", "TLS and SRTP (SDES), is called")
+def test_linphone_is_called_encrypted(secure: Secure, tmp_path: Path, cannot: Callable[[str], None]) -> None:
+    if secure.server is None:
+        cannot("TLS and SRTP are refused at the start")
+        return
+    with linphone(tmp_path / "phone", answers=True, security=secure.identity) as phone:
+        call_id = secure.server.api.initiate(to=phone.uri, **ORDER)
+        assert secure.server.api.ended(call_id)["cause"] == "unavailable"
+        assert "New connection arriving on TLS, not handled" in phone.signalling()
+        cannot("it takes no TLS connection, it wants to be called on the one by which it registered")
+
+
+@pytest.mark.shows("linphone", "keys from us")
+def test_keys_to_linphone(tmp_path: Path) -> None:
+    with linphone(tmp_path / "phone", answers=True) as phone:
+        press_keys(phone.uri, "15#", tmp_path)
+        for key in "15#":
+            phone.wait_for(f"Receiving tone {key} from")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
+import pytest
+
 from ivr.local import LocalServer
+from tests.interop.our_phone import ivr_phone
 from tests.interop.sounds import pcm_of, sounding_s
 
 SCRIPT = """\
@@ -20,17 +21,7 @@ SCRIPT = """\
 """
 
 
-def ivr_phone(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ivr.cli", "phone", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-
-
+@pytest.mark.shows("ivr phone", "calls us, hears the prompt", "keys to us", "we hang up")
 def test_a_script_from_the_command_line(server: LocalServer, tmp_path: Path) -> None:
     script, recording = tmp_path / "call.yaml", tmp_path / "heard.wav"
     script.write_text(SCRIPT, encoding="utf-8")
