@@ -191,7 +191,8 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
     )
     async def erase(call_id: str) -> None:
         """Numbers, parameters, headers, result, who answered, what was said, the recording and deliveries
-        still waiting are deleted for good. That there was a call, when, of which flow and how it ended stays."""
+        still waiting are deleted for good. That there was a call, when, of which flow and how it ended
+        stays."""
         record = await _find(call_id)
         path = await store.erase_call(record.id, time.time())
         if path is not None:
