@@ -24,6 +24,11 @@ Flows = Annotated[list[Path], typer.Argument(help="Flow files, or folders of the
 FlowFile = Annotated[Path, typer.Argument(help="The flow's file.")]
 
 
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
 class CheckFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -84,10 +89,22 @@ def play_scenarios(
         raise SystemExit(f"ivr: {error}") from error
 
 
+def diff(
+    a: Annotated[Path, typer.Argument(help="The flow as it is.")],
+    b: Annotated[Path, typer.Argument(help="The flow as it will be.")],
+    format: Annotated[Format, typer.Option(help="How the changes are printed.")] = Format.TEXT,
+) -> None:
+    """What changes for callers between two versions of a flow; ends with 0 (nothing), 1 or 2 (error)."""
+    from ivr.flow.diff import run
+
+    raise SystemExit(run(a, b, format.value))
+
+
 def register(app: typer.Typer) -> None:
     app.command()(check)
     app.command()(simulate)
     app.command("test")(play_scenarios)
+    app.command()(diff)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:
