@@ -155,6 +155,7 @@ class _Visit:
         hop = endpoint.transports.hop_to(place.address, place.transport, peer)
         if hop is None:
             return
+        self._saw(index, told=endpoint.shown(hop))
         if not await self._connects(index, hop):
             return
         answer = await probe_sip.ask(endpoint, proxy, hop)

@@ -100,10 +100,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Who we are for the far end (RFC 3581): `told` is what we wrote into Via, `received` and `rport` what
-    came back."""
+    """Who we are for the far end (RFC 3581), as its answer says."""
 
-    told: Address
     received: str | None
     rport: int | None
 
@@ -118,6 +116,8 @@ class Target:
     reply: Reply | None = None
     silent: str | None = None
     """Why there is no reply to OPTIONS, where one was asked for."""
+    told: Address | None = None
+    """Who we say that we are, in Via, Contact and SDP."""
     seen: Seen | None = None
 
     @property

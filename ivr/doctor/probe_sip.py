@@ -85,7 +85,7 @@ async def ask(by: Endpoint, proxy: Uri, hop: Hop) -> tuple[Reply, Seen] | str:
         return by.transports.failure(hop) or _silence(hop, status)
     took_s = by.now() - began
     via = response.via
-    return reply_of(response, took_s), Seen(by.shown(hop), via.received, via.rport)
+    return reply_of(response, took_s), Seen(via.received, via.rport)
 
 
 def _silence(hop: Hop, status: int) -> str:

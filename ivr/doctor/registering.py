@@ -29,7 +29,7 @@ def _findings(trunk: Trunk, said: RegistrarSaid | None, server: ServerSeen) -> I
             held = "" if said.longest_s is None else f", for {said.longest_s:.0f} s more"
             seen = f"the password is accepted; {said.contacts} registered under the name{held}"
             yield ok("register.answer", _ABOUT, seen)
-        case Registered.NOT_KNOWN if server.answers:
+        case Registered.NOT_KNOWN if server.answers or server.held:
             mend = "Look into the server's log for why it is not registered: calls to us go nowhere."
             yield fail("register.missing", _ABOUT, "the password is accepted, but nobody is registered", mend)
         case Registered.NOT_KNOWN:

@@ -31,31 +31,31 @@ def addresses(config: Config, targets: Sequence[Target]) -> list[Finding]:
 
 
 def _address(config: Config, target: Target) -> Iterator[Finding]:
-    where, seen = place_text(target.place), target.seen
-    if seen is None:
+    where, told, seen = place_text(target.place), target.told, target.seen
+    if told is None:
         return
     about = f"our address at {where}"
-    far, told = scope(target.place.address.host), scope(seen.told.host)
-    if seen.received is None or seen.received.lower() == seen.told.host.lower():
-        if far is Scope.PUBLIC and told in (Scope.PRIVATE, Scope.LOOPBACK):
-            mend = "Set sip.advertise to our public address; the peer does not tell it, look at the router."
-            yield fail("nat.advertise", about, f"we say {seen.told.host}, which it cannot reach", mend)
-        else:
-            yield ok("nat.address", about, f"{seen.told.host}, as we say")
+    received = None if seen is None else seen.received
+    if received is None or received.lower() == told.host.lower():
+        inside = scope(told.host) in (Scope.PRIVATE, Scope.LOOPBACK)
+        if inside and scope(target.place.address.host) is Scope.PUBLIC:
+            mend = "Set sip.advertise to our public address; the router or the cloud's console tells it."
+            yield fail("nat.advertise", about, f"we say {told.host}, which it cannot reach", mend)
+        elif seen is not None:
+            yield ok("nat.address", about, f"{told.host}, as we say")
     elif config.sip.advertise is None:
         mend = (
-            f"Set sip.advertise to {printable(seen.received)}, and forward the SIP and media ports to this "
+            f"Set sip.advertise to {printable(received)}, and forward the SIP and media ports to this "
             "machine; else calls have audio one way at best."
         )
-        yield fail("nat.address", about, f"{printable(seen.received)}, but we say {seen.told.host}", mend)
+        yield fail("nat.address", about, f"{printable(received)}, but we say {told.host}", mend)
     else:
-        mend = f"Set sip.advertise to {printable(seen.received)}, or mend the route that leaves from there."
-        shown = f"{printable(seen.received)}, but we advertise {seen.told.host}"
-        yield fail("nat.advertise", about, shown, mend)
-    if target.transport == "UDP" and seen.rport is not None and seen.rport != seen.told.port:
+        mend = f"Set sip.advertise to {printable(received)}, or mend the route that leaves from there."
+        yield fail("nat.advertise", about, f"{printable(received)}, but we advertise {told.host}", mend)
+    if target.transport == "UDP" and seen is not None and seen.rport not in (None, told.port):
         mend = "Forward the SIP and media ports one to one: the NAT gives others, and answers may go astray."
         about = f"our port at {where}"
-        yield warn("nat.port", about, f"{seen.rport}, though we send from {seen.told.port}", mend)
+        yield warn("nat.port", about, f"{seen.rport}, though we send from {told.port}", mend)
 
 
 def media(config: Config, trunk: Trunk, machine: Machine) -> list[Finding]:

@@ -19,6 +19,7 @@ from ivr.doctor.findings import Examination, Finding, Level
 from sip.message import Request, Response, response_to
 from sip.resolver import Resolver
 from tests.ivr.trunk_peers import Answer, says, says_nothing, stream_peer, udp_peer, with_headers
+from tests.sip.agents import agent
 from tests.sip.certificates import Authority
 from tests.sip.dns_server import name_server
 
@@ -92,6 +93,16 @@ async def test_a_healthy_peer_by_tcp() -> None:
     assert failures(found) == set()
     assert finding(found, "reach.connect").level is Level.OK
     assert finding(found, "options.answer").level is Level.OK
+
+
+async def test_a_healthy_peer_by_ipv6() -> None:
+    async with agent(listen=("udp:[::1]:0", "tcp:[::1]:0")) as far:
+        host, port = far.address("udp")
+        proxy = f"sip:[{host}]:{port};transport=udp"
+        found = await of({"proxy": proxy, "allow": ["::1"]}, sip={"listen": ["udp:[::1]:0"]})
+    assert failures(found) == set()
+    assert finding(found, "options.answer").about == f"OPTIONS to udp:[::1]:{port}"
+    assert finding(found, "nat.address").seen == "::1, as we say"
 
 
 async def test_nobody_listens_there() -> None:
