@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 
+from sip.privacy import one_line
+
 _NUMBER = re.compile(r"\+?\d{7,15}")
 
 
 def mask_number(text: str) -> str:
-    """`+919876543210` becomes `+91******3210`, also inside a SIP address; short internal numbers stay."""
-    return _NUMBER.sub(lambda match: _mask(match[0]), text)
+    """`+919876543210` becomes `+91******3210`, also inside a SIP address; short internal numbers stay. One
+    line, whatever the far end calls itself."""
+    return _NUMBER.sub(lambda match: _mask(match[0]), one_line(text))
 
 
 def _mask(number: str) -> str:
     head = 3 if number.startswith("+") else 2
     return number[:head] + "*" * (len(number) - head - 4) + number[-4:]
-
-
-def mask_speech(text: str) -> str:
-    """What a caller said, for a log: its length alone."""
-    return f"<{len(text)} characters>"

@@ -1,6 +1,6 @@
 import pytest
 
-from ivr.masking import mask_number, mask_speech
+from ivr.masking import mask_number
 
 
 @pytest.mark.parametrize(
@@ -11,11 +11,8 @@ from ivr.masking import mask_number, mask_speech
         ("sip:+919876543210@192.0.2.7:5060", "sip:+91******3210@192.0.2.7:5060"),
         ("1001", "1001"),
         ("", ""),
+        ("x\n2026-01-01 ERROR all is lost\x1b[2J", "x?2026-01-01 ERROR all is lost?[2J"),
     ],
 )
 def test_numbers_can_be_told_apart_but_not_called(text: str, masked: str) -> None:
     assert mask_number(text) == masked
-
-
-def test_speech_is_never_shown() -> None:
-    assert "सामान" not in mask_speech("सामान नहीं है")
