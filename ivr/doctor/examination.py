@@ -22,17 +22,17 @@ from ivr.doctor import (
     surroundings,
 )
 from ivr.doctor.addresses import Scope, scope
-from ivr.doctor.facts import Registered, RegistrarSaid, Search, Target
+from ivr.doctor.facts import Certificate, Registered, RegistrarSaid, Search, Target
 from ivr.doctor.findings import Examination, Finding, fail, skipped
 from ivr.doctor.own_sockets import own_sockets
-from ivr.trunks import trunks_of
+from ivr.trunks import tls_of, trunks_of
 from sip.contexts import Contexts
 from sip.endpoint import Endpoint
 from sip.hop import Hop
 from sip.locate import Place, Reach
 from sip.registrar import registrar_uri
 from sip.resolver import Resolver
-from sip.tls import ClientTls, TlsPeer
+from sip.tls import ClientTls, ServerTls, TlsPeer
 from sip.trunks import Trunk
 from sip.uri import Uri, UriError
 
@@ -69,6 +69,9 @@ async def examine(
     if visit.search is not None:
         findings += lookups.check(visit.search, config, written)
     findings += reach.check(visit.targets, time.time())
+    tls = tls_of(config)
+    if tls is not None:
+        findings += reach.ours(await asyncio.to_thread(_own_certificate, tls), time.time())
     findings += registering.check(written, visit.said, server)
     findings += surroundings.addresses(config, visit.targets)
     findings += surroundings.media(config, written, machine)
@@ -80,6 +83,13 @@ async def examine(
     findings += surroundings.clock(replies, machine)
     findings += surroundings.server(server)
     return Examination(name, written.proxy, tuple(findings), loop.time() - began)
+
+
+def _own_certificate(tls: ServerTls) -> Certificate | str | None:
+    try:
+        return probe_tls.own_certificate(tls)
+    except OSError as error:
+        return str(error)
 
 
 class _Visit:

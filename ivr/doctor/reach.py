@@ -25,6 +25,24 @@ def check(targets: Sequence[Target], now: float) -> list[Finding]:
     return [finding for target in targets for finding in _target(target, now)]
 
 
+def ours(seen: Certificate | str | None, now: float) -> list[Finding]:
+    """Our own certificate, for those who call us by TLS; a text says why its files cannot be used."""
+    about = "our certificate"
+    if isinstance(seen, str):
+        mend = "Correct the paths under sip.tls, and let the server's user read them."
+        return [fail("tls.ours", about, seen, mend)]
+    if seen is None:
+        return [skipped("tls.ours", about, "it cannot be read here")]
+    left = (seen.not_after - now) / _DAY
+    words = f"{_names(seen)}, until {_day(seen.not_after)}"
+    if left < 0:
+        return [fail("tls.ours", about, f"{words}: it has expired", "Renew it: nobody takes it any more.")]
+    if left < SOON_DAYS:
+        mend = "Renew it in time; the server takes the new files without a restart."
+        return [warn("tls.ours", about, f"{words}, {left:.0f} days from now", mend)]
+    return [ok("tls.ours", about, f"{words}, {left:.0f} days from now")]
+
+
 def _target(target: Target, now: float) -> Iterator[Finding]:
     where = place_text(target.place)
     if target.connected is not None:

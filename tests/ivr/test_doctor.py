@@ -236,6 +236,24 @@ async def test_a_peer_that_closes_at_once(ca: Authority) -> None:
     assert "our address is allowed" in finding(encrypted, "tls.handshake").mend
 
 
+@pytest.mark.parametrize("expired", [False, True])
+async def test_our_own_certificate(ca: Authority, expired: bool) -> None:
+    certificate, key = ca.issue("sip.us.test", expired=expired)
+    sip = {"listen": ["udp:127.0.0.1:0", "tls:127.0.0.1:0"], "tls": {"certificate": certificate, "key": key}}
+    async with udp_peer(HEALTHY) as peer:
+        found = await of(udp(peer.port), sip=sip)
+    assert failures(found) == ({"tls.ours"} if expired else set())
+    assert finding(found, "tls.ours").seen.startswith("sip.us.test, until ")
+
+
+async def test_our_own_certificate_is_not_there(ca: Authority) -> None:
+    sip = {"listen": ["udp:127.0.0.1:0"], "tls": {"certificate": "/nowhere/c.pem", "key": "/nowhere/k.pem"}}
+    async with udp_peer(HEALTHY) as peer:
+        found = await of(udp(peer.port), sip=sip)
+    assert failures(found) == {"tls.ours"}
+    assert "/nowhere/c.pem" in finding(found, "tls.ours").seen
+
+
 async def test_a_file_of_ours_that_is_not_there(ca: Authority) -> None:
     async with stream_peer(HEALTHY, ca.issue("127.0.0.1")) as peer:
         broken = tls(peer.port, ca) | {"tls": {"ca": "/nowhere/ca.pem"}}
