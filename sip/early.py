@@ -101,6 +101,7 @@ class EarlyDialog:
 
     def _updated(self, server: ServerTransaction) -> None:
         endpoint, request = self.channel.endpoint, server.request
+        _ = request.contact  # malformed, it is refused before anything is changed
         try:
             offer = sdp_in(request)
             if offer and self.answer is not Answer.FIRM:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from typing import Final
 
 from sip.contexts import Contexts
@@ -21,6 +22,8 @@ _PREFERENCE: Final[dict[Transport, int]] = {"UDP": 0, "TCP": 1, "TLS": 2}
 _WILDCARDS: Final = ("0.0.0.0", "::")
 RECEIVE_BUFFER: Final = 1024 * 1024
 _ROUTES: Final = 4096
+_ROUTE_S: Final = 60.0
+"""How long an address of ours is remembered: addresses and routes of a machine change."""
 
 
 class Transports:
@@ -53,7 +56,7 @@ class Transports:
         self._pong_s: Final = pong_s
         self._sockets: dict[tuple[Transport, Address], UdpTransport | StreamTransport] = {}
         self._reach: frozenset[tuple[Transport, bool]] = frozenset()
-        self._routes: dict[str, str] = {}
+        self._routes: dict[str, tuple[str, float]] = {}
         for transport, address in self._listen:
             if transport == "TLS" and tls is None:
                 raise ValueError(f"cannot listen on tls:{_text(address)} without a certificate: set sip.tls")
@@ -194,18 +197,20 @@ class Transports:
 
     def _source(self, remote: str) -> str:
         """The address of ours that the kernel would send from; nothing is sent."""
-        found = self._routes.get(remote)
-        if found is None:
-            family = socket.AF_INET6 if ":" in remote else socket.AF_INET
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                try:
-                    probe.connect((remote, 9))
-                    found = str(probe.getsockname()[0])
-                except OSError:
-                    found = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-            if len(self._routes) >= _ROUTES:
-                self._routes.clear()
-            self._routes[remote] = found
+        now = time.monotonic()
+        held = self._routes.get(remote)
+        if held is not None and now < held[1]:
+            return held[0]
+        v6 = ":" in remote
+        try:
+            with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.connect((remote, 9))
+                found = str(probe.getsockname()[0])
+        except OSError:  # no way there now, or no file descriptor: it may be otherwise soon
+            return "::1" if v6 else "127.0.0.1"
+        if len(self._routes) >= _ROUTES:
+            self._routes.clear()
+        self._routes[remote] = (found, now + _ROUTE_S)
         return found
 
 

@@ -25,7 +25,7 @@ _SEPARATORS: Final = str.maketrans("", "", " -().\u00a0")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _DIGITS: Final = re.compile(r"[0-9]{3,15}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9+*#._-]{1,64}")
-_UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _NATIONAL_DIGITS: Final = 10
 _CACHE: Final = 4096
 

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -202,6 +203,33 @@ async def test_the_socket_that_fits_the_neighbour() -> None:
         assert one.hop_to(Address("::1", 5060), "UDP") is None
         wildcard = Hop("UDP", Address("127.0.0.1", 5060), Address("0.0.0.0", 5080))
         assert one.shown(wildcard) == Address("127.0.0.1", 5080)
+
+
+async def test_our_address_is_looked_for_again_when_there_was_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network was down at first, or no file descriptor was left, or our address has changed since."""
+    async with transports(Log(), "udp:0.0.0.0:0") as one:
+        hop = one.hop_to(Address("127.0.0.9", 5060), "UDP")
+        assert hop is not None
+        far = Hop("UDP", Address("192.0.2.1", 5060), hop.local)
+        ways: list[str | None] = [None, "198.51.100.7", "198.51.100.8"]
+
+        def probe(*kind: object) -> socket.socket:
+            way = ways.pop(0)
+            if way is None:
+                raise OSError(24, "Too many open files")
+            found = MagicMock()
+            found.__enter__.return_value.getsockname.return_value = (way, 1)
+            return found
+
+        monkeypatch.setattr("sip.transports.socket.socket", probe)
+        assert one.shown(far).host == "127.0.0.1"
+        assert one.shown(far).host == "198.51.100.7"
+        assert one.shown(far).host == "198.51.100.7"
+        assert len(ways) == 1
+        monkeypatch.setattr("sip.transports._ROUTE_S", 0.0)
+        one._routes.clear()
+        ways.insert(0, "198.51.100.7")
+        assert [one.shown(far).host, one.shown(far).host] == ["198.51.100.7", "198.51.100.8"]
 
 
 async def test_what_is_advertised_behind_a_nat() -> None:

@@ -390,6 +390,19 @@ async def test_the_bye_of_a_fork_that_answers_too_late_counts_its_prack(hung_up:
         await leg.hang_up()
 
 
+async def test_an_update_of_the_callee_whose_contact_is_broken_changes_nothing() -> None:
+    async with agent() as a, peer() as p:
+        leg, invite = await calling(a, p)
+        provisional(p, a, invite, 183, rseq=1, sdp=p.sdp())
+        reply(p, a, await p.request("PRACK"), 200)
+        await event(leg, Ringing)
+        extra = "Contact: <<sip:x>\r\nContent-Type: application/sdp\r\n"
+        p.send(from_callee(p, invite, "UPDATE", 1, extra, p.sdp(codec="0 PCMU")), a.address())
+        assert (await answer_to(p, "UPDATE")).status == 400
+        assert spoken(leg) == "PCMA"
+        await leg.hang_up()
+
+
 async def test_ringing_is_told_when_it_changes() -> None:
     async with agent() as a, peer() as p:
         leg, invite = await calling(a, p)
