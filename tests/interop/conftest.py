@@ -151,9 +151,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not _writes(session.config) or hasattr(session.config, "workerinput"):
         return
-    if _failed:  # the summary says which
+    if _failed or not _whole(session.config):  # the summary says what failed
         return
     PAGE.write_text(rendered(_rows, versions.of_all()), encoding="utf-8")
+
+
+def _whole(config: pytest.Config) -> bool:
+    """Whether all phones take part: the page of a few would lack the others."""
+    everything = all(Path(argument).resolve() == HERE for argument in config.args)
+    return everything and not (config.option.keyword or config.option.markexpr)
 
 
 def _writes(config: pytest.Config) -> bool:

@@ -18,9 +18,9 @@ def ivr_phone(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def press_keys(uri: str, keys: str, folder: Path) -> None:
-    """Calls, presses the keys (RFC 4733) and hangs up."""
+def press_keys(uri: str, keys: str, folder: Path, port: int = 0) -> None:
+    """Calls from that port, presses the keys (RFC 4733) and hangs up."""
     script = folder / "keys.yaml"
     script.write_text(f"- wait: 500ms\n- press: '{keys}'\n- wait: 300ms\n- hang_up\n", encoding="utf-8")
-    done = ivr_phone(uri, "--script", str(script))
+    done = ivr_phone(uri, "--script", str(script), "--listen", f"udp:127.0.0.1:{port}")
     assert done.returncode == 0, done.stdout + done.stderr

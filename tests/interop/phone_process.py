@@ -1,7 +1,7 @@
 """A phone in a process of its own, spoken to in lines of JSON: a library that aborts or hangs takes no test
 with it.
 
-The phone's program (`pjsua2_phone.py`, `pyvoip_phone.py`) gets its folder as the only argument, reads
+The phone's program (`pjsua2_phone.py`, `pyvoip_phone.py`) gets its folder as its first argument, reads
 commands as `{"do": "call", "uri": ...}` and writes events as `{"event": "established"}`; `{"event":
 "heard", "seconds": ...}` tells how much sound there was so far.
 """
@@ -75,13 +75,13 @@ class PhoneProcess:
 
 
 @contextlib.contextmanager
-def phone_process(program: str, folder: Path) -> Iterator[PhoneProcess]:
+def phone_process(program: str, folder: Path, *arguments: str) -> Iterator[PhoneProcess]:
     """Runs `tests/interop/PROGRAM.py`; it ends with the block."""
     folder.mkdir()
     write_tone(folder / "tone.wav")
     with (folder / "phone.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.interop.{program}", str(folder)],
+            [sys.executable, "-m", f"tests.interop.{program}", str(folder), *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

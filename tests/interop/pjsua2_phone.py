@@ -1,5 +1,9 @@
 """A phone of PJSIP: see `phone_process`. Everything runs in the main thread, as pjsua2 likes it best in
-Python."""
+Python.
+
+Its second argument is the codec, the others are PEM files (authority, certificate, key): with them it speaks
+TLS, and SRTP with the keys in the SDP.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from typing import Any
 
 import pjsua2 as pj
 
-FOLDER = Path(sys.argv[1])
+FOLDER, CODEC, SECURITY = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 TICK_MS = 10
 LOUD = 15
 """PJSIP's level, of 0 to 255, of what comes from the far end (it says Tx to that): only sound reaches it."""
@@ -48,6 +52,12 @@ class Call(pj.Call):
                 self.phone.audio = audio
                 self.phone.player.startTransmit(audio)
 
+    def onCallTransferRequest(self, prm: Any) -> None:
+        self.phone.next = prm.newCall = Call(self.phone)
+
+    def onCallTransferStatus(self, prm: Any) -> None:
+        tell("transfer", status=prm.statusCode)
+
     def onDtmfDigit(self, prm: Any) -> None:
         tell("digit", key=prm.digit)
 
@@ -68,6 +78,8 @@ class Phone:
     def __init__(self) -> None:
         self.over = False
         self.call: Call | None = None
+        self.next: Call | None = None
+        """To where a transfer leads."""
         self.audio: pj.AudioMedia | None = None
         self.heard_s = 0.0
         self.looked_at = time.monotonic()
@@ -80,25 +92,35 @@ class Phone:
         config.logConfig.consoleLevel = 0
         config.logConfig.filename = str(FOLDER / "pjsip.log")
         config.medConfig.noVad = True
-        config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
+        rate = 16000 if CODEC == "G722" else 8000
+        config.medConfig.clockRate = config.medConfig.sndClockRate = rate
         endpoint.libInit(config)
         transport = pj.TransportConfig()
         transport.boundAddress = transport.publicAddress = "127.0.0.1"
         transport.port = 0
-        number = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        if SECURITY:
+            tls = transport.tlsConfig
+            tls.CaListFile, tls.certFile, tls.privKeyFile = SECURITY
+            tls.verifyServer = True
+        kind = pj.PJSIP_TRANSPORT_TLS if SECURITY else pj.PJSIP_TRANSPORT_UDP
+        number = endpoint.transportCreate(kind, transport)
         endpoint.libStart()
         endpoint.audDevManager().setNullDev()
         for codec in endpoint.codecEnum2():
-            endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCM") else 0)
+            endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith(CODEC) else 0)
         account = pj.AccountConfig()
         account.idUri = "sip:pjsua2@127.0.0.1"
         account.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
         account.mediaConfig.transportConfig.port = 0
+        if SECURITY:
+            account.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
+            account.mediaConfig.srtpSecureSignaling = 1
         self.account = Account(self)
         self.account.create(account)
         self.player = pj.AudioMediaPlayer()
         self.player.createPlayer(str(FOLDER / "tone.wav"))
-        tell("ready", uri=f"sip:pjsua2@{endpoint.transportGetInfo(number).localName}")
+        way = ";transport=tls" if SECURITY else ""
+        tell("ready", uri=f"sip:pjsua2@{endpoint.transportGetInfo(number).localName}{way}")
 
     def run(self) -> None:
         """Until the standard input is closed."""
@@ -140,6 +162,9 @@ class Phone:
                 again = pj.CallOpParam(True)
                 again.opt.flag = pj.PJSUA_CALL_UNHOLD
                 self.call.reinvite(again)
+            case "transfer":
+                assert self.call is not None
+                self.call.xfer(command["uri"], pj.CallOpParam(True))
             case "hang_up":
                 assert self.call is not None
                 self.call.hangup(pj.CallOpParam())

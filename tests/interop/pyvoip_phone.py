@@ -32,6 +32,8 @@ def follow(call: VoIPCall) -> None:
         if max(abs(sample - SILENCE) for sample in call.read_audio(FRAME, blocking=False)) > LOUD:
             heard += 1
             tell("heard", seconds=heard * 0.02)
+        if key := call.get_dtmf():
+            tell("digit", key=key)
         time.sleep(0.02)
     tell("closed")
 
