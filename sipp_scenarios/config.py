@@ -33,6 +33,11 @@ GUESSER: Final = "127.0.0.9"
 WIDE: Final = "127.0.0.10"
 """Its trunk has G.722 too."""
 
+PRIVATE: Final = "127.0.0.11"
+"""Its trunk tells our number to the network alone."""
+BRIEF: Final = "127.0.0.12"
+"""Its trunk ends calls after two seconds."""
+
 USERNAME: Final = "caller"
 PASSWORD: Final = "scenario secret"
 USER: Final = "shop"
@@ -123,6 +128,13 @@ def _trunks(proxies: Mapping[str, int], authority: Path) -> dict[str, Any]:
             "destinations": [COUNTRY],
             "max_calls": 1,
         },
+        "private": {
+            "allow": [f"{PRIVATE}/32"],
+            "caller_id": EXOPHONE,
+            "privacy": True,
+            "asserted_identity": True,
+        },
+        "brief": {"allow": [f"{BRIEF}/32"], "call_s": 2},
         "users": {"users": {USER: USER_PASSWORD}},
         "probed": {"proxy": f"sip:{LOCAL}:{proxies['probed']}", "caller_id": "1000", "options_s": 1},
     }

@@ -133,6 +133,21 @@ def another_sender(stage: Stage) -> None:
     stage.check_record("normal", "us", result={"code": "4815"})
 
 
+def intruder(stage: Stage) -> None:
+    """Keys that somebody else sends to the port of a call count for nothing, as the first sender has it."""
+    stage.need_api()
+    with RtpPeer() as peer, RtpPeer() as other, stage.sipp("ended_by_us", peer=peer):
+        expect(peer.wait_for_sound(10), "the prompt was not heard")
+        peer.press("4")
+        expect(peer.wait_until_pressed(5), "the key was not sent")
+        other.greet(peer.remote_port)
+        other.press("99#")
+        expect(other.wait_until_pressed(5), "the intruder's keys were not sent")
+        peer.press("8#")
+    expect(not other.heard, "the intruder hears the call")
+    stage.check_record("normal", "us", result={"code": "48"})
+
+
 def _type(stage: Stage, peer: RtpPeer, sdp: Sdp, code: str, source: str = LOCAL) -> None:
     """A call to the flow that asks for a code, with these keys during the prompt."""
     stage.need_api()
@@ -160,4 +175,5 @@ MEDIA: Final = (
     Scenario("in-band-keys", in_band),
     Scenario("pauses", pauses),
     Scenario("another-sender", another_sender),
+    Scenario("intruder", intruder),
 )

@@ -115,6 +115,13 @@ class RtpPeer:
         """Sends to a port of the loopback without having heard from it first."""
         self._remote = (self._host, port)
 
+    @property
+    def remote_port(self) -> int:
+        """Where what it hears comes from; raises `OSError` before it has heard anything."""
+        if self._remote is None:
+            raise OSError("nothing was heard yet")
+        return self._remote[1]
+
     def become_another(self) -> None:
         """Goes on with another SSRC, sequence and timestamp, as after a transfer behind a gateway."""
         with self._lock:

@@ -146,6 +146,7 @@ class Stage:
             target = self._target(transport, source, around)
             words = {
                 "caller": self.caller,
+                "from": self.caller,
                 "peer_port": str(peer.port if peer else media_port),
                 "media": sdp.media,
                 "attributes": "\r\n".join(f"a={line}" for line in sdp.attributes),

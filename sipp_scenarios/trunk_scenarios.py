@@ -10,8 +10,9 @@ from typing import Final
 
 import httpx
 
-from ivr.local import local_server
+from ivr.local import LocalServer, local_server
 from sipp_scenarios.config import (
+    BRIEF,
     ENCRYPTED,
     EXOPHONE,
     EXOTEL,
@@ -21,6 +22,7 @@ from sipp_scenarios.config import (
     NARROW,
     PASSWORD,
     PHONE,
+    PRIVATE,
     STRANGER,
     USER,
     USER_PASSWORD,
@@ -162,6 +164,52 @@ def destinations(stage: Stage) -> None:
         expect(refusal.status_code == 403, f"the API answered {refusal.status_code}: {refusal.text}")
 
 
+def call_length(stage: Stage) -> None:
+    """A call that has lasted as long as its trunk allows is ended, and the record says so."""
+    stage.need_world()
+    with RtpPeer(host=BRIEF) as peer:
+        stage.call("ended_by_us", peer=peer, source=BRIEF)
+    stage.check_record("limit", "us")
+
+
+def identity(stage: Stage) -> None:
+    """A caller who keeps the number back is known by P-Asserted-Identity; X-headers are kept."""
+    stage.need_world()
+    told = (
+        f"P-Asserted-Identity: <sip:{stage.caller}@{LOCAL}>",
+        "Privacy: id",
+        "Diversion: <sip:5550100@192.0.2.1>;reason=no-answer",
+        "X-Order-Id: 4711",
+    )
+    with RtpPeer() as peer:
+        keys = {"from": "anonymous", "header": "\r\n".join(told)}
+        stage.call("offer", peer=peer, keys=keys, hold_ms=300)
+    stage.check_record("normal", "caller")
+    events = str(stage.need_api().call(stage.records()[0]["id"])["events"])
+    expect("4711" in events, f"X-Order-Id is not in the record: {events}")
+
+
+def called_private(stage: Stage) -> None:
+    """We call and keep our number back: From and Contact are anonymous, the network alone is told."""
+    stage.need_world()
+    port = free_port()
+    with (
+        RtpPeer(host=PRIVATE) as peer,
+        stage.sipp("called_offer", peer=peer, source=PRIVATE, port=port) as call,
+    ):
+        id = stage.need_api().initiate(
+            to=f"sip:sipp@{PRIVATE}:{port}", flow="notice", trunk="private", headers={"X-Order-Id": "4711"}
+        )
+    invite = call.only("INVITE")
+    for line in ("From: .*anonymous.invalid", "Privacy: id", f"P-Asserted-Identity: .*{EXOPHONE[1:]}"):
+        expect(re.search(f"^{line}", invite, re.M) is not None, f"there is no {line!r} in\n{invite}")
+    for line in ("From", "Contact"):
+        found = re.search(f"^{line}: (.*)$", invite, re.M)
+        expect(found is not None and EXOPHONE[1:] not in found[1], f"{line} tells our number:\n{invite}")
+    expect("X-Order-Id: 4711" in invite, f"the header of the call is not in\n{invite}")
+    expect(stage.need_api().ended(id)["cause"] == "normal", "the call did not end well")
+
+
 def called_moved(stage: Stage) -> None:
     """We call, and are sent elsewhere (302): we do not go there, whatever it costs who."""
     stage.need_api()
@@ -188,19 +236,34 @@ def trunk_state(stage: Stage) -> None:
 
 
 def register(stage: Stage) -> None:
-    """We register with a password (MD5), the API shows it, and take it back when the server stops."""
+    """We register with a password (MD5), refresh it in time, and take it back when the server stops."""
     port = free_port()
+    known = {"username": USERNAME, "password": PASSWORD}
     with (
-        stage.sipp("registrar", port=port, keys={"username": USERNAME, "password": PASSWORD}),
-        _registering(stage, port),
+        stage.sipp("registrar", port=port, keys=known) as registrar,
+        _line(stage, port) as server,
     ):
-        pass
+        _registered(server)
+        # Ten seconds were granted, so the binding is refreshed after five.
+        expect(wait_for(lambda: len(registrar.received("REGISTER")) > 2, _WITHIN_S), "it is not refreshed")
+
+
+def register_auth_int(stage: Stage) -> None:
+    """A registrar that wants the body signed too (auth-int) is refused, and the API says why."""
+    port = free_port()
+    with stage.sipp("registrar_auth_int", port=port), _line(stage, port) as server:
+        expect(
+            wait_for(lambda: "auth-int" in server.api.trunk("line")["reason"], _WITHIN_S),
+            f"the API says {server.api.trunk('line')}",
+        )
+        expect(server.api.trunk("line")["registered"] is False, "the API says that we are registered")
 
 
 def register_sha256(stage: Stage) -> None:
     """The same with SHA-256, computed anew here."""
     port = free_port()
-    with stage.sipp("registrar_sha256", port=port) as registrar, _registering(stage, port):
+    with stage.sipp("registrar_sha256", port=port) as registrar, _line(stage, port) as server:
+        _registered(server)
         (given,) = _digests(registrar.received("REGISTER")[1], "Authorization")
     expect(given == given | {"username": USERNAME, "realm": "sipp", "qop": "auth"}, f"it says {given}")
     expect(
@@ -247,7 +310,7 @@ def called_exotel(stage: Stage) -> None:
 
 
 @contextmanager
-def _registering(stage: Stage, port: int) -> Iterator[None]:
+def _line(stage: Stage, port: int) -> Iterator[LocalServer]:
     """A server that registers at a port of the loopback, until the block is left."""
     stage.need_world()
     trunk = {
@@ -257,11 +320,14 @@ def _registering(stage: Stage, port: int) -> Iterator[None]:
         "credentials": {"username": USERNAME, "password": PASSWORD},
     }
     with local_server(stage.folder / "server", {"trunks": {"line": trunk}}) as server:
-        expect(
-            wait_for(lambda: server.api.trunk("line")["registered"] is True, _WITHIN_S),
-            f"the API says {server.api.trunk('line')}",
-        )
-        yield
+        yield server
+
+
+def _registered(server: LocalServer) -> None:
+    expect(
+        wait_for(lambda: server.api.trunk("line")["registered"] is True, _WITHIN_S),
+        f"the API says {server.api.trunk('line')}",
+    )
 
 
 def _refusal(stage: Stage, to: str, trunk: str) -> httpx.Response:
@@ -320,10 +386,14 @@ TRUNKS: Final = (
     Scenario("invites-per-minute", invites_per_minute),
     Scenario("calls-per-minute", calls_per_minute),
     Scenario("destinations", destinations),
+    Scenario("call-length", call_length),
+    Scenario("identity", identity),
+    Scenario("called-private", called_private),
     Scenario("called-moved", called_moved),
     Scenario("trunk-state", trunk_state),
     Scenario("register", register),
     Scenario("register-sha256", register_sha256),
+    Scenario("register-auth-int", register_auth_int),
     Scenario("exotel", exotel),
     Scenario("called-exotel", called_exotel),
 )
