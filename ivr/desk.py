@@ -88,12 +88,13 @@ class CallDesk:
         self._sounds = WaitingSounds(config.media.hold_music)
         self._sessions: dict[str, CallSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._placing = 0
         self.draining = False
 
     @property
     def live(self) -> int:
-        """Calls under way, those still ringing included."""
-        return len(self._tasks)
+        """Calls under way, those still ringing and those about to be placed included."""
+        return len(self._tasks) + self._placing
 
     def admit(self) -> int | None:
         """None when another call may come; else the seconds after which to try again."""
@@ -135,6 +136,22 @@ class CallDesk:
         if (retry := stack.wait_s(outbound.trunk)) is not None:
             self._metrics.call_refused("no_capacity")
             raise NoCapacity(retry, f"the trunk {outbound.trunk} has all the calls it may have now")
+        self._placing += 1
+        try:
+            return await self._place(request, flow, values, outbound, target, stack)
+        finally:
+            self._placing -= 1
+
+    async def _place(
+        self,
+        request: CallRequest,
+        flow: Flow,
+        values: dict[str, Value],
+        outbound: OutboundCall,
+        target: Target,
+        stack: SipStack,
+    ) -> str:
+        """Gives the id of the call, which is placed, or of the one that its key made before."""
         call = NewCall(
             new_id(),
             "outbound",
@@ -272,7 +289,8 @@ class CallDesk:
 
         def on_answered() -> None:
             answered.append(time.monotonic())
-            self._metrics.observe_setup(info.direction, answered[0] - began)
+            rang = 0.0 if ring is None else ring.seconds
+            self._metrics.observe_setup(info.direction, max(0.0, answered[0] - began - rang))
             if self._config.media.record:
                 recordings.append(self._record(leg, call_id, journal))
 

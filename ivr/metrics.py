@@ -66,7 +66,9 @@ class Metrics:
         self._active = gauge("calls_active", "Calls that live now", "direction")
         self._refused = counter("calls_refused", "Calls refused before they began", "reason")
         self._dropped = counter("sip_dropped", "SIP requests that got no answer", "reason")
-        self._setup = histogram("call_setup_seconds", "From INVITE to 200 OK", _SETUP_S, "direction")
+        self._setup = histogram(
+            "call_setup_seconds", "From INVITE to 200 OK, less ring_s", _SETUP_S, "direction"
+        )
         self._length = histogram("call_seconds", "From answer to end of answered calls", _LENGTH_S)
         self._key = histogram("key_to_prompt_seconds", "First packet of a key to first of the prompt", _KEY_S)
         self._lag = histogram("event_loop_lag_seconds", "Lateness of a timer of the event loop", _LAG_S)

@@ -81,6 +81,14 @@ async def test_a_full_house_says_when_to_come_back(bench: OpenBench) -> None:
         await call.close()
 
 
+async def test_no_more_calls_are_placed_at_once_than_there_is_room_for(bench: OpenBench) -> None:
+    async with bench(limits={"calls": 2, "loop_lag_ms": 10_000}) as b:
+        body = {"to": b.phone.address, "trunk": "local", "flow": "vendor-order", "params": PARAMS}
+        asked = [b.api.post("/api/voice/call/initiate", json=body) for _ in range(8)]
+        answers = [answer.status_code for answer in await asyncio.gather(*asked)]
+        assert sorted(answers) == [202] * 2 + [503] * 6
+
+
 async def test_a_disk_that_cannot_be_written_stops_the_recording_not_the_call(
     bench: OpenBench, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from datetime import datetime
 
 from tests.server.conftest import PARAMS, OpenBench
 
@@ -17,6 +19,11 @@ async def test_a_number_rings_and_is_then_answered(bench: OpenBench) -> None:
         record = await b.record()
         assert record["answered_at"] > record["created_at"]
         assert record["cause"] == "normal"
+        metrics = (await b.api.get("/metrics")).text
+        (setup,) = re.findall(r'ivr_call_setup_seconds_sum\{direction="inbound"\} (\S+)', metrics)
+        lasted = record["answered_at"], record["created_at"]
+        waited = datetime.fromisoformat(lasted[0]) - datetime.fromisoformat(lasted[1])
+        assert float(setup) < waited.total_seconds() - 0.4
 
 
 async def test_early_ringing_is_heard_before_the_answer(bench: OpenBench) -> None:
