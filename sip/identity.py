@@ -12,6 +12,7 @@ from typing import Final
 from media.leg import LegInfo
 from sip.headers import Headers
 from sip.message import Request
+from sip.privacy import one_line
 from sip.trunks import Trunk, canonical
 from sip.uri import NameAddr, UriError
 
@@ -30,11 +31,11 @@ def inbound_info(request: Request, leg: str, name: str, trunk: Trunk, *, trusted
     What a network asserts counts from a `trusted` address only (RFC 3325 4), and only where the From keeps
     the caller's number back; `privacy` says that it is not to be shown to others.
     """
-    headers = {"Call-ID": request.call_id}
+    headers = {"Call-ID": one_line(request.call_id)}
     for field, value in request.headers:
         lower = field.lower()
         if lower.startswith("x-") or lower in _SHOWN:
-            headers.setdefault(field, value)
+            headers.setdefault(field, one_line(value))
     user = request.from_.uri.user or ""
     hidden = user.lower() in _NOBODY or request.from_.uri.host.lower() == "anonymous.invalid"
     asserted = _asserted(request.headers) if trusted else None
@@ -43,11 +44,11 @@ def inbound_info(request: Request, leg: str, name: str, trunk: Trunk, *, trusted
     return LegInfo(
         id=leg,
         direction="inbound",
-        caller=canonical(caller, trunk),
-        called=canonical(request.uri.user or "", trunk),
+        caller=canonical(one_line(caller), trunk),
+        called=canonical(one_line(request.uri.user or ""), trunk),
         trunk=name,
         headers=headers,
-        diverted_from=None if diverted is None else canonical(diverted, trunk),
+        diverted_from=None if diverted is None else canonical(one_line(diverted), trunk),
         privacy=_private(request.headers),
     )
 

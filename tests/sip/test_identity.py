@@ -21,6 +21,13 @@ def told(extra: str, from_: str = "<sip:09876543210@192.0.2.1>;tag=1", *, truste
     return inbound_info(invite, "leg", "t", E164, trusted=trusted)
 
 
+def test_what_is_told_can_be_stored_and_logged() -> None:
+    """A caller chooses these texts: they end no line, and every encoding carries them."""
+    info = told("X-Note: a\x1b[2Jb\tc\r\n", "<sip:1%0d%0aroot%ff@192.0.2.1>;tag=1")
+    assert info.caller == "1??root?"
+    assert info.headers["X-Note"] == "a?[2Jb\tc"
+
+
 def test_the_from_tells_the_caller_where_it_tells_one() -> None:
     info = told("P-Asserted-Identity: <sip:+911140001000@trunk.example>\r\n")
     assert (info.caller, info.called, info.privacy) == ("+919876543210", "+912261234567", False)
