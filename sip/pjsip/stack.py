@@ -207,7 +207,11 @@ class PjsipStack:
             return
         self._lines.take(name)
         self._keep(leg)
-        leg.joined(join(leg))
+        try:
+            leg.joined(join(leg))
+        except Exception:
+            leg.fail(Cause.FAILED)
+            raise
         try:
             self._on_incoming(leg)
         except Exception:

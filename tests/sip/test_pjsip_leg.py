@@ -12,7 +12,7 @@ from media.plane import RtpPlane
 from media.ports import PortPool
 from sip.message import Request, parse
 from sip.pjsip import stack
-from sip.pjsip.call import Headers
+from sip.pjsip.call import Headers, PjsipError
 from sip.pjsip.leg import PjsipLeg, Ties
 from sip.pjsip.library import Library
 from sip.pjsip.reading import homes
@@ -188,9 +188,9 @@ class FullEngine:
             raise ValueError("too many networks")
 
 
-async def test_a_call_whose_far_end_finds_no_room_in_the_filter_is_taken_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+async def full(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[stack.PjsipStack, list[CallLeg]]]:
+    """A stack whose filter is full, and the legs that come to it; no stream is left at its end."""
     monkeypatch.setattr(stack, "load", lambda: Library(None, lambda: 4, "none"))
     monkeypatch.setattr(stack, "Engine", FullEngine)
     plane = RtpPlane(PortPool(0, 0, 0.0, "127.0.0.1"), timeout_s=60, address="127.0.0.1")
@@ -206,12 +206,33 @@ async def test_a_call_whose_far_end_finds_no_room_in_the_filter_is_taken_all_the
         user_agent="test",
     )
     await ours.start()
+    yield ours, legs
+    assert ours.calls("peer") == 0
+    assert plane.streams == 0
+    await ours.close()
+    await plane.close()
+
+
+async def test_a_call_whose_far_end_finds_no_room_in_the_filter_is_taken_all_the_same(
+    full: tuple[stack.PjsipStack, list[CallLeg]],
+) -> None:
+    ours, legs = full
     line = Asked()
-    ours.invited("127.0.0.1", bytes(invite("sip:200@192.0.2.9:5060").to_bytes()), lambda _: line)
+    ours.invited("127.0.0.1", invite("sip:200@192.0.2.9:5060").to_bytes(), lambda _: line)
     assert len(legs) == 1
     await legs[0].reject(Cause.BUSY)
     assert line.asked == ["hang up 486"]
     legs[0].disconnected(486, heard=False)  # type: ignore[attr-defined]
-    assert plane.streams == 0
-    await ours.close()
-    await plane.close()
+
+
+async def test_a_call_that_pjsip_does_not_give_leaves_nothing_behind(
+    full: tuple[stack.PjsipStack, list[CallLeg]],
+) -> None:
+    ours, legs = full
+
+    def gone(_: object) -> Asked:
+        raise PjsipError("the call is gone")
+
+    with pytest.raises(PjsipError):
+        ours.invited("127.0.0.1", invite().to_bytes(), gone)
+    assert legs == []
