@@ -29,7 +29,10 @@ def check_trunks(trunks: Mapping[str, Trunk]) -> None:
         }
         missing = [option for option, wanted in asked.items() if wanted]
         proxy = trunk.proxy_uri()
-        if proxy is not None and (proxy.param("transport") or "").lower() == "tls":
+        by_tls = proxy is not None and (
+            proxy.scheme == "sips" or (proxy.param("transport") or "").lower() == "tls"
+        )
+        if by_tls:
             missing.append("proxy by TLS")
         if missing:
             raise ValueError(f"trunk {name}: {', '.join(missing)}: not with sip.stack: pjsip")

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from media.codecs import PCMA
 from sip.hop import Address
 from sip.offer import OfferAnswer
-from sip.pjsip.limits import check_listen
+from sip.pjsip.limits import check_listen, check_trunks
 from sip.pjsip.packet_filter import Instruction, Network, packed, program
 from sip.pjsip.settled import settled_sdp
 from sip.pjsip.sockets import admit_only, find
 from sip.sdp import Direction, parse_sdp
+from sip.trunks import Registration, Trunk
 
 _NETWORK_HEADER = 0x100000000 - 0x100000
 
@@ -128,3 +129,21 @@ def test_where_to_listen() -> None:
     for wrong in ("udp:127.0.0.1", "udp::5060", "tls:127.0.0.1:5061", "udp:[::1]:5060"):
         with pytest.raises(ValueError, match=r"sip\.stack|write it as"):
             check_listen([wrong])
+
+
+@pytest.mark.parametrize(
+    ("trunk", "option"),
+    [
+        (Trunk(srtp="offered"), "srtp"),
+        (Trunk(registration=Registration("us")), "registration"),
+        (Trunk(users={"alice": "wonderland"}), "users"),
+        (Trunk(refer_to=("+91",)), "refer_to"),
+        (Trunk(refresher="us"), "refresher"),
+        (Trunk(proxy="sip:pbx.example;transport=TLS"), "proxy by TLS"),
+        (Trunk(proxy="sips:pbx.example"), "proxy by TLS"),
+    ],
+)
+def test_what_pjsip_cannot_do_here_is_refused_by_name(trunk: Trunk, option: str) -> None:
+    check_trunks({"other": Trunk(proxy="sip:pbx.example;transport=tcp")})
+    with pytest.raises(ValueError, match=rf"trunk exotel: {option}: not with sip\.stack: pjsip"):
+        check_trunks({"exotel": trunk})
