@@ -60,12 +60,14 @@ class _Tap:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is done with a call's audio."""
+    """What is done with a call's audio. Without `events` keys are heard in it; `ptime_ms` is what we send."""
 
     plays: bool = True
     taken: bool = False
     heard: bool = False
     pressed: bool = False
+    events: bool = True
+    ptime_ms: int = 20
 
 
 KINDS: Final = {
@@ -75,6 +77,8 @@ KINDS: Final = {
     "prompt, recorder": Kind(taken=True),
     "prompt, listener": Kind(heard=True),
     "prompt, recorder, listener": Kind(taken=True, heard=True),
+    "prompt, keys in the audio": Kind(events=False),
+    "prompt, packets of 60 ms": Kind(ptime_ms=60),
 }
 
 
@@ -99,7 +103,7 @@ def datagrams(kind: Kind) -> list[tuple[float, bytearray]]:
 
 def round_us(kind: Kind) -> float:
     """Microseconds a frame in one round."""
-    agreed = Agreement(REMOTE, PCMA, 8, TELEPHONE_EVENT)
+    agreed = Agreement(REMOTE, PCMA, 8, TELEPHONE_EVENT if kind.events else None, kind.ptime_ms)
     link = Link(_Pair(), _Events(), agreed, "bench", 60.0, 0.0)  # type: ignore[arg-type]
     if kind.plays:
         frames = [bytes((index % 250 + 1,)) * PCMA.frame_bytes for index in range(FRAMES + 10)]

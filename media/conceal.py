@@ -6,6 +6,7 @@ first frame that arrives again is blended with the synthetic signal.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -36,7 +37,7 @@ class Concealer:
         """`rate` in Hz."""
         self._rate = rate
         self._keep = -(-_HISTORY_MS // self.FRAME_MS)
-        self._history: list[bytes] = []
+        self._history: deque[bytes] = deque(maxlen=self._keep)
         self._lost_ms = 0
         self._period: Samples | None = None
         self._phase = 0
@@ -48,10 +49,7 @@ class Concealer:
             frame = self._blend(frame)
             self._lost_ms = 0
             self._period = None
-        history = self._history
-        history.append(frame)
-        if len(history) > self._keep:
-            del history[0]
+        self._history.append(frame)
         return frame
 
     def silent(self) -> bytes:
