@@ -279,15 +279,31 @@ class Config(_Strict):
     limits: Limits = Limits()
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML takes the last of two equal keys without a word: here it would be a trunk that is not there."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # no key of ours: told below, with its place
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} is here twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 
 
 def load(path: Path) -> Config:
     """Reads and checks the file; raises `ConfigError`."""
     try:
-        raw = yaml.safe_load(_expand(path.read_text(encoding="utf-8")))
+        raw = yaml.load(_expand(path.read_text(encoding="utf-8")), _Loader)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not written in UTF-8 (byte {error.start})") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
     try:

@@ -51,7 +51,9 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("trunks: {a: {users: {alice: guess}}}", "trunks.a.users.alice"),
         ("api: {keys: {a: {key: short, scopes: []}}}", "api.keys.a.key"),
         ("trunks: [", "ivr.yaml"),
+        ("{[a]: b}", "unhashable key"),
         ("sip: {listen: []}", "sip.listen: "),
+        ("trunks:\n  a: {allow: []}\n  a: {proxy: x}\n", "a is here twice"),
         ("sip: {advertise: pbx.example}", "sip.advertise: Value error, 'pbx.example' does not appear"),
         ("media: {ports: [20000, 10000]}", "media.ports: Value error, 20000-10000 holds no pair"),
         ("media: {timeout_s: 0}", "media.timeout_s"),
@@ -75,6 +77,12 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         load(write(tmp_path, "api: {port: 70000}\nlimits: {calls: 0}\n"))
     assert "api.port" in str(caught.value)
     assert "limits.calls" in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "ivr.yaml").write_bytes("flows: प्रवाह\n".encode("utf-16"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load(tmp_path / "ivr.yaml")
 
 
 def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
