@@ -99,8 +99,8 @@ def doctor(
     Ends with 0 (all well, or warnings), 1 (something must be mended) or 2 (nothing could be checked)."""
     from ivr.doctor.command import doctor
 
-    if call is not None and not yes:
-        typer.confirm(f"This calls {call}, and may cost. Go on?", abort=True, err=True)
+    if call is not None and not yes and not _agreed(f"This calls {call}, and may cost. Go on?"):
+        raise SystemExit(2)
     raise SystemExit(doctor(config, name, format.value, call))
 
 
@@ -141,6 +141,14 @@ def phone(
     if answer == (uri is not None):
         raise typer.BadParameter("give an address to call, or --answer")
     raise SystemExit(run(Options(uri, language, say, wav, script, record, listen)))
+
+
+def _agreed(question: str) -> bool:
+    """Where nobody can be asked, nobody agrees."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ KEY = "a-key-for-tests-only"
 def ivr(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ivr.cli", "trunk", *arguments],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -78,6 +79,9 @@ def test_nothing_to_examine(tmp_path: Path) -> None:
     missing = ivr("doctor", "far", "--config", str(tmp_path / "none.yaml"))
     assert missing.returncode == 2
     assert "No such file" in missing.stderr
+    asked = ivr("doctor", "far", "--config", path, "--call", "1001")  # and nobody there to agree
+    assert (asked.returncode, asked.stdout.strip()) == (2, "")
+    assert "This calls 1001" in asked.stderr
 
 
 def test_the_running_server_is_asked(far: LocalServer, tmp_path: Path) -> None:
