@@ -18,7 +18,7 @@ from ivr.doctor.addresses import Scope, listening, scope
 from ivr.doctor.facts import Machine, ServerSeen
 from sip.transports import RECEIVE_BUFFER
 
-API_S: Final = 2.0
+API_S: Final = 5.0
 
 _PROC: Final = Path("/proc/sys/net")
 _TIMEX_BYTES: Final = 512
