@@ -130,8 +130,8 @@ class _TextCompiler:
 
     def _value(self, node: nodes.Node) -> Part:
         part = self._expressions.expression(node)
-        if part.shape.family is Family.TRUTH:
-            raise ExpressionError("yes or no cannot be spoken", "write {% if ... %}...{% endif %}")
+        if part.shape.family is Family.TRUTH and part.shape.kind != "yes_no":
+            raise ExpressionError("a condition cannot be spoken", "write {% if ... %}...{% endif %}")
         return part
 
     def _if(self, node: nodes.If) -> tuple[Spoken, _Body]:

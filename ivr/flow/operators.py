@@ -8,7 +8,7 @@ are checked when the flow is loaded.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -173,6 +173,10 @@ class ExpressionCompiler:
         return Part(chain, _TRUTH, needs, names)
 
     def _members(self, left: Part, node: nodes.Node) -> Part:
+        if isinstance(node, nodes.Name) and (named := self.name(node.name)).shape.family is Family.LIST:
+            if left.shape.family is not Family.TEXT:
+                raise ExpressionError(f"{_describe(left)} is in no list: lists hold texts")
+            return named
         if not isinstance(node, nodes.List | nodes.Tuple):
             raise ExpressionError('"in" wants a list', "write: x in ['a', 'b']")
         parts = [self.expression(item) for item in node.items]
@@ -189,6 +193,10 @@ class ExpressionCompiler:
             raise ExpressionError("none cannot be compared", 'write "is none" or "is not none"')
         if families[0] is not families[1]:
             raise ExpressionError(f"{_describe(left)} cannot be compared with {_describe(right)}")
+        if families[0] is Family.LIST:
+            raise ExpressionError("lists are not compared", "write: 'text' in name")
+        if families[0] is Family.TRUTH and not equality:
+            raise ExpressionError(f"{_describe(left)} is neither more nor less", "use it as the condition")
         for one, other in ((left, right), (right, left)):
             if equality and one.options and other.constant and other.value not in one.options:
                 raise ExpressionError(
@@ -302,11 +310,14 @@ class ExpressionCompiler:
                 other.needs,
                 inner.names | other.names,
             )
-        if node.name == "length" and not node.args and inner.shape.family is Family.TEXT:
+        if node.name == "length" and not node.args and inner.shape.family in (Family.TEXT, Family.LIST):
             return Part(lambda values: len(run(values)), _NUMBER, inner.needs, inner.names)
         if node.name == "round" and not node.args and inner.shape.family is Family.NUMBER:
             return Part(lambda values: round(run(values)), inner.shape, inner.needs, inner.names)
-        known = ("default", "length", "round", *KINDS)
+        family = inner.shape.family
+        known = ["default", *(name for name, kind in KINDS.items() if kind.family is family)]
+        known += ["round"] if family is Family.NUMBER else []
+        known += ["length"] if family in (Family.TEXT, Family.LIST) else []
         raise ExpressionError(f'the filter "{node.name}" is not known here', did_you_mean(node.name, known))
 
     def _slice(self, node: nodes.Getitem) -> Part:
@@ -337,11 +348,11 @@ def _literal(node: nodes.Node) -> int:
     raise ExpressionError("the range of a part must be written in numbers", "such as order[-4:]")
 
 
-def _is_in(value: Any, members: list[Any]) -> bool:
+def _is_in(value: Any, members: Sequence[Any]) -> bool:
     return value in members
 
 
-def _is_not_in(value: Any, members: list[Any]) -> bool:
+def _is_not_in(value: Any, members: Sequence[Any]) -> bool:
     return value not in members
 
 
@@ -355,7 +366,7 @@ def _describe(part: Part) -> str:
         return "none"
     if part.constant:
         return f'"{part.value}"' if isinstance(part.value, str) else str(part.value)
-    if part.shape.family is Family.TRUTH:
+    if part.shape == _TRUTH:
         return "a condition"
     name = f'"{next(iter(part.names))}" ' if len(part.names) == 1 else ""
     return f"{name}({part.shape.kind})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import yaml
 
@@ -95,6 +96,8 @@ class FlowScope:
         found = self.expression(node, what)
         if found is not None and found.shape.family is not Family.TRUTH:
             hint = f'compare it, such as "{found.source} == ..."'
+            if found.shape.family is Family.LIST:
+                hint = f"write: 'text' in {found.source}, or {found.source} | length > 0"
             self.reader.problem(node, Rule.PROMPTS, f'{what}: "{found.source}" is not a condition', hint)
             return None
         return found
@@ -143,7 +146,11 @@ def read_constant(
 ) -> Value:
     """A literal fitted to a type."""
     if reader.is_null(node) and getattr(node, "value", "") in ("null", "~"):
-        raw = None
+        raw: Any = None
+    elif type_.kind == "list":
+        raw = [reader.text(item, f"a text of {what}") for item in reader.items(node, what)]
+        if None in raw:
+            return None
     else:
         raw = reader.plain(node, what)
         if raw is None:

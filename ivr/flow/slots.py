@@ -4,6 +4,8 @@
 |---|---|---|---|
 | text | str | as it was said | - |
 | digits | str | digit by digit, in pairs, "double five" | as typed |
+| phone | str | as digits, "plus" before them | as typed |
+| order_id | str, no marks | letters and digits, "B for Bombay" | as typed |
 | count, number | int | "एक सौ बीस" | as typed |
 | minutes | int | "बीस मिनट", "डेढ़ घंटा", "दस-पंद्रह मिनट" (15) | as typed |
 | rupees, percent | Decimal | "ढाई हज़ार रुपये" | 1250*50 is 1250.50 |
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -27,25 +29,36 @@ from typing import Final
 
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
-from ivr.flow.hearing.phrases import HOLD
+from ivr.flow.hearing.phrases import BESIDE_A_KEY, FILLERS, HOLD
+from ivr.flow.hearing.spelled import read_digits, read_order_id, read_phone
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary, vocabulary
 from ivr.flow.hearing.when import read_date, read_minutes, read_time
 from ivr.flow.intents import match_intent
 
 SlotValue = str | int | bool | Decimal | dt.date | dt.time
 
+Phrases = Mapping[str, tuple[str, ...]]
+_NO_PHRASES: Final[Phrases] = {}
+
 MAX_TEXT: Final = 500
 MAX_DIGITS: Final = 64
 MAX_NUMBER: Final = 10**13
+_SIGNED: Final = frozenset(("count", "number", "rupees", "percent"))
+_MINUS_SIGN: Final = re.compile(r"(?<!\w)[-\u2212](?=[\d\u20b9])")
 
 
 def parse_slot(
-    kind: str, text: str, language: str, options: Sequence[str] = (), today: dt.date | None = None
+    kind: str,
+    text: str,
+    language: str,
+    options: Sequence[str] = (),
+    today: dt.date | None = None,
+    phrases: Phrases = _NO_PHRASES,
 ) -> SlotValue | None:
     """What `text` says of a `kind`, heard in a session of `language`; None when it says nothing clear.
 
-    `options` are what may be chosen (one_of, language). `today` is needed for dates without a year and for
-    "tomorrow".
+    `options` are what may be chosen (one_of, language), `phrases` what may be said for an option. `today` is
+    needed for dates without a year and for "tomorrow".
     """
     text = text.strip()[:MAX_TEXT]
     if kind == "text":
@@ -53,7 +66,9 @@ def parse_slot(
     if kind == "yes_no":
         return _yes_no(text, language)
     if kind == "one_of":
-        return _one_of(text, language, options)
+        return _one_of(text, language, options, phrases)
+    if kind in _SIGNED:
+        text = _MINUS_SIGN.sub(" minus ", text)
     words = fold(text).split()
     if not _hold().isdisjoint(words):
         return None
@@ -62,6 +77,10 @@ def parse_slot(
         return read_date(words, known, today)
     if kind == "language":
         return _language(words, known, options)
+    if kind == "phone":
+        return read_phone(text, words, known)
+    if kind == "order_id":
+        return read_order_id(text, words, known)
     reader = _READERS.get(kind)
     return reader(words, known) if reader else None
 
@@ -78,8 +97,10 @@ def parse_keys(
     if not (keys.isascii() and keys.isdigit()):
         return None
     match kind:
-        case "digits" | "text":
+        case "digits" | "order_id" | "text":
             return keys
+        case "phone":
+            return keys if 3 <= len(keys) <= 15 else None
         case "count" | "number" | "minutes":
             return int(keys) if int(keys) < MAX_NUMBER else None
         case "yes_no":
@@ -94,6 +115,21 @@ def parse_keys(
             return None
 
 
+def spoken_key(text: str, language: str) -> str | None:
+    """The telephone key 0-9 that is named, and nothing else: "एक", "press two", "तीन नंबर"."""
+    words = [word for word in fold(text).split() if word not in _beside_a_key()]
+    numbers = vocabulary(language).numbers
+    if not all(word[0].isdecimal() or word in numbers for word in words):
+        return None
+    number = _only(words, vocabulary(language))
+    return str(number) if number is not None and number in range(10) else None
+
+
+@lru_cache(maxsize=1)
+def _beside_a_key() -> frozenset[str]:
+    return frozenset(fold(f"{BESIDE_A_KEY} {FILLERS}").split())
+
+
 @lru_cache(maxsize=1)
 def _hold() -> frozenset[str]:
     return frozenset(fold(HOLD).split())
@@ -104,8 +140,9 @@ def _yes_no(text: str, language: str) -> bool | None:
     return None if match is None else match.name == "affirm"
 
 
-def _one_of(text: str, language: str, options: Sequence[str]) -> str | None:
-    match = match_intent(text, language, {option: (option, option.replace("_", " ")) for option in options})
+def _one_of(text: str, language: str, options: Sequence[str], phrases: Phrases) -> str | None:
+    said = {option: (option, option.replace("_", " "), *phrases.get(option, ())) for option in options}
+    match = match_intent(text, language, said)
     return None if match is None else match.name
 
 
@@ -117,31 +154,39 @@ def _language(words: Sequence[str], known: Vocabulary, options: Sequence[str]) -
 
 
 def _whole(value: Fraction | None) -> int | None:
-    return int(value) if value is not None and value.denominator == 1 and value < MAX_NUMBER else None
+    return int(value) if value is not None and value.denominator == 1 and abs(value) < MAX_NUMBER else None
 
 
-def _only(spans: Sequence[Span]) -> Fraction | None:
+def _only(words: Sequence[str], known: Vocabulary) -> Fraction | None:
     """The number of an utterance that holds exactly one; two are a correction or a list, so neither is
     sure.
     """
-    return spans[0].value if len(spans) == 1 else None
+    spans = read_numbers(words, known.numbers)
+    if len(spans) != 1:
+        return None
+    return -spans[0].value if _is_negative(words, spans[0], known) else spans[0].value
+
+
+def _is_negative(words: Sequence[str], span: Span, known: Vocabulary) -> bool:
+    return span.start > 0 and words[span.start - 1] in known.minus
 
 
 def _count(words: Sequence[str], known: Vocabulary) -> int | None:
-    return _whole(_only(read_numbers(words, known.numbers)))
+    return _whole(_only(words, known))
 
 
 def _minutes(words: Sequence[str], known: Vocabulary) -> int | None:
-    minutes = read_minutes(words, known)
+    minutes = None if not known.minus.keys().isdisjoint(words) else read_minutes(words, known)
     return _whole(None if minutes is None else Fraction(ceil(minutes)))
 
 
 def _decimal(value: Fraction | None) -> Decimal | None:
-    return None if value is None or value >= MAX_NUMBER else Decimal(value.numerator) / value.denominator
+    fits = value is not None and abs(value) < MAX_NUMBER
+    return Decimal(value.numerator) / value.denominator if value is not None and fits else None
 
 
 def _percent(words: Sequence[str], known: Vocabulary) -> Decimal | None:
-    return _decimal(_only(read_numbers(words, known.numbers)))
+    return _decimal(_only(words, known))
 
 
 def _rupees(words: Sequence[str], known: Vocabulary) -> Decimal | None:
@@ -152,44 +197,15 @@ def _rupees(words: Sequence[str], known: Vocabulary) -> Decimal | None:
     for index, span in enumerate(spans):
         end = spans[index + 1].start if index + 1 < len(spans) else len(words)
         units = [known.units[word] for word in words[span.end : end] if word in known.units]
+        if not units and len(spans) == 1:
+            units = [known.units[word] for word in words[: span.start] if word in known.units]
         unit = Unit.PAISA if Unit.PAISA in units else Unit.RUPEE
         if unit in seen or (unit is Unit.PAISA and span.value >= 100):
             return None
         seen.add(unit)
         amount += span.value / 100 if unit is Unit.PAISA else span.value
-    return _decimal(amount) if seen else None
-
-
-def _digits(words: Sequence[str], known: Vocabulary) -> str | None:
-    """Figures as they are written (leading zeros count), numbers as they were said, "double" before a
-    digit.
-    """
-    digits = ""
-    times = 1
-    run: list[str] = []
-    for word in [*words, ""]:
-        if word in known.numbers and not word[:1].isdecimal():
-            run.append(word)
-            continue
-        spoken = _run_of_digits(run, known)
-        if spoken is None:
-            return None
-        digits += spoken[:1] * (times - 1) + spoken
-        times = times if not run else 1
-        run = []
-        if word[:1].isdecimal():
-            figures = re.sub(r"\D", "", word)
-            digits += figures[:1] * (times - 1) + figures
-            times = 1
-        times = known.repeats.get(word, times)
-    return digits if 0 < len(digits) <= MAX_DIGITS else None
-
-
-def _run_of_digits(run: Sequence[str], known: Vocabulary) -> str | None:
-    values = [span.value for span in read_numbers(run, known.numbers)]
-    if any(value.denominator != 1 for value in values):
-        return None
-    return "".join(str(value) for value in values)
+    negative = bool(spans) and _is_negative(words, spans[0], known)
+    return _decimal(-amount if negative else amount) if seen else None
 
 
 def _typed_time(keys: str) -> dt.time | None:
@@ -224,7 +240,7 @@ def _day_month(keys: str, today: dt.date) -> dt.date | None:
 
 
 _READERS: dict[str, Callable[[Sequence[str], Vocabulary], SlotValue | None]] = {
-    "digits": _digits,
+    "digits": read_digits,
     "count": _count,
     "number": _count,
     "minutes": _minutes,

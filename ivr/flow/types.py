@@ -7,6 +7,10 @@
 | count, minutes | int | whole number |
 | rupees, percent | Decimal | number or text such as "1250.50" |
 | date, time | datetime.date, datetime.time | "2026-12-31", "18:30" |
+| phone | str, "+919876543210" | text of 3 to 15 digits, "+" before them; spaces and other marks are dropped |
+| order_id | str | text of letters, digits and marks between them |
+| yes_no | bool | true, false, "yes", "no" |
+| list | tuple of str | list of texts |
 | language | str | one of the flow's languages |
 | one_of | str | one of the options |
 """
@@ -14,19 +18,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
-Value = str | int | Decimal | dt.date | dt.time | None
+Value = str | int | bool | Decimal | dt.date | dt.time | tuple[str, ...] | None
 """What a variable holds; None is an optional value that is not there."""
+
+Json = str | int | float | bool | list[str] | None
+"""A value as JSON has it."""
 
 MAX_TEXT = 500
 """Longest text a value may be, in characters."""
 
 MAX_DIGITS = 64
+MAX_ITEMS = 50
+"""Most texts of a list."""
+
 MAX_NUMBER = 10**13
 """Largest amount that can be spoken."""
 
@@ -39,6 +50,7 @@ class Family(Enum):
     DATE = "date"
     TIME = "time"
     TRUTH = "yes or no"
+    LIST = "list"
     NOTHING = "nothing"
 
 
@@ -127,6 +139,47 @@ def _time(raw: Any) -> dt.time:
         raise Mismatch('must be a time such as "18:30", in quotes') from None
 
 
+_PHONE = re.compile(r"\+?[0-9]{3,15}")
+_PHONE_MARKS = str.maketrans("", "", " -.()\u00a0")
+_ORDER_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ./_#-]*[A-Za-z0-9])?")
+_YES_NO = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def _phone(raw: Any) -> str:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        raise Mismatch('must be a phone number in quotes, such as "+919876543210"')
+    number = raw.translate(_PHONE_MARKS) if isinstance(raw, str) else ""
+    if not _PHONE.fullmatch(number):
+        raise Mismatch('must be a phone number of 3 to 15 digits, such as "+919876543210"')
+    return number
+
+
+def _order_id(raw: Any) -> str:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        raise Mismatch("must be an order id in quotes (a number would lose leading zeros)")
+    if not isinstance(raw, str) or len(raw) > MAX_DIGITS or not _ORDER_ID.fullmatch(raw):
+        raise Mismatch(f'must be 1 to {MAX_DIGITS} letters and digits, such as "ORD-48213"')
+    return raw
+
+
+def _yes_no(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    answer = _YES_NO.get(raw.casefold()) if isinstance(raw, str) else None
+    if answer is None:
+        raise Mismatch("must be true or false")
+    return answer
+
+
+def _list(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, list | tuple) or len(raw) > MAX_ITEMS:
+        raise Mismatch(f"must be a list of at most {MAX_ITEMS} texts")
+    try:
+        return tuple(_text(item) for item in raw)
+    except Mismatch as error:
+        raise Mismatch(f"each text of it {error}") from None
+
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -138,6 +191,10 @@ KINDS: Mapping[str, Kind] = {
         Kind("minutes", Family.NUMBER, _minutes),
         Kind("date", Family.DATE, _date),
         Kind("time", Family.TIME, _time),
+        Kind("phone", Family.TEXT, _phone),
+        Kind("order_id", Family.TEXT, _order_id),
+        Kind("yes_no", Family.TRUTH, _yes_no),
+        Kind("list", Family.LIST, _list),
         Kind("language", Family.TEXT, _text),
         Kind("one_of", Family.TEXT, _text),
     )
@@ -145,6 +202,9 @@ KINDS: Mapping[str, Kind] = {
 
 SIMPLE_NAMES = tuple(name for name in KINDS if name != "one_of")
 """Type names that stand alone; `one_of` needs its options."""
+
+ASKED_NAMES = tuple(name for name in KINDS if name != "list")
+"""Types that a caller can give in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +238,10 @@ class ValueType:
         return f"optional {text}" if self.optional else text
 
 
-def to_json(value: Value) -> str | int | float | None:
+def to_json(value: Value) -> Json:
     """A value as JSON has it: decimals as numbers, dates and times as ISO 8601 text."""
+    if isinstance(value, tuple):
+        return list(value)
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dt.date):

@@ -164,7 +164,7 @@ def test_texts(source: str, wanted: str) -> None:
         ("{% raw %}{{ x }}", "not understood"),
         ("{{ self }}", '"self" is not declared'),
         ("{{ cycler }}", '"cycler" is not declared'),
-        ("{{ tries > 1 }}", "yes or no cannot be spoken"),
+        ("{{ tries > 1 }}", "a condition cannot be spoken"),
         ("{{ vendor", "not understood"),
         ("{{ vendor | replace('a', 'b') }}", 'the filter "replace" is not known'),
         ("x" * (MAX_SOURCE + 1), f"longer than {MAX_SOURCE}"),

@@ -3,13 +3,30 @@
 from fractions import Fraction
 
 from ivr.flow.hearing.words import DayPart, HeardWords
+from ivr.flow.sayas.language import words
 
 _HALF, _QUARTER = Fraction(1, 2), Fraction(1, 4)
 
+_ROMAN = words(
+    """
+    shunya ek do teen chaar paanch chhah saat aath nau
+    das gyarah barah terah chaudah pandrah solah satrah atharah unnis
+    bees ikkis bais teis chaubis pachchis chhabbis sattais atthais untis
+    tees ikattis battis taintis chauntis paintis chhattis saintis adtis untalis
+    chalis iktalis bayalis taintalis chavalis paintalis chhiyalis saintalis adtalis unchas
+    pachas ikyavan bavan tirpan chauvan pachpan chhappan sattavan atthavan unsath
+    sath iksath basath tirsath chausath painsath chhiyasath sadsath adsath unhattar
+    sattar ikhattar bahattar tihattar chauhattar pachhattar chhihattar sathattar athhattar unasi
+    assi ikyasi bayasi tirasi chaurasi pachasi chhiyasi sattasi athasi navasi
+    nabbe ikyanve banve tiranve chauranve pachanve chhiyanve sattanve atthanve ninyanve
+    """
+)
+
 HINDI = HeardWords(
+    roman=_ROMAN,
     spellings={
         0: "ज़ीरो सिफ़र जीरो zero shunya",
-        1: "इक ek",
+        1: "इक",
         2: "do",
         3: "teen tin",
         4: "char chaar",
@@ -86,42 +103,47 @@ HINDI = HeardWords(
         99: "निन्यानबे निन्नानवे",
     },
     hundred="सौ सैकड़ा sau",
-    scales={1000: "हज़ार हजार hazar hazaar", 10**5: "लाख", 10**7: "करोड़ karod", 10**9: "अरब"},
-    point="दशमलव पॉइंट पॉइन्ट",
-    minute="मिनट मिनिट मिनटों मिन्ट",
+    scales={
+        1000: "हज़ार हजार hazar hazaar",
+        10**5: "लाख लाखों lakh laakh",
+        10**7: "करोड़ karod karor",
+        10**9: "अरब arab",
+    },
+    point="दशमलव पॉइंट पॉइन्ट dashamlav",
+    minute="मिनट मिनिट मिनटों मिन्ट minat",
     hour="घंटा घंटे घंटों घण्टा घण्टे ghanta ghante",
-    rupee="रुपये रुपया रुपयों रूपये रुपए",
-    paisa="पैसे पैसा",
+    rupee="रुपये रुपया रुपयों रूपये रुपए rupaye rupaya rupay rupiya rupaiya",
+    paisa="पैसे पैसा paise paisa",
     day_parts={
-        DayPart.MORNING: "सुबह सवेरे सबेरे",
-        DayPart.NOON: "दोपहर दुपहर",
-        DayPart.EVENING: "शाम",
-        DayPart.NIGHT: "रात",
+        DayPart.MORNING: "सुबह सवेरे सबेरे subah savere",
+        DayPart.NOON: "दोपहर दुपहर dopahar dopaher",
+        DayPart.EVENING: "शाम shaam sham",
+        DayPart.NIGHT: "रात raat",
     },
     months=(
-        "जनवरी",
-        "फ़रवरी फरवरी",
+        "जनवरी janvari janwari",
+        "फ़रवरी फरवरी farvari farwari",
         "मार्च",
-        "अप्रैल",
-        "मई",
+        "अप्रैल aprail",
+        "मई mai",
         "जून",
-        "जुलाई",
-        "अगस्त",
-        "सितंबर सितम्बर",
-        "अक्टूबर अक्तूबर",
-        "नवंबर नवम्बर",
-        "दिसंबर दिसम्बर",
+        "जुलाई julai",
+        "अगस्त agast",
+        "सितंबर सितम्बर sitambar",
+        "अक्टूबर अक्तूबर aktubar",
+        "नवंबर नवम्बर navambar",
+        "दिसंबर दिसम्बर disambar",
     ),
     weekdays=(
-        "सोमवार",
-        "मंगलवार",
-        "बुधवार",
-        "गुरुवार बृहस्पतिवार वीरवार",
-        "शुक्रवार",
-        "शनिवार शनिचर",
-        "रविवार इतवार",
+        "सोमवार somvar somwar",
+        "मंगलवार मंगल mangalvar mangalwar",
+        "बुधवार बुध budhvar budhwar",
+        "गुरुवार बृहस्पतिवार वीरवार guruvar guruwar",
+        "शुक्रवार shukravar shukrawar",
+        "शनिवार शनिचर shanivar shaniwar",
+        "रविवार इतवार संडे ravivar raviwar itvar",
     ),
-    relative_days={0: "आज", 1: "कल", 2: "परसों"},
+    relative_days={0: "आज aaj aj", 1: "कल kal", 2: "परसों परसो parson parso"},
     languages={"hi": "हिंदी", "mr": "मराठी", "en": "अंग्रेज़ी अंगरेजी इंग्लिश"},
     standing={
         **dict.fromkeys(("डेढ़", "dedh", "derh"), Fraction(3, 2)),
@@ -135,6 +157,12 @@ HINDI = HeardWords(
         **dict.fromkeys(("पौने", "paune"), -_QUARTER),
     },
     common="में",
-    repeats={2: "डबल", 3: "ट्रिपल"},
-    day_of_month="तारीख तारीख़",
+    repeats={2: "डबल दोहरा", 3: "ट्रिपल तिहरा"},
+    days={1: "दिन दिनों din", 7: "हफ़्ते हफ़्ता सप्ताह hafte hafta"},
+    letters={"H": "हेच", "W": "डबलयू डबल्यू", "X": "ऐक्स", "Y": "वाय", "Z": "जेड ज़ी"},
+    day_of_month="तारीख तारीख़ tarikh tareekh",
+    to="कम kam",
+    until="बजने bajne",
+    clock="बजकर बजके बजे baje bajkar",
+    later="बाद में भीतर baad mein",
 )

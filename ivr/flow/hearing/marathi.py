@@ -3,13 +3,32 @@
 from fractions import Fraction
 
 from ivr.flow.hearing.words import DayPart, HeardWords
+from ivr.flow.sayas.language import words
 
 _HALF, _QUARTER = Fraction(1, 2), Fraction(1, 4)
 
+_ROMAN = words(
+    """
+    shunya ek don tin char pach saha saat aath nau
+    daha akra bara tera chauda pandhra sola satra athra ekonis
+    vis ekvis bavis tevis chovis panchvis savvis sattavis atthavis ekontis
+    tis ektis battis tehetis chautis pastis chhattis sadtis adtis ekonchalis
+    chalis ekkechalis bechalis trechalis chavvechalis
+    panchechalis sehechalis sattechalis atthechalis ekonpannas
+    pannas ekkavanna bavanna trepanna chopanna panchavanna chhappanna sattavanna atthavanna ekonsath
+    sath eksasht basasht tresasht chausasht pasasht sahasasht sadusasht adusasht ekonsattar
+    sattar ekkahattar bahattar tryahattar chauryahattar
+    panchahattar shahattar satyahattar atthyahattar ekonainshi
+    ainshi ekyainshi byainshi tryainshi chauryainshi panchainshi shahainshi satyainshi atthyainshi ekonnavvad
+    navvad ekyannav byannav tryannav chauryannav panchannav shahannav satyannav atthyannav navyannav
+    """
+)
+
 MARATHI = HeardWords(
+    roman=_ROMAN,
     spellings={
         0: "झिरो",
-        1: "एका ek",
+        1: "एका",
         2: "don",
         3: "teen tin",
         4: "char",
@@ -59,43 +78,43 @@ MARATHI = HeardWords(
         97: "सत्त्याण्णव",
         99: "नव्व्याण्णव",
     },
-    hundred="शे शेकडा",
-    scales={1000: "हजार hajar", 10**5: "लाख", 10**7: "कोटी", 10**9: "अब्ज"},
-    point="पूर्णांक दशांश पॉइंट",
-    minute="मिनिट मिनिटे मिनिटं मिनिटात मिनिटांत मिनिटांनी मिनिटाने मिनिटांनंतर",
+    hundred="शे शेकडा shambhar she",
+    scales={1000: "हजार hajar", 10**5: "लाख lakh laakh", 10**7: "कोटी koti", 10**9: "अब्ज abja"},
+    point="पूर्णांक दशांश पॉइंट purnank dashansh",
+    minute="मिनिट मिनिटे मिनिटं मिनिटात मिनिटांत मिनिटांनी मिनिटाने मिनिटांनंतर minit minite minitat",
     hour="taas taasat तास तासात तासांत तासाभरात तासांनी",
-    rupee="रुपये रुपया रुपयांना",
-    paisa="पैसे पैसा",
+    rupee="रुपये रुपया रुपयांना rupaye rupaya rupay",
+    paisa="पैसे पैसा paise paisa",
     day_parts={
-        DayPart.MORNING: "पहाटे सकाळी",
-        DayPart.NOON: "दुपारी",
-        DayPart.EVENING: "संध्याकाळी सायंकाळी",
-        DayPart.NIGHT: "रात्री",
+        DayPart.MORNING: "पहाटे सकाळी सकाळचे सकाळच्या pahate sakali",
+        DayPart.NOON: "दुपारी दुपारचे दुपारच्या dupari",
+        DayPart.EVENING: "संध्याकाळी सायंकाळी संध्याकाळचे sandhyakali",
+        DayPart.NIGHT: "रात्री रात्रीचे ratri",
     },
     months=(
-        "जानेवारी",
-        "फेब्रुवारी",
+        "जानेवारी janevari",
+        "फेब्रुवारी february",
         "मार्च",
         "एप्रिल",
         "मे",
         "जून",
-        "जुलै",
+        "जुलै julai",
         "ऑगस्ट",
-        "सप्टेंबर",
+        "सप्टेंबर सप्टेंबरला",
         "ऑक्टोबर",
         "नोव्हेंबर",
-        "डिसेंबर",
+        "डिसेंबर डिसेंबरला",
     ),
     weekdays=(
-        "सोमवार सोमवारी",
-        "मंगळवार मंगळवारी",
-        "बुधवार बुधवारी",
-        "गुरुवार गुरुवारी",
-        "शुक्रवार शुक्रवारी",
-        "शनिवार शनिवारी",
-        "रविवार रविवारी",
+        "सोमवार सोमवारी somvari",
+        "मंगळवार मंगळवारी mangalvari",
+        "बुधवार बुधवारी budhvari",
+        "गुरुवार गुरुवारी guruvari",
+        "शुक्रवार शुक्रवारी shukravari",
+        "शनिवार शनिवारी shanivari",
+        "रविवार रविवारी ravivari",
     ),
-    relative_days={0: "आज", 1: "उद्या", 2: "परवा"},
+    relative_days={0: "आज aaj aj", 1: "उद्या उद्याच्या udya", 2: "परवा परवाच्या parva"},
     languages={"hi": "हिंदी", "mr": "मराठी मराठीत", "en": "इंग्रजी इंग्लिश"},
     standing={
         **dict.fromkeys(("दीड", "deed"), Fraction(3, 2)),
@@ -106,10 +125,16 @@ MARATHI = HeardWords(
     shifts={
         **dict.fromkeys(("साडे", "sade"), _HALF),
         **dict.fromkeys(("सव्वा", "savva"), _QUARTER),
-        **dict.fromkeys(("पावणे", "पाउणे", "pavne"), -_QUARTER),
+        **dict.fromkeys(("पावणे", "पाउणे", "पाऊणे", "pavne", "paune"), -_QUARTER),
     },
-    joined_hundred="शे",
+    joined_hundred="शे she",
     joined_shifts=True,
-    repeats={2: "डबल", 3: "ट्रिपल"},
-    day_of_month="तारीख तारखेला",
+    repeats={2: "डबल दुहेरी", 3: "ट्रिपल तिहेरी"},
+    days={1: "दिवस दिवसांनी दिवसांनंतर दिवसात दिवसांत divas divsani", 7: "आठवडा आठवड्याने आठवड्यांनी आठवड्यानंतर"},
+    letters={"H": "हेच", "I": "आई", "V": "वी", "W": "डबलयू डबल्यू", "Y": "वाई", "Z": "झी जेड"},
+    day_of_month="तारीख तारखेला tarikh tarkhela",
+    to="कमी",
+    until="वाजायला",
+    clock="वाजून वाजले वाजेपर्यंत vajta vajata",
+    later="नंतर दिवसांनी दिवसांनंतर दिवसात दिवसांत आठवड्याने आठवड्यांनी आठवड्यानंतर divsani nantar",
 )

@@ -5,6 +5,7 @@
 - "दोनशे पाच": 200 + 5
 - "twenty five": 20 + 5
 - "twelve point five": 12 + 5/10
+- "two and a half lakh": (2 + 1/2) x lakh
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fractions import Fraction
 from ivr.flow.hearing.vocabulary import Piece, Role
 
 _MAX_FIGURES = 18
+_QUARTER = Fraction(1, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,9 @@ def read_numbers(words: Sequence[str], meanings: Mapping[str, Piece]) -> list[Sp
         if span is None:
             at += 1
         else:
-            if spans and _is_part_of(span, spans[-1], pieces):
-                span = Span(spans[-1].value + span.value, spans.pop().start, span.end)
             spans.append(span)
             at = span.end
     return spans
-
-
-def _is_part_of(part: Span, whole: Span, pieces: Sequence[Piece | None]) -> bool:
-    """Whether `part` is the half of "two and a half"."""
-    between = pieces[whole.end : part.start]
-    bridged = any(piece is not None and piece.role is Role.BRIDGE for piece in between)
-    return bridged and len(between) <= 2 and 0 < part.value < 1 <= whole.value
 
 
 def _piece(word: str, meanings: Mapping[str, Piece]) -> Piece | None:
@@ -87,6 +80,9 @@ class _Sum:
     def _number(self, value: Fraction) -> bool:
         if self.shift is not None:
             value, self.shift = value + self.shift, None
+        if self.last is Role.NUMBER and self.current == 3 and value == _QUARTER:  # three quarters
+            self.current = 3 * _QUARTER
+            return True
         if self.current is None:
             fits = not self.groups or value < self.groups[-1][1]
         elif self.last is Role.TENS:
@@ -96,6 +92,16 @@ class _Sum:
         if fits:
             self.current = (self.current or Fraction(0)) + value
         return fits
+
+    def add_part(self, part: Fraction) -> bool:
+        """Takes the half of "two and a half"."""
+        if self.current is None or self.last not in (Role.NUMBER, Role.TENS):
+            return False
+        whole = self.current.denominator == 1 and self.current >= 1
+        if whole:
+            self.current += part
+            self.last = Role.NUMBER
+        return whole
 
     def _begin_shift(self, shift: Fraction) -> bool:
         if self.current is not None or self.shift is not None:
@@ -148,7 +154,10 @@ def _read(pieces: Sequence[Piece | None], start: int) -> Span | None:
         if piece is None:
             break
         if piece.role is Role.BRIDGE:
-            if not _bridges(number, pieces, at):
+            part, end = _part_after(pieces, at)
+            if part and number.add_part(part):
+                at = end
+            elif not _bridges(number, pieces, at):
                 break
         elif not number.take(piece):
             break
@@ -170,6 +179,17 @@ def _bridges(number: _Sum, pieces: Sequence[Piece | None], at: int) -> bool:
         and following.role in (Role.NUMBER, Role.TENS)
         and following.value >= 1
     )
+
+
+def _part_after(pieces: Sequence[Piece | None], bridge: int) -> tuple[Fraction, int]:
+    """The half or quarter that an "and" at `bridge` leads to, an article before it or not, and where it is; 0
+    for none.
+    """
+    for at in range(bridge + 1, min(bridge + 3, len(pieces))):
+        piece = pieces[at]
+        if piece is not None:
+            return (piece.value if piece.role is Role.NUMBER and 0 < piece.value < 1 else Fraction(0)), at
+    return Fraction(0), bridge
 
 
 def _decimals(whole: Fraction, pieces: Sequence[Piece | None], at: int) -> tuple[Fraction, int]:

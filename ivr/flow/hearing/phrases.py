@@ -134,3 +134,9 @@ FILLERS = (
     "well so just i the a it to for me my hello hi hey order ऑर्डर आर्डर"
 )
 """Words that carry nothing; they do not count against a phrase."""
+
+BESIDE_A_KEY = (
+    "press key number option choose choice select button दबाओ दबाइए दबाएँ नंबर बटन विकल्प चुनो "
+    "चुनिए वाला वाली दाबा दाबतो क्रमांक पर्याय निवडा dabao dabaiye vikalp daba kramank paryay"
+)
+"""Words beside the digit when a caller names the key of a choice: "दो नंबर", "press two"."""

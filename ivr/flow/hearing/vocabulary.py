@@ -51,7 +51,7 @@ class Unit(Enum):
 @dataclass(frozen=True, slots=True, eq=False)
 class Vocabulary:
     """Folded word -> meaning. `ordinals` are days of a month; months and weekdays count from 1 and 0
-    (Monday).
+    (Monday); `days` are lengths in days (a week is 7).
     """
 
     numbers: dict[str, Piece] = field(default_factory=dict)
@@ -66,6 +66,13 @@ class Vocabulary:
     past: dict[str, bool] = field(default_factory=dict)
     to: dict[str, bool] = field(default_factory=dict)
     day_of_month: dict[str, bool] = field(default_factory=dict)
+    days: dict[str, int] = field(default_factory=dict)
+    letters: dict[str, str] = field(default_factory=dict)
+    plus: dict[str, bool] = field(default_factory=dict)
+    minus: dict[str, bool] = field(default_factory=dict)
+    until: dict[str, bool] = field(default_factory=dict)
+    clock: dict[str, bool] = field(default_factory=dict)
+    later: dict[str, bool] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=16)
@@ -107,13 +114,27 @@ def _words_of(code: str) -> Vocabulary:
         _put(found.languages, spellings, name)
     for times, spellings in heard.repeats.items():
         _put(found.repeats, spellings, times)
-    ordinal = language_of(code).ordinal
+    for days, spellings in heard.days.items():
+        _put(found.days, spellings, days)
+    for letter, name in language_of(code).letters.items():
+        _put(found.letters, (letter, name, *heard.letters.get(letter, "").split()), letter)
+    _put(found.plus, [language_of(code).signs.get("+", "plus")], True)
+    _put(found.minus, [language_of(code).minus], True)
     for day in range(1, 32):
-        found.ordinals.setdefault(fold(ordinal(day)), day)
+        _put(found.ordinals, _inflected(fold(language_of(code).ordinal(day))), day)
+    _put(found.until, heard.until, True)
+    _put(found.clock, (*language_of(code).at_clock, *heard.clock.split()), True)
+    _put(found.later, heard.later, True)
     _put(found.past, heard.past, True)
     _put(found.to, heard.to, True)
     _put(found.day_of_month, heard.day_of_month, True)
     return found
+
+
+def _inflected(ordinal: str) -> list[str]:
+    """A folded ordinal with its forms for other genders and cases: पहला, पहली, पहले, पहिल्या."""
+    stem = ordinal.removesuffix("ा")
+    return [ordinal] if stem == ordinal else [ordinal, *(stem + ending for ending in ("ि", "े", "्या"))]
 
 
 def _add_numbers(numbers: dict[str, Piece], code: str, heard: HeardWords) -> None:
@@ -123,13 +144,14 @@ def _add_numbers(numbers: dict[str, Piece], code: str, heard: HeardWords) -> Non
         _put(numbers, spellings, Piece(Role.TENS if tens else Role.NUMBER, Fraction(number)))
     for word, value in heard.standing.items():
         _put(numbers, [word], Piece(Role.NUMBER, value))
+        _put(numbers, _joined([word], heard.joined_hundred), Piece(Role.HUNDREDS, value * 100))
     for word, shift in heard.shifts.items():
         _put(numbers, [word], Piece(Role.SHIFT, shift))
         if heard.joined_shifts:
             _add_joined_shifts(numbers, word, shift, names, heard.joined_hundred)
     if heard.joined_hundred:
         for number in range(1, 100):
-            hundreds = [name + heard.joined_hundred for name in names[number]]
+            hundreds = _joined(names[number], heard.joined_hundred)
             _put(numbers, hundreds, Piece(Role.HUNDREDS, Fraction(number * 100)))
         _put(numbers, [language_of(code).cardinal(100)], Piece(Role.HUNDREDS, Fraction(100)))
     _put(numbers, heard.hundred, Piece(Role.HUNDRED, Fraction(100)))
@@ -139,15 +161,23 @@ def _add_numbers(numbers: dict[str, Piece], code: str, heard: HeardWords) -> Non
     _put(numbers, heard.bridges, Piece(Role.BRIDGE))
 
 
+def _joined(words: Iterable[str], endings: str) -> list[str]:
+    """The words with each ending of their script."""
+    return [
+        word + ending for word in words for ending in endings.split() if word.isascii() == ending.isascii()
+    ]
+
+
 def _add_joined_shifts(
-    numbers: dict[str, Piece], word: str, shift: Fraction, names: Mapping[int, list[str]], hundred: str
+    numbers: dict[str, Piece], shifting: str, shift: Fraction, names: Mapping[int, list[str]], hundred: str
 ) -> None:
     """साडेनऊ is 9 1/2, साडेतीनशे 350, सव्वाशे 125."""
     for number in range(1, 100):
         value = number + shift
-        _put(numbers, [word + name for name in names[number]], Piece(Role.NUMBER, value))
-        _put(numbers, [word + name + hundred for name in names[number]], Piece(Role.HUNDREDS, value * 100))
-    _put(numbers, [word + hundred], Piece(Role.HUNDREDS, (1 + shift) * 100))
+        words = [shifting + name for name in names[number] if name.isascii() == shifting.isascii()]
+        _put(numbers, words, Piece(Role.NUMBER, value))
+        _put(numbers, _joined(words, hundred), Piece(Role.HUNDREDS, value * 100))
+    _put(numbers, _joined([shifting], hundred), Piece(Role.HUNDREDS, (1 + shift) * 100))
 
 
 def _names(code: str, heard: HeardWords) -> Mapping[int, list[str]]:
@@ -155,7 +185,8 @@ def _names(code: str, heard: HeardWords) -> Mapping[int, list[str]]:
     cardinal = language_of(code).cardinal
     names = {}
     for number in range(100):
-        spellings = [cardinal(number), *heard.spellings.get(number, "").split()]
+        spellings = [cardinal(number), *heard.roman[number : number + 1]]
+        spellings += heard.spellings.get(number, "").split()
         names[number] = [word for word in spellings if " " not in fold(word)]
     return names
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
@@ -15,6 +16,11 @@ _HOURS_OF_WORK = range(7, 12)
 """An hour said without a part of the day is of the morning when it is one of these, else of noon or later."""
 
 _OR = frozenset(fold("or या किंवा").split())
+
+_FARTHEST = 366
+"""Most days or weeks that are counted from today ("in three days")."""
+
+_ORDINAL_MARKS = frozenset(("st", "nd", "rd", "th"))
 
 _FIXED = {"midnight": dt.time(0, 0), "noon": dt.time(12, 0)}
 
@@ -28,12 +34,43 @@ def read_time(words: Sequence[str], vocabulary: Vocabulary) -> dt.time | None:
     words = _join_am_pm(words)
     part = next((vocabulary.day_parts[word] for word in words if word in vocabulary.day_parts), None)
     clock = next((word for word in words if ":" in word), None)
-    spans = read_numbers(words, vocabulary.numbers)
+    spans = _of_the_time(words, vocabulary)
     if clock is not None:
         return None if spans else _of_figures(clock, part)
     if not spans:
         return next((_FIXED[word] for word in words if word in _FIXED), None)
     return _of_spans(words, spans, part, vocabulary)
+
+
+def _of_the_time(words: Sequence[str], vocabulary: Vocabulary) -> list[Span]:
+    """The numbers without those of a date beside it ("5 march at 6 pm")."""
+    spans = read_numbers(words, vocabulary.numbers)
+    dated: list[Span] = []
+    for span, timed in zip(spans, _timed(words, spans, vocabulary), strict=True):
+        before, after = words[max(span.start - 1, 0) : span.start], words[span.end : span.end + 2]
+        beside = any(word in vocabulary.months for word in (*before, *after))
+        beside = beside or any(word in vocabulary.day_of_month for word in after[:1])
+        if not timed and (beside or (dated and dated[-1].end == span.start)):
+            dated.append(span)
+    return [span for span in spans if span not in dated]
+
+
+def _timed(words: Sequence[str], spans: Sequence[Span], vocabulary: Vocabulary) -> list[bool]:
+    """Of each number, whether it surely belongs to a time: "शाम छह बजे", "at six thirty", "ten past nine"."""
+    found: list[bool] = []
+    for index, span in enumerate(spans):
+        before, after = words[max(span.start - 2, 0) : span.start], words[span.end : span.end + 1]
+        cued = any(word in vocabulary.day_parts for word in before)
+        cued = cued or any(
+            word in table
+            for word in (*before[-1:], *after)
+            for table in (vocabulary.clock, vocabulary.past, vocabulary.to, vocabulary.until)
+        )
+        cued = cued or any(word in vocabulary.units or word in vocabulary.day_parts for word in after)
+        follows = index > 0 and found[-1] and spans[index - 1].end == span.start
+        dated = any(word in vocabulary.months or word in vocabulary.day_of_month for word in after)
+        found.append((cued or follows) and not dated)
+    return found
 
 
 def _of_figures(clock: str, part: DayPart | None) -> dt.time | None:
@@ -59,7 +96,9 @@ def _of_spans(
     first, second = values
     between = words[spans[0].end : spans[1].start]
     minutes = first * 60 if first < 1 else first
-    if any(word in vocabulary.past for word in between):  # ten past nine, half past nine
+    if any(word in vocabulary.until for word in between):  # दस बजने में पाँच मिनट
+        hour, minute = first - 1, 60 - second
+    elif any(word in vocabulary.past for word in between):  # ten past nine, half past nine
         hour, minute = second, minutes
     elif spans[0].start < spans[1].start and any(word in vocabulary.to for word in between):  # quarter to ten
         hour, minute = second - 1, 60 - minutes
@@ -131,13 +170,20 @@ def read_date(words: Sequence[str], vocabulary: Vocabulary, today: dt.date | Non
     if len(numbers) == 3:
         first, second, third = numbers
         return _valid(first, second, third) if first > 31 else _valid(_year([third]), second, first)
-    if len(numbers) == 1 and today is not None and any(word in vocabulary.day_of_month for word in words):
+    if len(numbers) == 1 and today is not None and _names_a_day(words, vocabulary):
         return _next(today, None, numbers[0])
     return None
 
 
+def _names_a_day(words: Sequence[str], vocabulary: Vocabulary) -> bool:
+    """Whether the only number is a day of the month: "दस तारीख", "the 21st"."""
+    if any(word in vocabulary.day_of_month for word in words):
+        return True
+    return any(one[0].isdecimal() and other in _ORDINAL_MARKS for one, other in pairwise(words))
+
+
 def _numbers(words: Sequence[str], vocabulary: Vocabulary) -> list[int]:
-    """The whole numbers in order, ordinals ("thirty first", "पहली") among them."""
+    """The whole numbers in order, ordinals ("thirty first", "पहली") among them, without those of a time."""
     plain: list[str] = []
     for word in words:
         if (day := vocabulary.ordinals.get(word)) is None:
@@ -148,7 +194,10 @@ def _numbers(words: Sequence[str], vocabulary: Vocabulary) -> list[int]:
                 if day > 9 or not plain or plain[-1] not in ("20", "30")
                 else plain.pop()[0] + str(day)
             )
-    values = [span.value for span in read_numbers(plain, vocabulary.numbers)]
+    spans = read_numbers(plain, vocabulary.numbers)
+    values = [
+        span.value for span, timed in zip(spans, _timed(plain, spans, vocabulary), strict=True) if not timed
+    ]
     return [int(value) for value in values if value.denominator == 1]
 
 
@@ -170,6 +219,20 @@ def _relative(words: Sequence[str], vocabulary: Vocabulary, today: dt.date) -> d
     if days:
         extra = 1 if "after" in words and "day" in words else 0
         return today + dt.timedelta(days=days[0] + extra)
+    if any(word in vocabulary.later for word in words):
+        spans = read_numbers(words, vocabulary.numbers)
+        lengths = [
+            vocabulary.days[word]
+            for span in spans
+            for word in words[span.end :][:1]
+            if word in vocabulary.days
+        ]
+        if (
+            len(lengths) == len(spans) == 1
+            and spans[0].value.denominator == 1
+            and spans[0].value <= _FARTHEST
+        ):
+            return today + dt.timedelta(days=int(spans[0].value) * lengths[0])
     for word in words:
         if word in vocabulary.weekdays:
             return today + dt.timedelta(days=(vocabulary.weekdays[word] - today.weekday() - 1) % 7 + 1)

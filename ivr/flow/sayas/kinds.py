@@ -66,6 +66,13 @@ def _text(value: Any, language: Language) -> str:
     return normalise(value, language.code)
 
 
+def _one_of(value: Any, language: Language) -> str:
+    """An option as it is written, "extra_large" as two words."""
+    if not isinstance(value, str):
+        raise _refuse(value, "one_of")
+    return _text(value.replace("_", " "), language)
+
+
 def _count(value: Any, language: Language) -> str:
     return decimal(_number(value, "count"), language)
 
@@ -170,7 +177,7 @@ _SPEAKERS: dict[str, Speaker] = {
     "time": _time,
     "phone": _phone,
     "order_id": _order_id,
-    "one_of": _text,
+    "one_of": _one_of,
     "yes_no": _yes_no,
     "language": _language,
     "list": _list,

@@ -54,7 +54,12 @@ def _below_thousand(number: int) -> str:
     return f"{NUMBERS[hundreds]}शे {NUMBERS[rest]}"
 
 
-_cardinal = indian(_below_thousand, NUMBERS[0], "हजार", "लाख", "कोटी")
+_grouped = indian(_below_thousand, NUMBERS[0], "हजार", "लाख", "कोटी")
+
+
+def _cardinal(number: int) -> str:
+    """One hundred alone is शंभर, as the last part of a greater number एकशे (1100: एक हजार एकशे)."""
+    return _grouped(number).replace(" शंभर", " एकशे")
 
 
 def _ordinal(number: int) -> str:

@@ -12,9 +12,10 @@
         next: booked
         otherwise: desk
 
-The digits are over at the end key, after the gap, or at once when no more can come (an end key typed after
-that is taken as part of them). What does not fit the type or is not accepted is a no-match. Keys where only
-speech is taken are ignored. A text that nobody can transcribe takes `next` without a value.
+An option of a one_of is said by itself, or by the phrases of an intent of that name. The digits are over at
+the end key, after the gap, or at once when no more can come (an end key typed after that is taken as part of
+them). What does not fit the type or is not accepted is a no-match. Keys where only speech is taken are
+ignored. A text that nobody can transcribe takes `next` without a value.
 """
 
 from __future__ import annotations
@@ -23,20 +24,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Literal
 
 import yaml
 
 from ivr.flow.expressions import EvaluationError, Expression
-from ivr.flow.model import Exit, Flow, Target, Use
+from ivr.flow.model import Exit, Flow, Phrases, Target, Use
 from ivr.flow.nodes import Fields, place_of
 from ivr.flow.phrases import OPERATOR, collect_phrases
 from ivr.flow.problems import START, Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
-from ivr.flow.reading import StepReader
+from ivr.flow.reading import FlowScope, StepReader
 from ivr.flow.run import Run
 from ivr.flow.slots import parse_keys, parse_slot
-from ivr.flow.types import MAX_DIGITS, MAX_TEXT, SIMPLE_NAMES, Family, Mismatch, Value, ValueType
+from ivr.flow.types import ASKED_NAMES, KINDS, MAX_DIGITS, MAX_TEXT, Family, Mismatch, Value, ValueType
 from ivr.flow.verbs.asking import Asking, AskingStep, read_retry
 from ivr.flow.verbs.menu import KEYS
 
@@ -74,6 +76,8 @@ class Collect(AskingStep):
     type: ValueType
     keys: KeyInput | None
     speech: SpeechInput | None
+    options: Phrases
+    """What may be said for each option of a one_of."""
     accept: Expression | None
     accept_place: Place
     target: Target
@@ -108,6 +112,7 @@ class Collect(AskingStep):
             type=declared.required(),
             keys=keys,
             speech=speech,
+            options=_option_phrases(step.flow, declared),
             accept=accept,
             accept_place=START if accept_node is None else place_of(accept_node),
             target=target,
@@ -156,7 +161,8 @@ class Collect(AskingStep):
         """What a recogniser of small vocabularies should know; empty for free speech."""
         if self.speech is None or self.speech.slot != "one_of":
             return ()
-        return (*self.type.options, *self.listened.get(language, ()))
+        said = chain.from_iterable(self.options.get(language, {}).values())
+        return (*self.type.options, *said, *self.listened.get(language, ()))
 
 
 class _CollectAsking(Asking):
@@ -197,13 +203,14 @@ class _CollectAsking(Asking):
             self.choose("next", self._collect.target, "not transcribed")
             return
         said = (text or "")[:MAX_TEXT]
-        value = (
-            parse_slot(speech.slot, said, self._run.language, self._collect.type.options, self._run.today)
-            if said
-            else None
-        )
+        value = self._value_of(speech.slot, said) if said else None
         if not self._asked_for_operator(said, value):
             self._offer(value, "speech", now)
+
+    def _value_of(self, slot: str, said: str) -> Value:
+        language, collect = self._run.language, self._collect
+        phrases = collect.options.get(language, {})
+        return parse_slot(slot, said, language, collect.type.options, self._run.today, phrases)
 
     def again(self, reason: Literal["no-input", "no-match"], now: float) -> None:
         self._typed = ""
@@ -255,7 +262,20 @@ def _read_into(step: StepReader, fields: Fields) -> tuple[str, ValueType | None]
     if declared is None:
         hint = did_you_mean(name, step.flow.scope) or "declare it in result or variables"
         step.reader.problem(node, Rule.PROMPTS, f'into of {step.what}: "{name}" is not declared', hint)
+    elif declared.kind not in ASKED_NAMES:
+        message = f'into of {step.what}: "{name}" is a {declared.kind}, which no caller gives in one answer'
+        step.reader.problem(node, Rule.PROMPTS, message, "ask for one text at a time")
+        return name, None
     return name, declared
+
+
+def _option_phrases(flow: FlowScope, declared: ValueType) -> Phrases:
+    """The phrases of those intents of the flow that are named as an option."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for option in declared.options if declared.kind == "one_of" else ():
+        for language, phrases in flow.intents.get(option, {}).items():
+            found.setdefault(language, {})[option] = phrases
+    return found
 
 
 def _read_keys(step: StepReader, fields: Fields) -> KeyInput | None:
@@ -295,9 +315,7 @@ def _read_speech(step: StepReader, fields: Fields, declared: ValueType | None) -
         return None
     inner = step.reader.fields(node, f"speech of {step.what}")
     slot_node = inner.need("slot", Rule.PROMPTS, "such as slot: minutes")
-    known = (*SIMPLE_NAMES, "one_of")
-
-    slot = None if slot_node is None else step.reader.one_of(slot_node, f"slot of {step.what}", known)
+    slot = None if slot_node is None else step.reader.one_of(slot_node, f"slot of {step.what}", ASKED_NAMES)
     max_s = step.seconds(inner, "max", 10.0, 1.0, 120.0)
     end_silence_s = step.seconds(inner, "end_silence", 0.7, 0.2, 5.0)
     inner.finish()
@@ -315,6 +333,6 @@ def _fits(slot: str, declared: ValueType) -> bool:
     if slot == kind:
         return True
     if kind == "text":
-        return slot in ("text", "digits", "one_of", "language")
+        return KINDS[slot].family is Family.TEXT
     number = ValueType(slot).family is Family.NUMBER and declared.family is Family.NUMBER
     return number and kind in ("rupees", "percent")

@@ -11,7 +11,8 @@
         otherwise: report
 
 A choice has a key, an intent, or both. The phrases of an intent are the built-in ones (affirm, deny, repeat,
-operator), those of the flow's `intents`, and its own. A key that is no choice is a no-match; without
+operator), those of the flow's `intents`, and its own. Where it listens, a key may be said as well ("एक",
+"press one"); what means an intent comes first. A key that is no choice is a no-match; without
 `retry.prompts` the first no-input or no-match takes `otherwise`. Where the flow has an operator event, the
 operator intent and a free key 0 take it.
 """
@@ -33,6 +34,7 @@ from ivr.flow.problems import Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
+from ivr.flow.slots import spoken_key
 from ivr.flow.types import MAX_TEXT
 from ivr.flow.verbs.asking import OPERATOR_KEY, Asking, AskingStep, read_retry
 
@@ -131,15 +133,24 @@ class _MenuAsking(Asking):
             self.again("no-match", now)
 
     def understood(self, text: str | None, now: float) -> None:
-        found = self.intent_of(text[:MAX_TEXT]) if text else None
+        said = (text or "")[:MAX_TEXT]
+        found = self.intent_of(said)
         if found is None:
-            self.again("no-match", now)
+            self._named(said, now)
             return
         choice = self._menu.intents.get(found[0])
         if choice is not None:
             self._take(choice, found[0])
         elif not (found[0] == OPERATOR and self.call_operator(OPERATOR)):
             self.again("no-match", now)
+
+    def _named(self, said: str, now: float) -> None:
+        """A choice may be asked for by its key."""
+        key = spoken_key(said, self._run.language)
+        if key is None or not (key in self._menu.keys or key == OPERATOR_KEY):
+            self.again("no-match", now)
+        else:
+            self.pressed(key, now)
 
     def keys_over(self, now: float) -> None:
         """A menu acts at the first key."""
