@@ -172,7 +172,10 @@ def _seen(item: pytest.Item, report: pytest.TestReport) -> set[Row]:
     outcome = "yes"
     if report.skipped:
         assert isinstance(report.longrepr, tuple)
-        outcome = f"not tried: {report.longrepr[2].removeprefix('Skipped: ')}"
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if needs.ABSENT in reason:
+            return set()
+        outcome = f"not tried: {reason}"
     for name, value in item.user_properties:
         if name == REASON:
             outcome = f"no: {value}"

@@ -8,12 +8,14 @@ import shutil
 
 import pytest
 
+ABSENT = "is not installed"
+
 
 def command(name: str, package: str) -> str:
     """The path of a program of a Debian package."""
     found = shutil.which(name)
     if found is None:
-        _missing(f"{name} is not installed (Debian package {package}; scripts/setup test installs it)")
+        _missing(f"{name} {ABSENT} (Debian package {package}; scripts/setup test installs it)")
     assert found is not None
     return found
 
@@ -21,7 +23,7 @@ def command(name: str, package: str) -> str:
 def module(name: str, package: str) -> None:
     """A Python package of requirements-interop.lock."""
     if importlib.util.find_spec(name) is None:
-        _missing(f"{package} is not installed (requirements-interop.lock; scripts/setup test installs it)")
+        _missing(f"{package} {ABSENT} (requirements-interop.lock; scripts/setup test installs it)")
 
 
 def _missing(reason: str) -> None:

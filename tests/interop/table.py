@@ -32,15 +32,14 @@ class Row:
 
 
 def rendered(rows: Iterable[Row], versions: Mapping[str, str]) -> str:
-    """The page. Peers and features stand in the order of the alphabet; a feature that one of several tests
-    has seen fail has failed."""
+    """The page; peers and features stand in the order of the alphabet. Raises ValueError where two tests have
+    seen different things of one feature: they must tell it under two names."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    for row in sorted(rows, key=lambda row: (row.peer, row.feature, row.stack, row.outcome)):
+    for row in sorted(rows, key=lambda row: (row.peer, row.feature)):
         cell = cells.setdefault((row.peer, row.feature), dict.fromkeys(STACKS, NOT_TRIED))
-        if cell[row.stack] in (NOT_TRIED, "yes"):
-            cell[row.stack] = row.outcome
-        elif row.outcome not in ("yes", cell[row.stack]):
-            cell[row.stack] = f"{cell[row.stack]}; {row.outcome}"
+        if cell[row.stack] not in (NOT_TRIED, row.outcome):
+            raise ValueError(f"{row.peer}, {row.feature}: {cell[row.stack]!r} and {row.outcome!r}")
+        cell[row.stack] = row.outcome
     text, last = [_HEAD], ""
     for (peer, feature), cell in cells.items():
         if peer != last:
