@@ -62,7 +62,7 @@ class _Fired:
     """One loop and one user agent for all inputs of the process."""
 
     def __init__(self) -> None:
-        sip.provisional.MAX_FIRST = 1  # so that a PRACK can name our response
+        vars(sip.provisional)["MAX_FIRST"] = 1  # so that a PRACK can name our response
         self.complaints = _Complaints()
         logging.getLogger().addHandler(self.complaints)
         self.loop = asyncio.new_event_loop()
