@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -27,6 +28,11 @@ FlowFile = Annotated[Path, typer.Argument(help="The flow's file.")]
 class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
+
+
+class Picture(StrEnum):
+    MERMAID = "mermaid"
+    SVG = "svg"
 
 
 class CheckFormat(StrEnum):
@@ -100,10 +106,40 @@ def diff(
     raise SystemExit(run(a, b, format.value))
 
 
+def graph(
+    flow: FlowFile,
+    format: Annotated[
+        Optional[Picture],  # noqa: UP045
+        typer.Option(help="The kind of picture; without it the name of --out decides, else mermaid."),
+    ] = None,
+    out: Annotated[OptionalPath, typer.Option(help="Write to this file instead of printing.")] = None,
+    language: Annotated[OptionalText, typer.Option(help="The language of the prompts shown.")] = None,
+    calls: Annotated[
+        OptionalPath,
+        typer.Option(help="Count how often past calls went each way, in the store of this configuration."),
+    ] = None,
+) -> None:
+    """Draws a flow: steps, what they say, and where every outcome leads."""
+    from ivr.flow.graph_command import run
+    from ivr.store import StoreError, database_url
+    from ivr.store.visits import count_visits
+
+    named = Picture.SVG if out is not None and out.suffix == ".svg" else Picture.MERMAID
+    visits = None
+    if calls is not None:
+        store = _config(calls).store
+        visits = partial(count_visits, database_url(store.path, store.database))
+    try:
+        raise SystemExit(run(flow, (format or named).value, language, out, visits))
+    except (OSError, StoreError) as error:
+        raise SystemExit(f"ivr: {error}") from error
+
+
 def register(app: typer.Typer) -> None:
     app.command()(check)
     app.command()(simulate)
     app.command("test")(play_scenarios)
+    app.command()(graph)
     app.command()(diff)
 
 
