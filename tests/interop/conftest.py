@@ -40,7 +40,8 @@ def stack(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def server(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """Who calls 3000 is transferred to the desk, which is the same server's order flow, at 2002."""
+    """Who calls 3000 is transferred to the desk, which is the same server's order flow, at 2002. The trunk
+    `strict` is for calls of ours."""
     port = free_udp()
     trunk: dict[str, Any] = {"allow": ["127.0.0.0/8"], "max_calls": 1000, "caller_id": "1000"}
     trunk["codecs"] = ["PCMA", "PCMU", "G722"]
@@ -49,7 +50,7 @@ def server(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loc
     config = {
         "sip": {"stack": stack, "listen": [f"udp:127.0.0.1:{port}", "tcp:127.0.0.1:0"]},
         "flows": str(FLOWS),
-        "trunks": {"local": trunk},
+        "trunks": {"local": trunk, "strict": {**trunk, "rel100": "required", "session_expires_s": 90}},
         "queues": {"desk": f"sip:2002@127.0.0.1:{port}"},
         "numbers": {"3000": {"flow": "handover"}, "*": {"flow": "order", "params": {"order": "48213"}}},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -153,3 +154,24 @@ def test_keys_to_linphone(tmp_path: Path) -> None:
         press_keys(phone.uri, "15#", tmp_path)
         for key in "15#":
             phone.wait_for(f"Receiving tone {key} from")
+
+
+@pytest.mark.shows("linphone", "100rel", "session timer")
+def test_linphone_without_100rel_and_session_timer(
+    server: LocalServer, tmp_path: Path, cannot: Callable[[str], None]
+) -> None:
+    """It takes no notice of `Require: 100rel`, and says nothing of the timer; the call stands without."""
+    with linphone(tmp_path / "phone", answers=False) as phone:
+        call_id = server.api.initiate(to=phone.uri, **{**ORDER, "trunk": "strict"})
+        phone.wait_for("Receiving new incoming call")
+        Calls(server).event(call_id, "ringing")
+        phone.say("answer")
+        phone.wait_for("Media streams established")
+        phone.say("2")
+        phone.wait_for("ended")
+    assert server.api.ended(call_id)["result"]["decision"] == "rejected"
+    invite, _, answers = phone.signalling().partition("SIP/2.0 100 Trying")
+    assert re.search(r"(?m)^(Require|Supported): .*100rel", invite)
+    assert re.search(r"(?m)^Session-Expires: ", invite)
+    assert not re.search(r"(?m)^(RSeq|Session-Expires): ", answers)
+    cannot("it has none; the call stands without")
