@@ -90,6 +90,7 @@ def test_keys_to_pyvoip(tmp_path: Path) -> None:
             assert phone.wait_for("digit")["key"] == key
 
 
+@pytest.mark.filterwarnings("ignore:.audioop:DeprecationWarning")
 @pytest.mark.shows("pyVoIP", "keys to us", "hold", "transfers us (REFER)")
 def test_a_call_of_pyvoip_can_do_little(cannot: Callable[[str], None]) -> None:
     needs.module("pyVoIP", "pyVoIP")
@@ -99,6 +100,7 @@ def test_a_call_of_pyvoip_can_do_little(cannot: Callable[[str], None]) -> None:
     cannot("its calls have no such method")
 
 
+@pytest.mark.filterwarnings("ignore:.audioop:DeprecationWarning")
 @pytest.mark.shows("pyVoIP", "TLS and SRTP (SDES), calls us", "TLS and SRTP (SDES), is called", "G.722")
 def test_pyvoip_knows_udp_and_g711(cannot: Callable[[str], None]) -> None:
     needs.module("pyVoIP", "pyVoIP")
