@@ -4,9 +4,12 @@
     > 1                       keys, when the line is keys only
     > बीस मिनट                anything else is speech
     > .                       (or an empty line) silence, until something happens
-    > /hangup                 the caller hangs up; /help names the other commands
+    > /hangup                 the caller hangs up
+    > /back                   takes the last line back; /help names the other commands
 
 `Simulation` is pure: a line in, lines out. Prompts are said to their end before the next line is taken.
+Values that change are shown as they do. `/back` takes the last line back: the call is played again without
+it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO, assert_never, get_args
 
@@ -34,6 +38,7 @@ from ivr.flow.notices import (
 from ivr.flow.problems import FlowError, ParamError
 from ivr.flow.protocol import Transferred
 from ivr.flow.scenarios import KEYS, SUFFIX, ScenarioError, TransferOutcome, sample_values
+from ivr.flow.types import to_json
 from ivr.flow.virtual_call import VirtualCall
 
 PROMPT: Final = "> "
@@ -43,6 +48,8 @@ HELP: Final = (
     "/reply [JSON]      the endpoint answers the request",
     "/fail [REASON]     the request fails",
     "/transfer OUTCOME  done, busy, no_answer or failed",
+    "/back              takes the last line back, and again the one before",
+    "/state             the step, the time, and every value",
     "/result            the result as it stands",
 )
 _MOST_EVENTS: Final = 10_000
@@ -54,16 +61,27 @@ class Simulation:
 
     def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
         """`values` are those of `flow.bind`."""
-        self._call = VirtualCall(flow, values, language)
-        self._waits_for: Requested | TransferAsked | None = None
+        self._new_call = partial(VirtualCall, flow, values, language)
+        self._done: list[str] = []
+        """The lines that made the call what it is."""
         self._commands: Mapping[str, Callable[[str], list[str]]] = {
             "/help": lambda rest: list(HELP),
+            "/state": lambda rest: self._state(),
+            "/result": lambda rest: [_json(self._call.machine.result)],
+        }
+        self._deeds: Mapping[str, Callable[[str], list[str]]] = {
             "/hangup": lambda rest: self._settle(self._call.hang_up()),
             "/reply": self._reply,
             "/fail": self._fail,
             "/transfer": self._transfer,
-            "/result": lambda rest: [_json(self._call.machine.result)],
         }
+        self._renew()
+
+    def _renew(self) -> None:
+        self._call = self._new_call()
+        self._waits_for: Requested | TransferAsked | None = None
+        self._shown = dict(self._call.machine.values)
+        """The values as they were shown last."""
 
     @property
     def over(self) -> bool:
@@ -74,19 +92,46 @@ class Simulation:
         return self._settle(self._call.start())
 
     def feed(self, line: str) -> list[str]:
-        """What happens after a line of input until the flow waits again; nothing once the call is over."""
+        """What happens after a line of input until the flow waits again. Once the call is over, only `/back`
+        does something."""
         line = line.strip()
+        if line == "/back":
+            return self._back()
         if self.over:
             return []
-        if line.startswith("/"):
-            name, _, rest = line.partition(" ")
-            command = self._commands.get(name)
-            return [f"there is no {name}", *HELP] if command is None else command(rest.strip())
+        name, _, rest = line.partition(" ")
+        if name in self._commands:
+            return self._commands[name](rest.strip())
+        if line.startswith("/") and name not in self._deeds:
+            return [f"there is no {name}", *HELP]
+        self._done.append(line)
+        return self._do(line)
+
+    def _do(self, line: str) -> list[str]:
+        name, _, rest = line.partition(" ")
+        if name in self._deeds:
+            return self._deeds[name](rest.strip())
         if line in ("", "."):
             return self._silence()
         if KEYS.issuperset(line):
             return self._press(line)
         return self._say(line)
+
+    def _back(self) -> list[str]:
+        """Plays the call again without the last line, and shows what the line before it led to."""
+        if not self._done:
+            return ["(this is the beginning of the call)"]
+        undone = self._done.pop()
+        self._renew()
+        lines = self.begin()
+        for line in self._done:
+            lines = self._do(line)
+        return [f"(back to before: {undone or '.'})", *lines]
+
+    def _state(self) -> list[str]:
+        machine = self._call.machine
+        values = [f"    {name} = {_json(to_json(value))}" for name, value in machine.values.items()]
+        return [f"[{machine.step}] {self._call.now:.1f} s into the call, in {machine.language}", *values]
 
     # --- what the caller does
 
@@ -159,7 +204,19 @@ class Simulation:
         return lines
 
     def _show(self, notices: Iterable[Notice]) -> list[str]:
-        return [line for notice in notices for line in self._told(notice)]
+        """What happened; the values that changed with it stand where the step was left."""
+        lines: list[str] = []
+        for notice in notices:
+            lines += self._told(notice)
+            if isinstance(notice, LeftBy):
+                lines += self._changes()
+        return lines + self._changes()
+
+    def _changes(self) -> list[str]:
+        values = self._call.machine.values
+        changed = [name for name, value in values.items() if value != self._shown[name]]
+        self._shown.update(values)
+        return [f"        {name} = {_json(to_json(values[name]))}" for name in changed]
 
     def _told(self, notice: Notice) -> list[str]:
         match notice:
@@ -209,11 +266,11 @@ def run(
         return 1
     _write(out, simulation.begin())
     for line in _typed() if lines is None else lines:
-        if simulation.over:
+        if simulation.over and line.strip() != "/back":
             break
         _write(out, simulation.feed(line))
-        if simulation.over:
-            break
+        if simulation.over and lines is None:
+            _write(out, ("(/back takes the last line back; Enter ends)",))
     if not simulation.over:
         _write(out, simulation.feed("/hangup"))
     return 0

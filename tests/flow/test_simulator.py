@@ -28,9 +28,15 @@ def call(kitchen):
 
 def test_a_call_from_the_first_prompt_to_the_result(call):
     assert call.begin() == ["[ask]", "server: Hello Asha, one for good, two for bad."]
-    assert call.feed("yes") == ["    good (affirm)", "[when]", "server: In how many minutes?"]
+    assert call.feed("yes") == [
+        "    good (affirm)",
+        '        answer = "good"',
+        "[when]",
+        "server: In how many minutes?",
+    ]
     assert call.feed("20") == [
         "    next (keys)",
+        "        minutes = 20",
         "[thanks]",
         "server: Thank you, twenty minutes.",
         "    next",
@@ -64,8 +70,8 @@ def test_keys_go_through_several_steps_at_once(call):
 
 def test_a_request_waits_for_its_answer(call):
     call.begin()
-    asked = ["    bad (2)", "[lookup]", '    request status {"name": "Asha"}']
-    assert call.feed("2")[:3] == asked
+    asked = ["    bad (2)", '        answer = "bad"', "[lookup]", '    request status {"name": "Asha"}']
+    assert call.feed("2")[:4] == asked
     assert call.feed("/reply {") == [
         "(this is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"
     ]
@@ -160,3 +166,60 @@ def test_the_command_tells_what_is_wrong_with_the_flow(tmp_path):
     out = StringIO()
     assert run(path, out=out, lines=[]) == 1
     assert f"{path}:1:1:" in out.getvalue()
+
+
+def test_the_last_line_is_taken_back(call):
+    begin = call.begin()
+    good = call.feed("1")
+    call.feed("20#")
+    assert call.over
+    assert call.feed("/back") == ["(back to before: 20#)", *good]
+    assert not call.over
+    assert call.feed("/back") == ["(back to before: 1)", *begin]
+    assert call.feed("/back") == ["(this is the beginning of the call)"]
+    assert call.feed("2")[0] == "    bad (2)"
+
+
+def test_looking_at_the_call_is_no_line_to_take_back(call):
+    call.begin()
+    call.feed("1")
+    for line in ("/state", "/result", "/help", "/nothing"):
+        call.feed(line)
+    assert call.feed("/back")[0] == "(back to before: 1)"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["1", "2", "5", "20#", "yes", "", "/fail", "/transfer busy", "/hangup"]), max_size=6
+    )
+)
+def test_going_back_and_on_again_is_the_same_call(kitchen, lines):
+    straight = Simulation(kitchen, kitchen.bind({"name": "Asha"}))
+    zigzag = Simulation(kitchen, kitchen.bind({"name": "Asha"}))
+    assert straight.begin() == zigzag.begin()
+    for line in lines:
+        first = zigzag.feed(line)
+        if not straight.over:
+            zigzag.feed("/back")
+            assert zigzag.feed(line) == first
+        assert straight.feed(line) == first
+        assert straight.feed("/state") == zigzag.feed("/state")
+
+
+def test_the_state_of_the_call(call):
+    call.begin()
+    call.feed("1")
+    head, *values = call.feed("/state")
+    assert head.startswith("[when] ")
+    assert head.endswith(" s into the call, in en")
+    assert values == [
+        '    name = "Asha"', '    state = "unknown"', '    answer = "good"', "    minutes = null",
+    ]  # fmt: skip
+
+
+def test_a_call_that_is_over_can_be_taken_up_again():
+    out = StringIO()
+    lines = ["2", "दुकान बंद", "/back", "/back", "1", "20#", "too late"]
+    assert run(SHIPPED / "vendor_order.yaml", lines=lines, out=out) == 0
+    assert out.getvalue().count("call over") == 2
+    assert out.getvalue().endswith('result: {"decision": "accepted", "eta": 20, "reason": null}\n')
