@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.vocabulary import HEARD, vocabulary
 from ivr.flow.sayas import hindi, language_of, marathi, say
-from ivr.flow.slots import parse_keys, parse_slot
+from ivr.flow.slots import parse_keys, parse_slot, spoken_key
 
 LANGUAGES = ("hi", "mr", "en")
 TODAY = dt.date(2026, 11, 22)  # a Sunday
@@ -77,6 +77,24 @@ COUNTS = [
     ("en", "", None),
     ("hi", "साढ़े", None),
     ("hi", "एक लाख एक लाख", None),
+    ("hi", "paintalis", 45),
+    ("hi", "nau sau ninyanve", 999),
+    ("hi", "do lakh pachas hazaar", 250_000),
+    ("hi", "माइनस पाँच", -5),
+    ("hi", "-5", -5),
+    ("mr", "दीडशे", 150),
+    ("mr", "sadetinshe", 350),
+    ("mr", "don hajar panchvis", 2025),
+    ("mr", "एक हजार एकशे", 1100),
+    ("mr", "उणे दहा", -10),
+    ("en", "two lakh fifty", 200_050),
+    ("en", "two lakh fifty thousand", 250_000),
+    ("en", "two and a half lakh", 250_000),
+    ("en", "one and half crore", 15_000_000),
+    ("en", "twelve hundred and fifty", 1250),
+    ("en", "minus five", -5),
+    ("en", "two and a half", None),
+    ("en", "two lakh and a half", None),
 ]
 MINUTES = [
     ("hi", "बीस मिनट", 20),
@@ -119,6 +137,10 @@ MINUTES = [
     ("en", "ten to fifteen minutes", 15),
     ("en", "fifteen ten", None),
     ("en", "soon", None),
+    ("en", "three quarters of an hour", 45),
+    ("en", "two hours and half", 150),
+    ("en", "minus five minutes", None),
+    ("hi", "dedh ghanta", 90),
 ]
 DIGITS = [
     ("hi", "चार आठ दो एक तीन", "48213"),
@@ -137,6 +159,10 @@ DIGITS = [
     ("en", "four 8 two", "482"),
     ("en", "double 5", "55"),
     ("en", "no idea", None),
+    ("en", "nine o five", "905"),
+    ("en", "double five double zero", "5500"),
+    ("mr", "डबल पाच ट्रिपल सात", "55777"),
+    ("hi", "नौ double आठ", "988"),
     ("hi", "साढ़े चार", None),
 ]
 TIMES = [
@@ -166,6 +192,21 @@ TIMES = [
     ("en", "twenty five", None),
     ("en", "99:99", None),
     ("en", "later", None),
+    ("en", "tomorrow at half past six", dt.time(18, 30)),
+    ("hi", "कल शाम छह बजे", dt.time(18, 0)),
+    ("hi", "kal subah sadhe nau baje", dt.time(9, 30)),
+    ("hi", "परसों दोपहर ढाई बजे", dt.time(14, 30)),
+    ("hi", "पौने चार", dt.time(15, 45)),
+    ("hi", "दस बजने में पाँच मिनट", dt.time(9, 55)),
+    ("hi", "पाँच मिनट कम दस", dt.time(9, 55)),
+    ("hi", "31 दिसंबर को शाम छह बजे", dt.time(18, 0)),
+    ("mr", "उद्या सकाळी साडेनऊ वाजता", dt.time(9, 30)),
+    ("mr", "पाउणे चार", dt.time(15, 45)),
+    ("mr", "दहा वाजायला पाच मिनिटे", dt.time(9, 55)),
+    ("mr", "एकवीस तारखेला संध्याकाळी पाच वाजता", dt.time(17, 0)),
+    ("en", "5 march at 6 pm", dt.time(18, 0)),
+    ("en", "the twenty first of june at six thirty", dt.time(18, 30)),
+    ("en", "half six", None),
 ]
 DATES = [
     ("hi", "आज", TODAY),
@@ -194,6 +235,26 @@ DATES = [
     ("en", "thirty first of february", None),
     ("en", "32 december", None),
     ("en", "some day", None),
+    ("en", "tomorrow at half past six", dt.date(2026, 11, 23)),
+    ("en", "in three days", dt.date(2026, 11, 25)),
+    ("en", "after two weeks", dt.date(2026, 12, 6)),
+    ("en", "in half a day", None),
+    ("en", "in 400 days", None),
+    ("en", "the 21st", dt.date(2026, 12, 21)),
+    ("en", "the first", None),
+    ("en", "5 march at 6 pm", dt.date(2027, 3, 5)),
+    ("en", "january first", dt.date(2027, 1, 1)),
+    ("hi", "कल शाम छह बजे", dt.date(2026, 11, 23)),
+    ("hi", "parso", dt.date(2026, 11, 24)),
+    ("hi", "दो दिन बाद", dt.date(2026, 11, 24)),
+    ("hi", "एक हफ़्ते में", dt.date(2026, 11, 29)),
+    ("hi", "पहली जनवरी", dt.date(2027, 1, 1)),
+    ("hi", "31 दिसंबर को शाम छह बजे", dt.date(2026, 12, 31)),
+    ("hi", "उनतीस फरवरी दो हज़ार छब्बीस", None),
+    ("mr", "उद्या सकाळी साडेनऊ वाजता", dt.date(2026, 11, 23)),
+    ("mr", "दोन दिवसांनी", dt.date(2026, 11, 24)),
+    ("mr", "पहिली जानेवारी", dt.date(2027, 1, 1)),
+    ("mr", "एकवीस तारखेला संध्याकाळी पाच वाजता", dt.date(2026, 12, 21)),
 ]
 OTHERS = [
     ("rupees", "hi", "ढाई हज़ार रुपये", Decimal(2500)),
@@ -201,6 +262,35 @@ OTHERS = [
     ("rupees", "hi", "पचास पैसे", Decimal("0.5")),
     ("rupees", "en", "₹1,250.50", Decimal("1250.5")),
     ("rupees", "en", "twelve fifty rupees", None),
+    ("rupees", "en", "minus ₹1,250.50", Decimal("-1250.5")),
+    ("rupees", "en", "-₹5", Decimal(-5)),
+    ("rupees", "en", "two and a half lakh rupees", Decimal(250_000)),
+    ("rupees", "hi", "do hazar paanch sau rupaye", Decimal(2500)),
+    ("rupees", "hi", "paise pachas", Decimal("0.5")),
+    ("rupees", "mr", "अडीचशे रुपये पन्नास पैसे", Decimal("250.5")),
+    ("phone", "en", "plus nine one nine eight seven double six", "+9198766"),
+    ("phone", "en", "ninety eight seven six five four three two one zero", "9876543210"),
+    ("phone", "hi", "मेरा नंबर है +91 98765 43210", "+919876543210"),
+    ("phone", "hi", "प्लस नौ एक डबल नौ", "+9199"),
+    ("phone", "mr", "नऊ आठ ट्रिपल सात", "98777"),
+    ("phone", "en", "one two", None),
+    ("phone", "en", "1234 5678 9012 3456", None),
+    ("phone", "en", "my number", None),
+    ("order_id", "en", "O R D four eight two one three", "ORD48213"),
+    ("order_id", "en", "my order is ORD-48213 please", "ORD48213"),
+    ("order_id", "en", "ord48213", "ORD48213"),
+    ("order_id", "en", "B for Bombay double A triple 5", "BAA555"),
+    ("order_id", "en", "A dash one two slash zed", "A12Z"),
+    ("order_id", "en", "X Y Z", "XYZ"),
+    ("order_id", "en", "it is a thing", None),
+    ("order_id", "en", "four eight or maybe nine", None),
+    ("order_id", "en", "A one " * 33, None),
+    ("order_id", "hi", "ओ आर डी, चार आठ, ए", "ORD48A"),
+    ("order_id", "hi", "बी फ़ॉर बॉम्बे बारह", "B12"),
+    ("order_id", "hi", "बी फोर सी", "B4C"),
+    ("order_id", "hi", "मेरा ऑर्डर अड़तालीस है", "48"),
+    ("order_id", "mr", "एक्स वाय झेड दोन", "XYZ2"),
+    ("order_id", "mr", "हेच पाच", "H5"),
     ("percent", "hi", "साढ़े बारह प्रतिशत", Decimal("12.5")),
     ("percent", "en", "twelve point five", Decimal("12.5")),
     ("yes_no", "hi", "जी हाँ", True),
@@ -249,6 +339,42 @@ def test_one_of_the_options(text, value):
     assert parse_slot("one_of", text, "en", ("small", "large", "extra_large")) == value
 
 
+def test_an_option_is_said_by_its_phrases_too():
+    phrases = {"small": ("छोटा", "छोटी प्लेट"), "large": ("बड़ा",)}
+    options = ("small", "large")
+    assert parse_slot("one_of", "छोटी प्लेट दीजिए", "hi", options, phrases=phrases) == "small"
+    assert parse_slot("one_of", "बडा", "hi", options, phrases=phrases) == "large"
+    assert parse_slot("one_of", "large", "hi", options, phrases=phrases) == "large"
+    assert parse_slot("one_of", "छोटा या बड़ा", "hi", options, phrases=phrases) is None
+    assert parse_slot("one_of", "छोटा", "hi", options) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "key"),
+    [
+        ("hi", "एक", "1"),
+        ("hi", "दो दबाओ", "2"),
+        ("hi", "तीन नंबर", "3"),
+        ("hi", "2", "2"),
+        ("mr", "शून्य", "0"),
+        ("mr", "चार दाबतो", "4"),
+        ("en", "press nine please", "9"),
+        ("en", "option three", "3"),
+        ("hi", "एक मिनट", None),
+        ("hi", "दो सौ", None),
+        ("hi", "एक नहीं", None),
+        ("en", "twelve", None),
+        ("en", "one two", None),
+        ("en", "minus one", None),
+        ("en", "half", None),
+        ("en", "number", None),
+        ("en", "", None),
+    ],
+)
+def test_a_key_that_is_named(language, text, key):
+    assert spoken_key(text, language) == key
+
+
 def test_a_language_that_is_not_offered_is_not_understood():
     assert parse_slot("language", "मराठी", "hi", ("hi", "en")) is None
 
@@ -290,6 +416,10 @@ def test_a_day_without_a_year_needs_to_know_today():
         ("count", "9" * 20, None),
         ("rupees", "1*2*3", None),
         ("colour", "1", None),
+        ("phone", "9876543210", "9876543210"),
+        ("phone", "12", None),
+        ("order_id", "0482", "0482"),
+        ("order_id", "4*8", None),
     ],
 )
 def test_typed(kind, keys, value):
@@ -353,17 +483,35 @@ KINDS = st.sampled_from(
         "yes_no",
         "one_of",
         "language",
+        "phone",
+        "order_id",
         "?",
     ]
 )
 WORDS = st.lists(
-    st.sampled_from([*sorted(vocabulary("hi").numbers), "में", "past", "to", "12:30", "1.5", "."])
+    st.sampled_from(
+        [
+            *sorted(vocabulary("hi").numbers),
+            "में",
+            "past",
+            "to",
+            "for",
+            "B",
+            "double",
+            "at",
+            "march",
+            "12:30",
+            "1.5",
+            ".",
+        ]
+    )
 ).map(" ".join)
 
 
 @given(KINDS, st.one_of(st.text(), WORDS), st.sampled_from([*LANGUAGES, "xx"]))
 def test_anything_may_be_said(kind, text, language):
     parse_slot(kind, text, language, ("a", "b c"), TODAY)
+    spoken_key(text, language)
 
 
 @given(KINDS, st.text(alphabet="0123456789*#ABCD", max_size=80))

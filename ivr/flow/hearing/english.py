@@ -79,6 +79,6 @@ ENGLISH = HeardWords(
     letters={"Z": "zed zee"},
     past="past after",
     to="to before",
-    clock="am pm at",
+    clock="am pm",
     later="in after later within",
 )

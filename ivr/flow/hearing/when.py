@@ -9,11 +9,13 @@ from itertools import pairwise
 
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
-from ivr.flow.hearing.vocabulary import Unit, Vocabulary
+from ivr.flow.hearing.vocabulary import Role, Unit, Vocabulary
 from ivr.flow.hearing.words import DayPart
 
 _HOURS_OF_WORK = range(7, 12)
 """An hour said without a part of the day is of the morning when it is one of these, else of noon or later."""
+
+_AT = frozenset(("at", "by"))
 
 _OR = frozenset(fold("or या किंवा").split())
 
@@ -32,6 +34,8 @@ def read_time(words: Sequence[str], vocabulary: Vocabulary) -> dt.time | None:
     over twelve is of the 24-hour clock.
     """
     words = _join_am_pm(words)
+    if any(word in vocabulary.months for word in words):
+        words = _plain(words, vocabulary)
     part = next((vocabulary.day_parts[word] for word in words if word in vocabulary.day_parts), None)
     clock = next((word for word in words if ":" in word), None)
     spans = _of_the_time(words, vocabulary)
@@ -57,19 +61,24 @@ def _of_the_time(words: Sequence[str], vocabulary: Vocabulary) -> list[Span]:
 
 def _timed(words: Sequence[str], spans: Sequence[Span], vocabulary: Vocabulary) -> list[bool]:
     """Of each number, whether it surely belongs to a time: "शाम छह बजे", "at six thirty", "ten past nine"."""
+    known = vocabulary
+    beside = (known.clock, known.past, known.to, known.until)
+    starts = {span.start for span in spans}
     found: list[bool] = []
     for index, span in enumerate(spans):
-        before, after = words[max(span.start - 2, 0) : span.start], words[span.end : span.end + 1]
-        cued = any(word in vocabulary.day_parts for word in before)
-        cued = cued or any(
-            word in table
-            for word in (*before[-1:], *after)
-            for table in (vocabulary.clock, vocabulary.past, vocabulary.to, vocabulary.until)
-        )
-        cued = cued or any(word in vocabulary.units or word in vocabulary.day_parts for word in after)
-        follows = index > 0 and found[-1] and spans[index - 1].end == span.start
-        dated = any(word in vocabulary.months or word in vocabulary.day_of_month for word in after)
-        found.append((cued or follows) and not dated)
+        before = words[max(span.start - 2, 0) : span.start]
+        after = words[span.end] if span.end < len(words) else ""
+        if after in known.months or after in known.day_of_month:
+            found.append(False)
+            continue
+        # "दो हज़ार रात बारह", "two thousand midnight": what leads to the next number is not of this one.
+        leads = after in known.day_parts and span.end + 1 in starts
+        leads = leads or (after in _FIXED and span.value != 12)
+        near = {*before[-1:], *(() if leads else (after,))}
+        cued = any(word in known.day_parts for word in before) or not _AT.isdisjoint(before[-1:])
+        cued = cued or any(word in table for word in near for table in beside)
+        cued = cued or (not leads and (after in known.units or after in known.day_parts))
+        found.append(cued or (index > 0 and found[-1] and spans[index - 1].end == span.start))
     return found
 
 
@@ -183,22 +192,26 @@ def _names_a_day(words: Sequence[str], vocabulary: Vocabulary) -> bool:
 
 
 def _numbers(words: Sequence[str], vocabulary: Vocabulary) -> list[int]:
-    """The whole numbers in order, ordinals ("thirty first", "पहली") among them, without those of a time."""
+    """The whole numbers in order, ordinals among them, without those of a time."""
+    plain = _plain(words, vocabulary)
+    spans = read_numbers(plain, vocabulary.numbers)
+    timed = _timed(plain, spans, vocabulary)
+    values = [span.value for span, of_time in zip(spans, timed, strict=True) if not of_time]
+    return [int(value) for value in values if value.denominator == 1]
+
+
+def _plain(words: Sequence[str], vocabulary: Vocabulary) -> list[str]:
+    """Ordinals ("thirty first", "पहली") as figures."""
     plain: list[str] = []
     for word in words:
-        if (day := vocabulary.ordinals.get(word)) is None:
+        day = vocabulary.ordinals.get(word)
+        if day is None:
             plain.append(word)
+        elif day < 10 and plain and (tens := vocabulary.numbers.get(plain[-1])) and tens.role is Role.TENS:
+            plain[-1] = str(int(tens.value) + day)
         else:
-            plain.append(
-                str(day)
-                if day > 9 or not plain or plain[-1] not in ("20", "30")
-                else plain.pop()[0] + str(day)
-            )
-    spans = read_numbers(plain, vocabulary.numbers)
-    values = [
-        span.value for span, timed in zip(spans, _timed(plain, spans, vocabulary), strict=True) if not timed
-    ]
-    return [int(value) for value in values if value.denominator == 1]
+            plain.append(str(day))
+    return plain
 
 
 def _year(numbers: Sequence[int]) -> int:
