@@ -125,6 +125,28 @@ def test_is_left_open(language, text):
     assert match_intent(text, language, ALL) is None
 
 
+NEAR_MISSES = {
+    "hi": "नहाना, हाल, हवा, मानो, जीना, रात, फिर, बात, नौ, ठीके, नहीं हाँ, हा नहीं",
+    "mr": "होळी, हात, नाव, नाक, पाहिजे, परतावा, चाल, मान, बारा, दोन, नाही हो, हो पण नाही",
+    "en": "know, now, note, year, show, short, opera, notice, except, insure, nein, nine, nope yes, yes no",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_only_sounds_like_a_phrase_is_refused(language):
+    heard = {text: match_intent(text, language, ALL) for text in phrases_of([NEAR_MISSES[language]])}
+    assert {text: match for text, match in heard.items() if match is not None} == {}
+
+
+def test_the_margin_is_the_lead_over_the_next_intent():
+    menu = {"status": ("order status",), "refund": ("order refund",)}
+    sure, garbled = match_intent("order status", "en", menu), match_intent("order staus", "en", menu)
+    assert (sure.score, sure.margin) == (1.0, 1.0)
+    assert MIN_SCORE < garbled.score < sure.score
+    assert match_intent("order", "en", menu) is None
+    assert match_intent("order status order refund", "en", menu) is None
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("intent", BUILT_IN)
 def test_every_built_in_phrase_is_recognised_whatever_else_is_offered(intent, language):
