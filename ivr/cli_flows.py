@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from ivr.flow.templates import Template
+
 if TYPE_CHECKING:
     from ivr.config import Config
     from ivr.flow.loader import Environment
@@ -135,12 +137,39 @@ def graph(
         raise SystemExit(f"ivr: {error}") from error
 
 
+def new(
+    name: Annotated[str, typer.Argument(help="The flow's name: letters, digits, - and _.")],
+    template: Annotated[Template, typer.Option(help="What it begins with.")] = Template.MENU,
+    folder: Annotated[Path, typer.Option(help="Where the files go.")] = Path("flows"),
+) -> None:
+    """Writes a flow that passes the check, and its scenarios, to begin with."""
+    from ivr.flow.new import run
+
+    try:
+        raise SystemExit(run(name, template, folder))
+    except OSError as error:
+        raise SystemExit(f"ivr: {error}") from error
+
+
+def schema(
+    scenarios: Annotated[bool, typer.Option("--scenarios", help="That of scenario files instead.")] = False,
+) -> None:
+    """Prints the JSON Schema of a flow file, with which editors complete and validate."""
+    import json
+
+    from ivr.flow.schema import flow_schema, scenario_schema
+
+    print(json.dumps(scenario_schema() if scenarios else flow_schema(), ensure_ascii=False, indent=2))
+
+
 def register(app: typer.Typer) -> None:
+    app.command()(new)
     app.command()(check)
     app.command()(simulate)
     app.command("test")(play_scenarios)
     app.command()(graph)
     app.command()(diff)
+    app.command()(schema)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

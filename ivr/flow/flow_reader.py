@@ -112,6 +112,8 @@ class FlowReader:
                 self._reader.problem(item, Rule.PROMPTS, f'the language "{language}" stands twice')
             else:
                 found.append(language)
+        if isinstance(node, yaml.SequenceNode) and not node.value:
+            self._reader.problem(node, Rule.PROMPTS, "languages is empty", "such as languages: [hi, mr, en]")
         return tuple(found) or ("en",)
 
     def _declared(self, fields: Fields, section: str) -> Iterator[Entry]:
@@ -199,6 +201,8 @@ class FlowReader:
             elif option is not None:
                 options.append(option)
         if not options:
+            if isinstance(node, yaml.SequenceNode) and not node.value:
+                self._reader.problem(node, Rule.PROMPTS, f"one_of of {name} has no options")
             return None
         return ValueType("one_of", tuple(options))
 
@@ -257,6 +261,8 @@ class FlowReader:
         fields.place = entry.key_place
         verbs = [key for key in fields.keys if key in VERBS or key in NOT_YET]
         if not fields.keys:
+            if isinstance(entry.node, yaml.MappingNode) and not entry.node.value:
+                self._not_one_verb(fields, entry, verbs)
             return None
         if len(verbs) != 1:
             self._not_one_verb(fields, entry, verbs)

@@ -18,7 +18,7 @@ from ivr.flow.problems import Place, Report, Rule, did_you_mean
 __all__ = ["MAX_BYTES", "Entry", "Fields", "Reader", "compose", "has_braces", "place_of"]
 
 T = TypeVar("T")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
@@ -68,7 +68,7 @@ class Reader:
     def name(self, node: yaml.Node, what: str) -> str | None:
         """A name of letters, digits, - and _."""
         text = self.text(node, what)
-        if text is not None and not _NAME.fullmatch(text):
+        if text is not None and not NAME.fullmatch(text):
             self.problem(node, Rule.YAML, f'{what} "{text}" is not a name', "use letters, digits, - and _")
             return None
         return text
