@@ -27,12 +27,13 @@ from functools import lru_cache
 from math import ceil
 from typing import Final
 
+from ivr.flow.hearing.durations import read_minutes
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
 from ivr.flow.hearing.phrases import BESIDE_A_KEY, FILLERS, HOLD
 from ivr.flow.hearing.spelled import read_digits, read_order_id, read_phone
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary, vocabulary
-from ivr.flow.hearing.when import read_date, read_minutes, read_time
+from ivr.flow.hearing.when import read_date, read_time
 from ivr.flow.intents import match_intent
 
 SlotValue = str | int | bool | Decimal | dt.date | dt.time
@@ -163,6 +164,8 @@ def _only(words: Sequence[str], known: Vocabulary) -> Fraction | None:
     """
     spans = read_numbers(words, known.numbers)
     if len(spans) != 1:
+        return None
+    if spans[0].start and words[spans[0].start - 1] in known.repeats:  # digits, and no count
         return None
     return -spans[0].value if _is_negative(words, spans[0], known) else spans[0].value
 

@@ -37,6 +37,7 @@ ENGLISH = HeardWords(
     },
     hundred="hundred हंड्रेड",
     scales={
+        12: "dozen",
         1000: "thousand थाउज़ेंड",
         10**5: "lakh lakhs lac",
         10**6: "million",
@@ -80,5 +81,5 @@ ENGLISH = HeardWords(
     past="past after",
     to="to before",
     clock="am pm",
-    later="in after later within",
+    later="in after later within from",
 )

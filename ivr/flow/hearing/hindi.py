@@ -104,6 +104,7 @@ HINDI = HeardWords(
     },
     hundred="सौ सैकड़ा sau",
     scales={
+        12: "दर्जन darjan",
         1000: "हज़ार हजार hazar hazaar",
         10**5: "लाख लाखों lakh laakh",
         10**7: "करोड़ karod karor",

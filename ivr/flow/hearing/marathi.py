@@ -79,7 +79,13 @@ MARATHI = HeardWords(
         99: "नव्व्याण्णव",
     },
     hundred="शे शेकडा shambhar she",
-    scales={1000: "हजार hajar", 10**5: "लाख lakh laakh", 10**7: "कोटी koti", 10**9: "अब्ज abja"},
+    scales={
+        12: "डझन dazan",
+        1000: "हजार hajar",
+        10**5: "लाख lakh laakh",
+        10**7: "कोटी koti",
+        10**9: "अब्ज abja",
+    },
     point="पूर्णांक दशांश पॉइंट purnank dashansh",
     minute="मिनिट मिनिटे मिनिटं मिनिटात मिनिटांत मिनिटांनी मिनिटाने मिनिटांनंतर minit minite minitat",
     hour="taas taasat तास तासात तासांत तासाभरात तासांनी",
@@ -89,7 +95,7 @@ MARATHI = HeardWords(
         DayPart.MORNING: "पहाटे सकाळी सकाळचे सकाळच्या pahate sakali",
         DayPart.NOON: "दुपारी दुपारचे दुपारच्या dupari",
         DayPart.EVENING: "संध्याकाळी सायंकाळी संध्याकाळचे sandhyakali",
-        DayPart.NIGHT: "रात्री रात्रीचे ratri",
+        DayPart.NIGHT: "रात्री रात्रीचे मध्यरात्री ratri",
     },
     months=(
         "जानेवारी janevari",

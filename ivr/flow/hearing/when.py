@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
-from ivr.flow.hearing.vocabulary import Role, Unit, Vocabulary
+from ivr.flow.hearing.vocabulary import Role, Vocabulary
 from ivr.flow.hearing.words import DayPart
 
 _HOURS_OF_WORK = range(7, 12)
@@ -17,14 +17,18 @@ _HOURS_OF_WORK = range(7, 12)
 
 _AT = frozenset(("at", "by"))
 
-_OR = frozenset(fold("or या किंवा").split())
-
 _FARTHEST = 366
 """Most days or weeks that are counted from today ("in three days")."""
 
 _ORDINAL_MARKS = frozenset(("st", "nd", "rd", "th"))
 
-_FIXED = {"midnight": dt.time(0, 0), "noon": dt.time(12, 0)}
+_FIXED = {
+    "midnight": dt.time(0, 0),
+    fold("मध्यरात्री"): dt.time(0, 0),
+    fold("आधी"): dt.time(0, 0),
+    "noon": dt.time(12, 0),
+}
+"""What is a time by itself, with the part of the day that it names ("आधी रात")."""
 
 
 def read_time(words: Sequence[str], vocabulary: Vocabulary) -> dt.time | None:
@@ -42,7 +46,7 @@ def read_time(words: Sequence[str], vocabulary: Vocabulary) -> dt.time | None:
     if clock is not None:
         return None if spans else _of_figures(clock, part)
     if not spans:
-        return next((_FIXED[word] for word in words if word in _FIXED), None)
+        return next((_FIXED[word] for word in words if word in _FIXED and part is not None), None)
     return _of_spans(words, spans, part, vocabulary)
 
 
@@ -68,7 +72,7 @@ def _timed(words: Sequence[str], spans: Sequence[Span], vocabulary: Vocabulary) 
     for index, span in enumerate(spans):
         before = words[max(span.start - 2, 0) : span.start]
         after = words[span.end] if span.end < len(words) else ""
-        if after in known.months or after in known.day_of_month:
+        if after in known.months or after in known.day_of_month or after in known.days:
             found.append(False)
             continue
         # "दो हज़ार रात बारह", "two thousand midnight": what leads to the next number is not of this one.
@@ -179,6 +183,8 @@ def read_date(words: Sequence[str], vocabulary: Vocabulary, today: dt.date | Non
     if len(numbers) == 3:
         first, second, third = numbers
         return _valid(first, second, third) if first > 31 else _valid(_year([third]), second, first)
+    if len(numbers) == len(words) == 2 and all(map(str.isdecimal, words)):  # 25/12
+        return _next(today, numbers[1], numbers[0])
     if len(numbers) == 1 and today is not None and _names_a_day(words, vocabulary):
         return _next(today, None, numbers[0])
     return None
@@ -228,28 +234,30 @@ def _year(numbers: Sequence[int]) -> int:
 
 
 def _relative(words: Sequence[str], vocabulary: Vocabulary, today: dt.date) -> dt.date | None:
+    if (ahead := _days_ahead(words, vocabulary)) is not None:
+        return today + dt.timedelta(days=ahead)
     days = [vocabulary.relative_days[word] for word in words if word in vocabulary.relative_days]
     if days:
         extra = 1 if "after" in words and "day" in words else 0
         return today + dt.timedelta(days=days[0] + extra)
-    if any(word in vocabulary.later for word in words):
-        spans = read_numbers(words, vocabulary.numbers)
-        lengths = [
-            vocabulary.days[word]
-            for span in spans
-            for word in words[span.end :][:1]
-            if word in vocabulary.days
-        ]
-        if (
-            len(lengths) == len(spans) == 1
-            and spans[0].value.denominator == 1
-            and spans[0].value <= _FARTHEST
-        ):
-            return today + dt.timedelta(days=int(spans[0].value) * lengths[0])
     for word in words:
         if word in vocabulary.weekdays:
             return today + dt.timedelta(days=(vocabulary.weekdays[word] - today.weekday() - 1) % 7 + 1)
     return None
+
+
+def _days_ahead(words: Sequence[str], vocabulary: Vocabulary) -> int | None:
+    """ "in three days", "दो दिन बाद", "a week from today"."""
+    if not any(word in vocabulary.later for word in words):
+        return None
+    spans = read_numbers(words, vocabulary.numbers)
+    counted = [span for span, timed in zip(spans, _timed(words, spans, vocabulary), strict=True) if not timed]
+    if not counted:
+        units = [unit for one, unit in pairwise(words) if one == "a" and unit in vocabulary.days]
+        return vocabulary.days[units[0]] if units else None
+    value, unit = counted[0].value, words[counted[0].end : counted[0].end + 1]
+    fits = len(counted) == 1 and value.denominator == 1 and value <= _FARTHEST
+    return int(value) * vocabulary.days[unit[0]] if fits and unit and unit[0] in vocabulary.days else None
 
 
 def _next(today: dt.date | None, month: int | None, day: int) -> dt.date | None:
@@ -268,37 +276,3 @@ def _valid(year: int, month: int, day: int) -> dt.date | None:
         return dt.date(year, month, day)
     except (ValueError, OverflowError):
         return None
-
-
-def read_minutes(words: Sequence[str], vocabulary: Vocabulary) -> Fraction | None:
-    """ "डेढ़ घंटा" is 90, "दो घंटे दस मिनट" 130, "an hour and a half" 90, "दस पंद्रह मिनट" 15: of an estimate the
-    later is safe. A number without a unit is minutes."""
-    match _lengths(words, vocabulary):
-        case [(minutes, Unit.MINUTE | None)]:
-            return minutes
-        case [(hours, Unit.HOUR)]:
-            return hours * 60
-        case [(hours, Unit.HOUR), (rest, Unit.MINUTE | None)] if _OR.isdisjoint(words):
-            return hours * 60 + (rest * 60 if rest < 1 else rest)
-        case _:
-            return None
-
-
-def _lengths(words: Sequence[str], vocabulary: Vocabulary) -> list[tuple[Fraction, Unit | None]]:
-    """The numbers with the unit that follows each, estimates reduced to their later number."""
-    spans = read_numbers(words, vocabulary.numbers)
-    starts = [*(span.start for span in spans), len(words)]
-    lengths: list[tuple[Fraction, Unit | None]] = []
-    if _unit(words[: starts[0]], vocabulary) is Unit.HOUR:
-        lengths.append((Fraction(1), Unit.HOUR))  # "an hour"
-    for span, end in zip(spans, starts[1:], strict=True):
-        if lengths and lengths[-1][1] is None and lengths[-1][0] < span.value:
-            lengths.pop()
-        lengths.append((span.value, _unit(words[span.end : end], vocabulary)))
-    return lengths
-
-
-def _unit(words: Sequence[str], vocabulary: Vocabulary) -> Unit | None:
-    """The first unit of time among words."""
-    units = (vocabulary.units.get(word) for word in words)
-    return next((unit for unit in units if unit in (Unit.MINUTE, Unit.HOUR)), None)
