@@ -24,13 +24,14 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from math import ceil
 from typing import Final
 
 from ivr.flow.hearing.durations import read_minutes
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
-from ivr.flow.hearing.phrases import BESIDE_A_KEY, FILLERS, HOLD
+from ivr.flow.hearing.phrases import ASKING, BESIDE_A_KEY, FILLERS, HOLD
 from ivr.flow.hearing.spelled import read_digits, read_order_id, read_phone
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary, vocabulary
 from ivr.flow.hearing.when import read_date, read_time
@@ -70,7 +71,7 @@ def parse_slot(
         return _one_of(text, language, options, phrases)
     if kind in _SIGNED:
         text = _MINUS_SIGN.sub(" minus ", text)
-    words = fold(text).split()
+    words = _without_requests(fold(text).split())
     if not _hold().isdisjoint(words):
         return None
     known = vocabulary(language)
@@ -129,6 +130,19 @@ def spoken_key(text: str, language: str) -> str | None:
 @lru_cache(maxsize=1)
 def _beside_a_key() -> frozenset[str]:
     return frozenset(fold(f"{BESIDE_A_KEY} {FILLERS}").split())
+
+
+def _without_requests(words: Sequence[str]) -> list[str]:
+    """ "दो" left out where it is no number."""
+    give, asking = _requests()
+    if give.isdisjoint(words):
+        return list(words)
+    return [word for before, word in pairwise(("", *words)) if not (word in give and before in asking)]
+
+
+@lru_cache(maxsize=1)
+def _requests() -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset((fold("दो"), "do")), frozenset(fold(ASKING).split())
 
 
 @lru_cache(maxsize=1)

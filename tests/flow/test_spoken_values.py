@@ -6,6 +6,7 @@ where those are right, and is understood again by `parse_slot`.
 
 import datetime as dt
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,9 @@ from num2words import num2words
 
 from ivr.flow.hearing.spelled import _SEPARATORS
 from ivr.flow.hearing.vocabulary import HEARD, vocabulary
-from ivr.flow.sayas import language_of, say
+from ivr.flow.hearing.words import HeardWords
+from ivr.flow.sayas import Noun, language_of, register, say
+from ivr.flow.sayas.hindi import HINDI
 from ivr.flow.slots import parse_slot
 from ivr.flow.types import ASKED_NAMES, KINDS, ValueType
 
@@ -187,3 +190,46 @@ def test_each_number_has_one_latin_spelling_of_its_own(code):
 def test_each_letter_of_the_alphabet_has_a_name_of_its_own(code):
     letters = language_of(code).letters
     assert len(letters) == len(set(letters.values())) == 26
+
+
+# --- another language
+
+
+def test_a_language_is_added_by_its_words_to_speak_and_its_words_to_hear(monkeypatch):
+    gujarati = replace(
+        HINDI,
+        code="gu",
+        digits=("શૂન્ય", "એક", "બે", "ત્રણ", "ચાર", "પાંચ", "છ", "સાત", "આઠ", "નવ"),
+        cardinal=lambda number: " સો ".join(gujarati.digits[int(digit)] for digit in str(number)[:2]),
+        rupee=Noun("રૂપિયો", "રૂપિયા"),
+        conjunction="અને",
+    )
+    heard = HeardWords(
+        spellings={5: "paanch"},
+        hundred="સો",
+        scales={1000: "હજાર"},
+        point="પોઈન્ટ",
+        minute="મિનિટ",
+        hour="કલાક",
+        rupee="રૂપિયા",
+        paisa="પૈસા",
+        day_parts={},
+        months=("",) * 12,
+        weekdays=("",) * 7,
+        relative_days={1: "કાલે"},
+        languages={"hi": "હિન્દી"},
+    )
+    monkeypatch.setattr("ivr.flow.sayas.language._languages", {code: language_of(code) for code in LANGUAGES})
+    monkeypatch.setitem(HEARD, "gu", heard)
+    vocabulary.cache_clear()
+    try:
+        register(gujarati)
+        assert say(7, "rupees", "gu") == "સાત રૂપિયા"
+        assert say(["a", "b"], "list", "gu") == "a અને b"
+        assert say("48", "digits", "gu") == "ચાર આઠ"
+        assert parse_slot("digits", "ચાર આઠ paanch", "gu") == "485"
+        assert parse_slot("rupees", "ત્રણ સો રૂપિયા", "gu") == 300
+        assert parse_slot("date", "કાલે", "gu", today=TODAY) == dt.date(2026, 11, 23)
+        assert parse_slot("count", "बीस", "gu") == 20, "the other languages help out"
+    finally:
+        vocabulary.cache_clear()

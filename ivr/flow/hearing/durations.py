@@ -9,12 +9,15 @@ from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import read_numbers
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary
 
+_OTHER_UNITS = frozenset(fold("second seconds sec month months सेकंड सेकेंड सेकंद महीना महीने महिना महिने").split())
 _OR = frozenset(fold("or या किंवा").split())
 
 
 def read_minutes(words: Sequence[str], vocabulary: Vocabulary) -> Fraction | None:
     """ "डेढ़ घंटा" is 90, "दो घंटे दस मिनट" 130, "an hour and a half" 90, "दस पंद्रह मिनट" 15: of an estimate the
-    later is safe. A number without a unit is minutes."""
+    later is safe. A number without a unit is minutes; seconds, days and longer are not understood."""
+    if not _OTHER_UNITS.isdisjoint(words) or any(word in vocabulary.days for word in words):
+        return None
     match _lengths(words, vocabulary):
         case [(minutes, Unit.MINUTE | None)]:
             return minutes

@@ -112,7 +112,7 @@ HINDI = HeardWords(
     },
     point="दशमलव पॉइंट पॉइन्ट dashamlav",
     minute="मिनट मिनिट मिनटों मिन्ट minat",
-    hour="घंटा घंटे घंटों घण्टा घण्टे ghanta ghante",
+    hour="घंटा घंटे घंटों घण्टा घण्टे घंटेभर घंटाभर ghanta ghante",
     rupee="रुपये रुपया रुपयों रूपये रुपए rupaye rupaya rupay rupiya rupaiya",
     paisa="पैसे पैसा paise paisa",
     day_parts={

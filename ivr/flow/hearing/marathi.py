@@ -88,9 +88,9 @@ MARATHI = HeardWords(
     },
     point="पूर्णांक दशांश पॉइंट purnank dashansh",
     minute="मिनिट मिनिटे मिनिटं मिनिटात मिनिटांत मिनिटांनी मिनिटाने मिनिटांनंतर minit minite minitat",
-    hour="taas taasat तास तासात तासांत तासाभरात तासांनी",
+    hour="taas taasat तास तासात तासांत तासाभरात तासांनी तासांमध्ये तासामध्ये तासाने तासांनंतर तासानंतर",
     rupee="रुपये रुपया रुपयांना rupaye rupaya rupay",
-    paisa="पैसे पैसा paise paisa",
+    paisa="पैसे पैसा पैशांचे पैशांना पैशांत paise paisa",
     day_parts={
         DayPart.MORNING: "पहाटे सकाळी सकाळचे सकाळच्या pahate sakali",
         DayPart.NOON: "दुपारी दुपारचे दुपारच्या dupari",
@@ -136,7 +136,10 @@ MARATHI = HeardWords(
     joined_hundred="शे she",
     joined_shifts=True,
     repeats={2: "डबल दुहेरी", 3: "ट्रिपल तिहेरी"},
-    days={1: "दिवस दिवसांनी दिवसांनंतर दिवसात दिवसांत divas divsani", 7: "आठवडा आठवड्याने आठवड्यांनी आठवड्यानंतर"},
+    days={
+        1: "दिवस दिवसांनी दिवसांनंतर दिवसात दिवसांत दिवसांमध्ये divas divsani",
+        7: "आठवडा आठवड्याने आठवड्यांनी आठवड्यानंतर",
+    },
     letters={"H": "हेच", "I": "आई", "V": "वी", "W": "डबलयू डबल्यू", "Y": "वाई", "Z": "झी जेड"},
     day_of_month="तारीख तारखेला tarikh tarkhela",
     to="कमी",
