@@ -31,7 +31,7 @@ from typing import Final
 from ivr.flow.hearing.durations import read_minutes
 from ivr.flow.hearing.fold import fold
 from ivr.flow.hearing.numbers import Span, read_numbers
-from ivr.flow.hearing.phrases import ASKING, BESIDE_A_KEY, FILLERS, HOLD
+from ivr.flow.hearing.phrases import ASKING, BESIDE_A_KEY, FILLERS, HOLD, NOT
 from ivr.flow.hearing.spelled import read_digits, read_order_id, read_phone
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary, vocabulary
 from ivr.flow.hearing.when import read_date, read_time
@@ -46,6 +46,7 @@ MAX_TEXT: Final = 500
 MAX_DIGITS: Final = 64
 MAX_NUMBER: Final = 10**13
 _SIGNED: Final = frozenset(("count", "number", "rupees", "percent"))
+_THOUSANDS: Final = re.compile(r"(?<=\d)\s?k\b", re.IGNORECASE)
 _MINUS_SIGN: Final = re.compile(r"(?<!\w)[-\u2212](?=[\d\u20b9])")
 
 
@@ -70,7 +71,7 @@ def parse_slot(
     if kind == "one_of":
         return _one_of(text, language, options, phrases)
     if kind in _SIGNED:
-        text = _MINUS_SIGN.sub(" minus ", text)
+        text = _THOUSANDS.sub(" thousand", _MINUS_SIGN.sub(" minus ", text))
     words = _without_requests(fold(text).split())
     if not _hold().isdisjoint(words):
         return None
@@ -146,6 +147,11 @@ def _requests() -> tuple[frozenset[str], frozenset[str]]:
 
 
 @lru_cache(maxsize=1)
+def _not() -> frozenset[str]:
+    return frozenset(fold(NOT).split())
+
+
+@lru_cache(maxsize=1)
 def _hold() -> frozenset[str]:
     return frozenset(fold(HOLD).split())
 
@@ -177,7 +183,7 @@ def _only(words: Sequence[str], known: Vocabulary) -> Fraction | None:
     sure.
     """
     spans = read_numbers(words, known.numbers)
-    if len(spans) != 1:
+    if len(spans) != 1 or not _not().isdisjoint(words[spans[0].end :]):
         return None
     if spans[0].start and words[spans[0].start - 1] in known.repeats:  # digits, and no count
         return None

@@ -125,6 +125,9 @@ UNCLEAR = {
 ASKING = "दे कर लिख बता बोल रख डाल लगा बना de kar likh bata bol rakh daal laga bana"
 """Hindi verbs after which "दो" is a request, and not two ("बीस मिनट लिख दो")."""
 
+NOT = "नहीं नाही not nahi nahin"
+"""Words that take a number before them back ("एक भी नहीं")."""
+
 HOLD = "रुको रुकिए रुकना ठहरो ठहरिए थांबा थांब wait ruko rukiye rukna thamba hold"
 """Words that ask for patience: a number beside them is no answer ("एक मिनट रुकिए")."""
 

@@ -103,7 +103,8 @@ def _of_spans(
     if len(values) == 3 and values[1] == 0:  # nine oh five
         values = [values[0], values[2]]
     if len(values) == 1:
-        return _quarter(values[0], part)
+        lasts = any(word in vocabulary.units for word in words[spans[0].end : spans[0].end + 1])
+        return None if lasts else _quarter(values[0], part)  # "in ten minutes" is no time of day
     if len(values) != 2 or any(value < 0 for value in values):
         return None
     first, second = values
@@ -171,9 +172,11 @@ def read_date(words: Sequence[str], vocabulary: Vocabulary, today: dt.date | Non
     it is not understood.
     """
     month = next((vocabulary.months[word] for word in words if word in vocabulary.months), None)
-    if month is None and today is not None and (named := _relative(words, vocabulary, today)):
-        return named
     numbers = _numbers(words, vocabulary)
+    if month is None and today is not None and not (len(numbers) == 1 and _names_a_day(words, vocabulary)):
+        named = _relative(words, vocabulary, today)
+        if named is not None:
+            return named
     if month is not None:
         if not numbers:
             return None
@@ -236,14 +239,14 @@ def _year(numbers: Sequence[int]) -> int:
 def _relative(words: Sequence[str], vocabulary: Vocabulary, today: dt.date) -> dt.date | None:
     if (ahead := _days_ahead(words, vocabulary)) is not None:
         return today + dt.timedelta(days=ahead)
-    days = [vocabulary.relative_days[word] for word in words if word in vocabulary.relative_days]
+    days = {vocabulary.relative_days[word] for word in words if word in vocabulary.relative_days}
     if days:
         extra = 1 if "after" in words and "day" in words else 0
-        return today + dt.timedelta(days=days[0] + extra)
-    for word in words:
-        if word in vocabulary.weekdays:
-            return today + dt.timedelta(days=(vocabulary.weekdays[word] - today.weekday() - 1) % 7 + 1)
-    return None
+        return today + dt.timedelta(days=days.pop() + extra) if len(days) == 1 else None
+    weekdays = {vocabulary.weekdays[word] for word in words if word in vocabulary.weekdays}
+    if len(weekdays) != 1:
+        return None
+    return today + dt.timedelta(days=(weekdays.pop() - today.weekday() - 1) % 7 + 1)
 
 
 def _days_ahead(words: Sequence[str], vocabulary: Vocabulary) -> int | None:
