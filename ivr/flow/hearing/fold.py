@@ -44,7 +44,8 @@ def fold(text: str) -> str:
     text = unicodedata.normalize("NFD", text.casefold()).translate(_NUKTA_AND_JOINERS)
     text = _LATIN_MARKS.sub("", text)
     if not text.isascii():
-        text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+        if any(map(str.isdecimal, text)):
+            text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
         text = _DOUBLED.sub("", _NASAL.sub("", _DOUBLED.sub("", text)))
         text = text.translate(_SOUND_ALIKE).replace("ये", "ए").replace("यि", "इ")
     text = _SEPARATORS.sub(_separator, text)

@@ -90,7 +90,7 @@ class _Sum:
         else:
             fits = self.last in (Role.HUNDRED, Role.HUNDREDS) and 0 < value < 100
         if fits:
-            self.current = (self.current or Fraction(0)) + value
+            self.current = value if self.current is None else self.current + value
         return fits
 
     def add_part(self, part: Fraction) -> bool:
@@ -143,6 +143,8 @@ class _Sum:
         if self.current is None and not self.groups:
             # A shift alone counts from one ("सवा" is 1 1/4, "पौने" 3/4), except "साढ़े", which needs its number.
             return None if self.shift is None or self.shift == Fraction(1, 2) else 1 + self.shift
+        if not self.groups:
+            return self.current
         return sum((value for value, _ in self.groups), start=self.current or Fraction(0))
 
 
