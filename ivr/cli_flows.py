@@ -14,6 +14,7 @@ from ivr.flow.templates import Template
 if TYPE_CHECKING:
     from ivr.config import Config
     from ivr.flow.loader import Environment
+    from ivr.flow.test_command import Wishes
 
 OptionalPath = Optional[Path]  # noqa: UP045 (typer reads it at run time)
 OptionalText = Optional[str]  # noqa: UP045
@@ -35,6 +36,11 @@ class Format(StrEnum):
 class Picture(StrEnum):
     MERMAID = "mermaid"
     SVG = "svg"
+
+
+class Over(StrEnum):
+    VIRTUAL = "virtual"
+    SIP = "sip"
 
 
 class CheckFormat(StrEnum):
@@ -84,6 +90,9 @@ def play_scenarios(
         typer.Option(help="Fail when less of a flow is tried, in percent of its steps and outcomes."),
     ] = None,
     junit: Annotated[OptionalPath, typer.Option(help="Also write the outcome as JUnit XML.")] = None,
+    over: Annotated[
+        Over, typer.Option(help="virtual: at once, without audio. sip: as real calls to a server of its own.")
+    ] = Over.VIRTUAL,
 ) -> None:
     """Plays the scenarios that lie beside flows."""
     import time
@@ -92,8 +101,27 @@ def play_scenarios(
 
     wishes = Wishes(verbose, coverage, min_coverage, junit)
     try:
-        raise SystemExit(run(paths, wishes=wishes, clock=time.perf_counter))
+        if over is Over.VIRTUAL:
+            raise SystemExit(run(paths, wishes=wishes, clock=time.perf_counter))
+        raise SystemExit(_over_sip(paths, wishes))
     except OSError as error:
+        raise SystemExit(f"ivr: {error}") from error
+
+
+def _over_sip(paths: list[Path], wishes: Wishes) -> int:
+    import time
+
+    from engines.contract import EngineError
+    from ivr.flow.test_command import run
+    from ivr.local import ServerFailed
+    from ivr.over_sip.run import over_sip
+    from ivr.over_sip.stage import CannotStage
+    from ivr.phone.phone import NoPhone
+
+    try:
+        with over_sip(paths) as play:
+            return run(paths, wishes=wishes, play=play, clock=time.perf_counter)
+    except (CannotStage, ServerFailed, NoPhone, EngineError) as error:
         raise SystemExit(f"ivr: {error}") from error
 
 

@@ -15,12 +15,13 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scenario that was played; `took_s` on the wall clock."""
+    """One scenario; `took_s` on the wall clock; `skipped` says why it was not played, or is empty."""
 
     name: str
     line: int
     took_s: float
     failure: Failed | None
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def junit(suites: Iterable[Suite]) -> bytes:
     listed = list(suites)
     for suite in listed:
         _add(root, suite)
-    for count in ("tests", "failures", "errors"):
+    for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(element.get(count, "0")) for element in root)))
     root.set("time", _seconds(sum(case.took_s for suite in listed for case in suite.cases)))
     ET.indent(root)
@@ -56,6 +57,7 @@ def _add(root: ET.Element, suite: Suite) -> None:
         tests=str(len(suite.cases) + bool(suite.error)),
         failures=str(failures),
         errors=str(int(bool(suite.error))),
+        skipped=str(sum(bool(case.skipped) for case in suite.cases)),
         time=_seconds(sum(case.took_s for case in suite.cases)),
     )
     for case in suite.cases:
@@ -64,6 +66,8 @@ def _add(root: ET.Element, suite: Suite) -> None:
             failure = ET.SubElement(test, "failure", message=_clean(case.failure.message), type="scenario")
             where = f"{suite.path}:{case.failure.line}"
             failure.text = _clean("\n".join((where, case.failure.message, *case.failure.details)))
+        elif case.skipped:
+            ET.SubElement(test, "skipped", message=_clean(case.skipped))
     if suite.error:
         test = _test(element, suite, "the file can be used", 1, 0.0)
         error = ET.SubElement(test, "error", message=_clean(suite.error.splitlines()[0]), type="check")

@@ -27,11 +27,13 @@ from ivr.flow.virtual_call import VirtualCall
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How a scenario went: its failure (None: all came true), the steps entered, and how each was left."""
+    """How a scenario went: its failure (None: all came true), the steps entered, and how each was left.
+    `skipped` says why it was not played at all, or is empty."""
 
     failure: Failed | None
-    path: tuple[str, ...]
-    outcomes: tuple[LeftBy, ...]
+    path: tuple[str, ...] = ()
+    outcomes: tuple[LeftBy, ...] = ()
+    skipped: str = ""
 
 
 def rehearse(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCall) -> Failed | None:

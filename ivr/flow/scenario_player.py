@@ -101,8 +101,9 @@ class Failed:
 class Player:
     """One scenario in one call."""
 
-    def __init__(self, scenario: Scenario, language: str) -> None:
+    def __init__(self, scenario: Scenario, language: str, patience_s: float = PATIENCE_S) -> None:
         self._scenario = scenario
+        self._patience_s = patience_s
         self._language = language
         self._at = 0
         self._since = 0.0
@@ -140,7 +141,7 @@ class Player:
             return self._began + step.act.seconds
         if isinstance(step.act, Presses) and self._keys_pressed:
             return self._began + self._keys_pressed * KEY_GAP_S
-        return None if self._speaking else self._since + PATIENCE_S
+        return None if self._speaking else self._since + self._patience_s
 
     @property
     def path(self) -> tuple[str, ...]:

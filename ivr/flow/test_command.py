@@ -68,11 +68,13 @@ def run(
         cases: list[Case] = []
         for scenario, played, took_s in _played(file, play, clock):
             all_played.append(played)
-            cases.append(Case(scenario.name, scenario.line, took_s, played.failure))
+            cases.append(Case(scenario.name, scenario.line, took_s, played.failure, played.skipped))
             if played.failure is not None:
                 out.write(_told(path, scenario, played.failure))
-            elif wishes.verbose:
-                out.write(f"{path}:{scenario.line}: {scenario.name}: ok\n")
+            elif wishes.verbose or played.skipped:
+                how = f"skipped: {played.skipped}" if played.skipped else "ok"
+                out.write(f"{path}:{scenario.line}: {scenario.name}: {how}\n")
+            out.flush()
         suites.append(Suite(path, file.flow.name, cases))
         coverages.append(coverage_of(file.flow, all_played))
     if wishes.coverage:
@@ -116,7 +118,7 @@ def _status(suites: list[Suite], *, enough: bool) -> int:
     failed = any(case.failure is not None for suite in suites for case in suite.cases)
     if failed or not enough or any(suite.error for suite in suites):
         return 1
-    return 0 if any(suite.cases for suite in suites) else 2
+    return 0 if any(not case.skipped for suite in suites for case in suite.cases) else 2
 
 
 def _summary(suites: list[Suite]) -> str:
@@ -126,7 +128,10 @@ def _summary(suites: list[Suite]) -> str:
         return "no scenarios found\n"
     failed = sum(case.failure is not None for case in cases)
     parts = [f"{len(cases)} scenario{'' if len(cases) == 1 else 's'}"]
-    parts.append(f"{failed} failed" if failed else "all came true")
+    skipped = sum(bool(case.skipped) for case in cases)
+    parts.append(f"{failed} failed" if failed else "all came true" if not skipped else "none failed")
+    if skipped:
+        parts.append(f"{skipped} skipped")
     if unusable:
         parts.append(f"{unusable} file{'' if unusable == 1 else 's'} cannot be used")
     return ", ".join(parts) + "\n"

@@ -71,6 +71,16 @@ class PhoneCall:
         self._changed = asyncio.Event()
         self._pump = asyncio.create_task(self._take_events())
 
+    @property
+    def heard_s(self) -> float:
+        """Seconds of sound heard so far."""
+        return self._meter.heard_s
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the last sound was heard."""
+        return self._meter.quiet_s
+
     # What is waited for
 
     async def until_answered(self, within_s: float = 60.0) -> None:

@@ -25,6 +25,7 @@ from sip.uri import Uri, UriError
 from sip.user_agent import UserAgent
 
 _TRUNK: Final = "phone"
+_ANYBODY: Final = ("0.0.0.0/0", "::/0")
 _REST_S: Final = 1.0
 _MEDIA_TIMEOUT_S: Final = 20.0
 _RECORDING_S: Final = 5.0
@@ -51,13 +52,19 @@ def local_address(uri: str | None) -> str:
 
 @contextlib.asynccontextmanager
 async def open_phone(
-    *, listen: str = "udp:127.0.0.1:0", language: str = "hi", record: Path | None = None, timeline: Timeline
+    *,
+    listen: str = "udp:127.0.0.1:0",
+    language: str = "hi",
+    record: Path | None = None,
+    timeline: Timeline,
+    refer_to: tuple[str, ...] = (),
 ) -> AsyncIterator[Phone]:
     """A phone that listens at `listen` (`udp:ADDRESS:PORT`, and TCP beside it); raises `NoPhone`.
 
-    `record` is the WAV file of the calls' audio: left what is heard, right what is said.
+    `record` is the WAV file of the calls' audio: left what is heard, right what is said. `refer_to` are the
+    hosts and numbers that it lets itself be transferred to (`sip.trunks.Trunk`).
     """
-    phone = Phone(listen, language, record, timeline)
+    phone = Phone(listen, language, record, timeline, refer_to)
     try:
         await phone.start()
         yield phone
@@ -68,7 +75,14 @@ async def open_phone(
 class Phone:
     """One call at a time; made by `open_phone`."""
 
-    def __init__(self, listen: str, language: str, record: Path | None, timeline: Timeline) -> None:
+    def __init__(
+        self,
+        listen: str,
+        language: str,
+        record: Path | None,
+        timeline: Timeline,
+        refer_to: tuple[str, ...],
+    ) -> None:
         transport, _, rest = listen.partition(":")
         address = rest.rpartition(":")[0].strip("[]")
         self.recorded: Path | None = None
@@ -81,7 +95,7 @@ class Phone:
             self._agent = UserAgent(
                 listen=[listen] if transport == "tcp" else [listen, f"tcp:{rest.rpartition(':')[0]}:0"],
                 advertise=None,
-                trunks={_TRUNK: Trunk(allow=("0.0.0.0/0", "::/0"), destinations=(ANY_HOST,))},
+                trunks={_TRUNK: Trunk(allow=_ANYBODY, destinations=(ANY_HOST,), refer_to=refer_to)},
                 plane=self._plane,
                 admit=lambda: None,
                 on_incoming=self._on_incoming,
@@ -141,6 +155,15 @@ class Phone:
         call = self._take(leg)
         await leg.answer()
         return call
+
+    async def refuse(self, cause: Cause, within_s: float) -> None:
+        """Waits for a call, and refuses it; raises `NothingHeard` when none comes."""
+        try:
+            leg = await asyncio.wait_for(self._incoming.get(), within_s)
+        except TimeoutError:
+            raise NothingHeard(f"nobody called within {within_s:g} s") from None
+        self._timeline.note("phone", f"refuses {leg.info.caller}")
+        await leg.reject(cause)
 
     async def speaker(self) -> Synthesizer:
         """The embedded voice, started at its first use."""

@@ -1,0 +1,281 @@
+"""One scenario as a call: what the API, the endpoints and the phone tell becomes notices for the player, and
+what the player wants is done on the phone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+from ivr.flow.machine import FlowMachine
+from ivr.flow.model import Flow
+from ivr.flow.notices import (
+    Entered,
+    LeftBy,
+    Listens,
+    Notice,
+    Over,
+    Quiet,
+    Requested,
+    SpeechOver,
+    Spoke,
+    TransferAsked,
+)
+from ivr.flow.payload import Computed
+from ivr.flow.rehearsal import Played
+from ivr.flow.scenario_player import (
+    Action,
+    Answer,
+    Failed,
+    HangUpNow,
+    Player,
+    PressKey,
+    Refuse,
+    SettleTransfer,
+    Speak,
+)
+from ivr.flow.scenarios import Scenario
+from ivr.flow.types import Family
+from ivr.flow.verbs.asking import AskingStep
+from ivr.flow.verbs.request import Request
+from ivr.local import Api
+from ivr.over_sip.endpoints import Asked
+from ivr.phone.calling import CallOver, NothingHeard, PhoneCall
+from ivr.phone.phone import Phone
+from media.leg import Cause
+
+PATIENCE_S: Final = 10.0
+"""As the player's in virtual time, with recognition and a busy machine added."""
+
+QUIET_S: Final = 0.8
+SILENT_PROMPT_S: Final = 3.0
+"""A prompt of which nothing is heard for so long is over: it was silence, or cut."""
+
+LONGEST_S: Final = 300.0
+DELIVERY_S: Final = 5.0
+_POLL_S: Final = 0.1
+_SETTLE_S: Final = 10.0
+_REFUSALS: Final = {"busy": Cause.BUSY, "no_answer": Cause.NO_ANSWER, "failed": Cause.REJECTED}
+
+
+@dataclass(slots=True)
+class _Prompt:
+    """What is being said: when it began, and how much had been heard before."""
+
+    at: float
+    heard_s: float
+
+
+class Playing:
+    """Plays one scenario; `asked` gets the requests of its call."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        scenario: Scenario,
+        api: Api,
+        phone: Phone,
+        desk: Phone,
+        asked: queue.SimpleQueue[Asked],
+    ) -> None:
+        self._flow = flow
+        self._language = FlowMachine(flow, scenario.values).language
+        self._player = Player(scenario, self._language, PATIENCE_S)
+        self._line = scenario.line
+        self._api = api
+        self._phone = phone
+        self._desk = desk
+        self._asked = asked
+        self._waiting: Asked | None = None
+        self._came: list[Asked] = []
+        """Requests whose step has not been told yet: the record may be a little late."""
+        self._announced: dict[str, deque[Request]] = {}
+        """The steps that have sent a request, by endpoint; the request comes after, or has come."""
+        self._seen = 0
+        self._prompt: _Prompt | None = None
+        self._step = flow.start.step
+        self._transferred = False
+        self._delivered = 0
+        """Requests of the background that came."""
+        self._over = False
+
+    async def play(self, uri: str, number: str) -> Played:
+        """Calls `uri`, which the server knows as `number`."""
+        call = await self._phone.call(uri)
+        try:
+            await call.until_answered(30.0)
+            id = await self._call_id(number)
+            self._player.begin(time.monotonic())
+            async with asyncio.timeout(LONGEST_S):
+                while not self._over and self._player.failure is None:
+                    await self._round(call, id)
+            failure = self._player.finish()
+        except (NothingHeard, CallOver, TimeoutError) as error:
+            why = str(error) or f"the call took longer than {LONGEST_S:g} s"
+            failure = self._player.failure or Failed(self._line, None, f"over SIP: {why}")
+        finally:
+            await call.close()
+            for left in (self._waiting, *self._came):
+                if left is not None:
+                    left.answer(503)
+        return Played(failure, self._player.path, self._player.outcomes)
+
+    async def _call_id(self, number: str) -> str:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            for call in await asyncio.to_thread(self._api.calls):
+                if call["called"] == number:
+                    return str(call["id"])
+            await asyncio.sleep(_POLL_S)
+        raise NothingHeard("the server has no record of the call")
+
+    async def _round(self, call: PhoneCall, id: str) -> None:
+        record = await asyncio.to_thread(self._api.call, id)
+        events = record["events"][self._seen :]
+        self._seen += len(events)
+        for event in events:
+            for notice in self._noticed(event, call):
+                await self._tell(call, notice)
+        await self._take_requests(call)
+        if self._said(call):
+            await self._tell(call, Quiet())
+            if self._listens():
+                await self._tell(call, Listens(True))
+        if record["ended_at"] is not None and not events:
+            await self._finish(call, record)
+            return
+        await self._do(call, self._player.tick(time.monotonic()))
+        await asyncio.sleep(_POLL_S)
+
+    # --- what happens
+
+    def _noticed(self, event: Mapping[str, Any], call: PhoneCall) -> list[Notice]:
+        data = event["data"]
+        match event["kind"]:
+            case "step":
+                self._step = data["step"]
+                return [Entered(self._step)]
+            case "outcome":
+                self._transferred = self._transferred or data["via"] == "done"
+                return [LeftBy(data["step"], data["outcome"], data["via"]), Listens(False)]
+            case "prompt":
+                self._prompt = _Prompt(time.monotonic(), call.heard_s)
+                return [Spoke(data["text"])]
+            case "heard":
+                return [SpeechOver()]
+            case "request":
+                step = self._flow.steps[self._step]
+                if isinstance(step, Request):
+                    self._announced.setdefault(data["endpoint"], deque()).append(step)
+                return []
+            case "transfer":
+                return [TransferAsked(data["target"], {})]
+            case _:
+                return []
+
+    def _said(self, call: PhoneCall) -> bool:
+        """Whether what was being said is over now, by what is heard."""
+        prompt = self._prompt
+        if prompt is None:
+            return False
+        lasted = time.monotonic() - prompt.at
+        heard = call.heard_s > prompt.heard_s
+        if call.ended is None and (
+            call.quiet_s < QUIET_S or lasted < (QUIET_S if heard else SILENT_PROMPT_S)
+        ):
+            return False
+        self._prompt = None
+        return True
+
+    def _listens(self) -> bool:
+        step = self._flow.steps[self._step]
+        return isinstance(step, AskingStep) and bool(step.phrases or getattr(step, "speech", None))
+
+    async def _take_requests(self, call: PhoneCall) -> None:
+        while not self._asked.empty():
+            self._came.append(self._asked.get())
+        coming, self._came = self._came, []
+        for asked in coming:
+            announced = self._announced.get(asked.endpoint)
+            if not announced:
+                self._came.append(asked)
+                continue
+            step = announced.popleft()
+            if step.background:
+                asked.answer(204)
+                self._delivered += 1
+            else:
+                self._waiting = asked
+            body = _typed_query(asked.body, step) if asked.get else asked.body
+            await self._tell(call, Requested(asked.endpoint, body, awaited=not step.background))
+
+    async def _finish(self, call: PhoneCall, record: Mapping[str, Any]) -> None:
+        """The call is over: what it sent for sure comes soon after."""
+        deadline = time.monotonic() + DELIVERY_S
+        while self._owed() > 0 and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+            await self._take_requests(call)
+        cause = "transferred" if self._transferred else record["cause"]
+        if not self._transferred and record["hung_up_by"] == "caller":
+            cause = "hangup"
+        self._over = True
+        await self._tell(call, Over(record["result"] or {}, cause))
+
+    def _owed(self) -> int:
+        """Requests of the background that have not come yet."""
+        steps = (self._flow.steps[name] for name in self._player.path)
+        return sum(isinstance(step, Request) and step.background for step in steps) - self._delivered
+
+    # --- what the caller does
+
+    async def _tell(self, call: PhoneCall, notice: Notice) -> None:
+        await self._do(call, self._player.notice(notice, time.monotonic()))
+
+    async def _do(self, call: PhoneCall, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case PressKey(key):
+                    await call.press(key)
+                case Speak(text):
+                    await call.say(text)
+                case HangUpNow():
+                    await call.hang_up()
+                case Answer(status, body):
+                    self._reply(status, body)
+                case Refuse():
+                    self._reply(503, None)
+                case SettleTransfer(outcome):
+                    if outcome == "done":
+                        await self._desk.answer(_SETTLE_S)
+                    else:
+                        await self._desk.refuse(_REFUSALS[outcome], _SETTLE_S)
+                case _:
+                    assert_never(action)
+
+    def _reply(self, status: int, body: Any) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.answer(status, body)
+
+
+def _typed_query(query: Mapping[str, str], step: Request) -> dict[str, Any]:
+    """The query of a GET is text: what the flow sends as numbers becomes numbers again."""
+    fields = (step.body.fields if step.body is not None else None) or {}
+    return {name: _typed(text, fields.get(name)) for name, text in query.items()}
+
+
+def _typed(text: str, field: Any) -> Any:
+    number = (
+        field.expression.shape.family in (Family.NUMBER, Family.TRUTH)
+        if isinstance(field, Computed)
+        else isinstance(field, int | float)
+    )
+    try:
+        return json.loads(text) if number else text
+    except ValueError:
+        return text

@@ -1,0 +1,90 @@
+"""What the server is told for a run: one number for each scenario, the endpoints, and the queues. And which
+scenarios cannot be played by a telephone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ivr.flow.hearing.fold import fold
+from ivr.flow.intents import builtin_phrases
+from ivr.flow.machine import FlowMachine
+from ivr.flow.model import Flow
+from ivr.flow.scenarios import SUFFIX, Says, Scenario, ScenarioFile, TransferGoes
+from ivr.flow.types import to_json
+from ivr.flow.verbs.transfer import Transfer
+
+FIRST_NUMBER: Final = 1000
+_UNDERSTOOD: Final = ("affirm", "deny")
+"""Intents whose phrases the embedded recogniser tells apart in a synthetic voice."""
+
+Key = tuple[str, int]
+"""A scenario: the name of its flow, and its line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The configuration of the server, and the number that each scenario calls."""
+
+    config: Mapping[str, Any]
+    numbers: Mapping[Key, str]
+
+
+class CannotStage(Exception):
+    """The flows cannot be served together; the text says why."""
+
+
+def set_stage(files: Sequence[ScenarioFile], folder: Path, endpoints: str, desk: str) -> Stage:
+    """Copies the flows into `folder`. `endpoints` is a URL that ends with /; `desk` is the SIP address that
+    stands for every queue. Raises `CannotStage`, OSError."""
+    numbers: dict[Key, str] = {}
+    listed: dict[str, Any] = {}
+    hooks: dict[str, Any] = {}
+    queues: dict[str, str] = {}
+    for file in files:
+        flow = file.flow
+        if any(name == flow.name for name, _ in numbers):
+            raise CannotStage(f"there are two flows named {flow.name}: test them one after the other")
+        _copy(file, folder / flow.name)
+        for step in flow.steps.values():
+            for reference in step.references():
+                if reference.section == "endpoints":
+                    hooks[reference.name] = {"url": endpoints + reference.name}
+                elif reference.section == "queues":
+                    queues[reference.name] = desk
+        for scenario in file.scenarios:
+            number = str(FIRST_NUMBER + len(numbers))
+            numbers[flow.name, scenario.line] = number
+            params = {name: to_json(value) for name, value in scenario.values.items() if value is not None}
+            listed[number] = {"flow": flow.name, "params": params}
+    config = {"flows": str(folder), "numbers": listed, "endpoints": hooks, "queues": queues}
+    return Stage(config, numbers)
+
+
+def _copy(file: ScenarioFile, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    source = file.path.with_name(file.path.name.removesuffix(SUFFIX) + ".yaml")
+    shutil.copy(source, folder / source.name)
+    for prompt in file.flow.prompts.values():
+        for wording in prompt.wordings.values():
+            if wording.audio is not None:
+                target = folder / wording.audio
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file.flow.folder / wording.audio, target)
+
+
+def cannot(flow: Flow, scenario: Scenario) -> str:
+    """Why a scenario cannot be played as a call; empty when it can."""
+    language = FlowMachine(flow, scenario.values).language
+    known = {fold(phrase) for intent in _UNDERSTOOD for phrase in builtin_phrases(intent, language)}
+    for step in scenario.steps:
+        if isinstance(step.act, Says) and fold(step.act.text) not in known:
+            return f'says "{step.act.text}": only a plain yes or no is recognised for sure'
+        if isinstance(step.act, TransferGoes) and not all(
+            one.references() for one in flow.steps.values() if isinstance(one, Transfer)
+        ):
+            return "transfers elsewhere than to a queue"
+    return ""

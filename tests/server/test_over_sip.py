@@ -1,0 +1,142 @@
+"""Scenarios as real calls: the same file that comes true in virtual time comes true over SIP, and what does
+not is told alike."""
+
+import queue
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from ivr.flow.scenarios import load_scenarios
+from ivr.flow.test_command import Wishes, run
+from ivr.over_sip.endpoints import Asked, answering
+from ivr.over_sip.run import over_sip
+from ivr.over_sip.stage import CannotStage, cannot, set_stage
+
+FLOW = """
+flow: desk
+languages: [en]
+params: {count: count}
+variables: {state: {type: text, default: unknown}}
+result:
+  answer: {one_of: ["yes", "no", none], default: none}
+limits: {call: 2m, visits: 3}
+events: {hangup: report}
+start: ask
+steps:
+  ask:
+    menu:
+      prompt: {en: "Well?"}
+      choices:
+        "yes": {key: "1", intent: affirm, set: {answer: "yes"}, next: look}
+        "no": {key: "2", intent: deny, set: {answer: "no"}, next: person}
+      retry: {wait: 3s}
+      otherwise: report
+  look:
+    request: {get: status, body: {count: "{{ count }}"}, answer: {state: order.state}, timeout: 5s}
+    next: told
+    otherwise: report
+  told: {say: {en: "It is {{ state }}."}, next: report}
+  person: {transfer: {to: somebody}, next: report, otherwise: busy}
+  busy: {say: {en: "Nobody is free."}, next: report}
+  report: {request: {post: report, body: result, background: true}, next: bye, otherwise: bye}
+  bye: {end: normal}
+"""
+
+SCENARIOS = """
+flow: desk
+with: {count: 3}
+scenarios:
+  - name: asks how it stands
+    steps: [{hears: "well"}, {presses: "1"}, {sends: {to: status, body: {count: 3}}},
+            {replies: {body: {order: {state: ready}}}}, {hears: "it is ready"},
+            {sends: {to: report, body: {answer: "yes"}}}]
+    result: {answer: "yes"}
+    cause: normal
+    path: [ask, look, told, report, bye]
+  - name: nobody is free
+    steps: [{presses: "2"}, {transfer: {to: somebody, outcome: busy}}, {hears: "nobody is free"}]
+    result: {answer: "no"}
+  - name: is connected
+    steps: [{presses: "2"}, {transfer: done}, {sends: report}]
+    result: {answer: "no"}
+    cause: transferred
+  - name: hangs up at once
+    steps: [{hears: "well"}, {hangs_up: true}, {sends: report}]
+    cause: hangup
+  - name: waits for words that never come
+    steps: [{presses: "1"}, {fails: refused}, {hears: "it is ready"}]
+  - name: speaks freely
+    steps: [{says: "whatever you like"}]
+"""
+
+
+def written(folder: Path) -> Path:
+    (folder / "desk.yaml").write_text(FLOW, encoding="utf-8")
+    path = folder / "desk.scenarios.yaml"
+    path.write_text(SCENARIOS, encoding="utf-8")
+    return path
+
+
+def test_scenarios_as_calls(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    out = StringIO()
+    with over_sip([path]) as play:
+        status = run([path], out, Wishes(verbose=True), play)
+    told = out.getvalue()
+    for name in ("asks how it stands", "nobody is free", "is connected", "hangs up at once"):
+        assert f"{name}: ok\n" in told, told
+    assert 'waits for words that never come: step 3: hears "it is ready": ' in told
+    assert "the call went: ask (1) -> look (" in told
+    assert 'speaks freely: skipped: says "whatever you like"' in told
+    assert told.endswith("6 scenarios, 1 failed, 1 skipped\n")
+    assert status == 1
+
+
+def test_a_yes_can_be_said_and_free_speech_cannot(tmp_path: Path) -> None:
+    file = load_scenarios(written(tmp_path))
+    assert [bool(cannot(file.flow, scenario)) for scenario in file.scenarios] == [False] * 5 + [True]
+    yes = SCENARIOS.replace("whatever you like", "Yes")
+    (tmp_path / "desk.scenarios.yaml").write_text(yes, encoding="utf-8")
+    file = load_scenarios(tmp_path / "desk.scenarios.yaml")
+    assert cannot(file.flow, file.scenarios[-1]) == ""
+
+
+def test_a_transfer_to_a_number_needs_a_trunk(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    (tmp_path / "desk.yaml").write_text(FLOW.replace("to: somebody", 'to: "+911234567890"'))
+    path.write_text(SCENARIOS.replace("to: somebody", 'to: "+911234567890"'))
+    file = load_scenarios(path)
+    assert cannot(file.flow, file.scenarios[1]) == "transfers elsewhere than to a queue"
+    assert cannot(file.flow, file.scenarios[0]) == ""
+
+
+def test_every_scenario_has_a_number_and_its_values(tmp_path: Path) -> None:
+    file = load_scenarios(written(tmp_path))
+    stage = set_stage([file], tmp_path / "stage", "http://127.0.0.1:1/", "sip:desk@127.0.0.1:2")
+    assert len(set(stage.numbers.values())) == 6
+    assert stage.config["numbers"]["1000"] == {"flow": "desk", "params": {"count": 3}}
+    assert stage.config["endpoints"]["status"] == {"url": "http://127.0.0.1:1/status"}
+    assert stage.config["queues"] == {"somebody": "sip:desk@127.0.0.1:2"}
+    assert (tmp_path / "stage" / "desk" / "desk.yaml").read_text(encoding="utf-8") == FLOW
+    with pytest.raises(CannotStage, match="two flows named desk"):
+        set_stage([file, file], tmp_path / "other", "http://127.0.0.1:1/", "sip:desk@127.0.0.1:2")
+
+
+def test_a_request_waits_for_its_answer() -> None:
+    asked: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+
+    def get(url: str) -> tuple[int, bytes]:
+        with urllib.request.urlopen(url, timeout=20) as response:
+            return response.status, response.read()
+
+    with answering(asked) as url, ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(get, url + "status?order=48213&count=3")
+        request = asked.get(timeout=20)
+        assert (request.endpoint, request.get) == ("status", True)
+        assert request.body == {"order": "48213", "count": "3"}
+        assert not coming.done()
+        request.answer(200, {"state": "ready"})
+        assert coming.result(20) == (200, b'{"state": "ready"}')
