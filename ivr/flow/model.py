@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -232,8 +233,8 @@ class Flow:
     silenced: frozenset[str] = field(default=frozenset())
     """Steps that can be reached after a hang-up; each runs once in a call."""
 
-    @property
-    def scope(self) -> dict[str, ValueType]:
+    @cached_property
+    def scope(self) -> Mapping[str, ValueType]:
         """Every declared name with its type."""
         return {
             **self.params,
@@ -241,7 +242,7 @@ class Flow:
             **{name: f.type for name, f in self.result.items()},
         }
 
-    @property
+    @cached_property
     def language_name(self) -> str | None:
         """The value that holds the language of the call."""
         return next((name for name, type_ in self.scope.items() if type_.kind == "language"), None)

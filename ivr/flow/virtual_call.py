@@ -8,7 +8,7 @@ the simulator.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -166,43 +166,64 @@ class VirtualCall:
     def _carry_out(self, commands: Iterable[Command]) -> list[Notice]:
         notices: list[Notice] = []
         for command in commands:
-            notices += self._notice(command)
+            # By its class, and not case by case: this is half of what a scenario takes.
+            notice = _NOTICES.get(type(command))
+            if notice is not None:
+                notices += notice(self, command)
         return notices
 
-    def _notice(self, command: Command) -> list[Notice]:
-        match command:
-            case Enter(step):
-                return [Entered(step)]
-            case Outcome(step, outcome, _, via):
-                return [LeftBy(step, outcome, via)]
-            case Say(id, utterances):
-                text = " ".join(words_of(utterance) for utterance in utterances)
-                begins = self._playing[-1].until if self._playing else self.now
-                self._playing.append(_Playing(id, begins + len(text) / SPEAKING_RATE))
-                return [Spoke(text)]
-            case StopSaying():
-                quiet: list[Notice] = [Quiet()] if self._playing else []
-                self._playing.clear()
-                return quiet
-            case Listen():
-                self.listening = True
-                return [Listens(True)]
-            case StopListening():
-                dropped: list[Notice] = [SpeechOver()] if self._heard is not None else []
-                self.listening, self._heard = False, None
-                return [Listens(False), *dropped]
-            case SendRequest():
-                if not command.background:
-                    self._request = command
-                return [Requested(command.endpoint, command.body, awaited=not command.background)]
-            case Transfer(target, context):
-                self._transferring = True
-                return [TransferAsked(target, context)]
-            case Finish(result, cause):
-                self.over = Over(dict(result), cause)
-                return [self.over]
-            case _:
-                return []
+    def _enter(self, command: Enter) -> tuple[Notice, ...]:
+        return (Entered(command.step),)
+
+    def _leave(self, command: Outcome) -> tuple[Notice, ...]:
+        return (LeftBy(command.step, command.outcome, command.via),)
+
+    def _say(self, command: Say) -> tuple[Notice, ...]:
+        text = " ".join(map(words_of, command.utterances))
+        begins = self._playing[-1].until if self._playing else self.now
+        self._playing.append(_Playing(command.id, begins + len(text) / SPEAKING_RATE))
+        return (Spoke(text),)
+
+    def _stop_saying(self, command: StopSaying) -> tuple[Notice, ...]:
+        quiet: tuple[Notice, ...] = (Quiet(),) if self._playing else ()
+        self._playing.clear()
+        return quiet
+
+    def _listen(self, command: Listen) -> tuple[Notice, ...]:
+        self.listening = True
+        return (Listens(True),)
+
+    def _stop_listening(self, command: StopListening) -> tuple[Notice, ...]:
+        dropped: tuple[Notice, ...] = (SpeechOver(),) if self._heard is not None else ()
+        self.listening, self._heard = False, None
+        return (Listens(False), *dropped)
+
+    def _request_sent(self, command: SendRequest) -> tuple[Notice, ...]:
+        if not command.background:
+            self._request = command
+        return (Requested(command.endpoint, command.body, awaited=not command.background),)
+
+    def _transfer(self, command: Transfer) -> tuple[Notice, ...]:
+        self._transferring = True
+        return (TransferAsked(command.target, command.context),)
+
+    def _finish(self, command: Finish) -> tuple[Notice, ...]:
+        self.over = Over(dict(command.result), command.cause)
+        return (self.over,)
+
+
+_NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]] = {
+    Enter: VirtualCall._enter,
+    Outcome: VirtualCall._leave,
+    Say: VirtualCall._say,
+    StopSaying: VirtualCall._stop_saying,
+    Listen: VirtualCall._listen,
+    StopListening: VirtualCall._stop_listening,
+    SendRequest: VirtualCall._request_sent,
+    Transfer: VirtualCall._transfer,
+    Finish: VirtualCall._finish,
+}
+"""What is to be noticed of each command; the others are for real calls."""
 
 
 def words_of(utterance: Utterance) -> str:
