@@ -106,6 +106,8 @@ class Player:
         self._patience_s = patience_s
         self._language = language
         self._at = 0
+        self._step: Step | None = next(iter(scenario.steps), None)
+        """The step under way; None when all are done."""
         self._since = 0.0
         """When the step under way began, or the server last did something."""
         self._began = 0.0
@@ -213,10 +215,6 @@ class Player:
 
     # --- the steps
 
-    @property
-    def _step(self) -> Step | None:
-        return self._scenario.steps[self._at] if self._at < len(self._scenario.steps) else None
-
     def _go_on(self, now: float) -> list[Action]:
         """Carries out steps until one has to wait. An action ends the turn: its effects are noticed first."""
         while self.failure is None and (step := self._step) is not None:
@@ -232,6 +230,8 @@ class Player:
             # What the caller has acted upon does not count as an answer to it.
             self._heard_to = max(self._heard_to, (self._said_before, 0))
         self._at += 1
+        steps = self._scenario.steps
+        self._step = steps[self._at] if self._at < len(steps) else None
         self._began = self._since = now
         self._said_before = len(self._spoken)
         self._keys_pressed = 0
