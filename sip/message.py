@@ -224,7 +224,7 @@ def parse(data: bytes) -> Message:
 def end_of_head(data: bytes | bytearray, start: int) -> tuple[int, int] | None:
     """Where the line before the empty line ends (its CR may follow) and where the body begins."""
     crlf = data.find(b"\n\r\n", start)
-    lf = data.find(b"\n\n", start, len(data) if crlf < 0 else crlf)
+    lf = data.find(b"\n\n", start, len(data) if crlf < 0 else crlf + 1)
     if lf >= 0:
         return lf, lf + 2
     return (crlf, crlf + 3) if crlf >= 0 else None

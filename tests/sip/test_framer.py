@@ -67,6 +67,13 @@ def test_a_stream_that_cannot_be_cut_is_given_up(data: bytes, status: int, answe
     assert framer.feed(INVITE) == []
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 100])
+def test_line_ends_of_both_kinds_end_a_head_where_the_first_empty_line_is(step: int) -> None:
+    framer, stream = Framer(), b"NONSENSE\n\n\r\n\r\nX"
+    found = [item for at in range(0, len(stream), step) for item in framer.feed(stream[at : at + step])]
+    assert [type(item) for item in found] == [ParseError, Keepalive]
+
+
 def test_what_came_before_is_not_lost_with_the_stream() -> None:
     framer = Framer()
     broken = edited(b"Content-Length: 5", b"Content-Length: five")
