@@ -29,6 +29,7 @@ from sip.identity import inbound_info
 from sip.locate import MAX_PLACES, Answers, Found, Naptr, NoPlace, Query, Record, Srv, advance, locate
 from sip.message import ParseError, Request, Response, parse
 from sip.multipart import sdp_of
+from sip.privacy import one_line
 from sip.referral import ReferError, Referral, Subscription
 from sip.refusal import Refused
 from sip.reliable import RAck, parse_rseq
@@ -120,7 +121,7 @@ def identity(data: bytes) -> None:
         for trunk in (Trunk(), Trunk(number_format="e164")):
             info = inbound_info(request, "leg", "peer", trunk)
             assert info.direction == "inbound"
-            assert info.headers["Call-ID"] == request.call_id
+            assert info.headers["Call-ID"] == one_line(request.call_id)
 
 
 def challenge(data: bytes) -> None:
