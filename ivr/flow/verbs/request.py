@@ -185,6 +185,9 @@ def _read_endpoint(
     name = None if node is None else step.reader.text(node, f"endpoint of {step.what}")
     if node is None or name is None:
         return "POST", None
+    if not name:
+        step.reader.problem(node, Rule.OUTCOMES, f"{step.what} names no endpoint", "such as post: ENDPOINT")
+        return "POST", None
     return _METHODS[given[0]], Reference("endpoints", name, place_of(node))
 
 
