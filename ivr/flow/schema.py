@@ -24,6 +24,8 @@ Schema = dict[str, Any]
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+_WORDS: Final[Schema] = {"type": "string"}
+"""What is spoken may be nothing, in one language of several."""
 _FLAG: Final[Schema] = {"type": "boolean"}
 _NAME: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}
 _STEP: Final[Schema] = {"type": "string", "description": "The step that follows."}
@@ -74,7 +76,7 @@ def flow_schema() -> Schema:
             "field": {"anyOf": [_type_name(), _type_mapping(default=True)]},
             "phrases": _by_language({"type": "array", "items": _TEXT}),
             "wordings": _by_language(
-                {"anyOf": [_TEXT, {**_object({"audio": _TEXT, "text": _TEXT}), "minProperties": 1}]}
+                {"anyOf": [_WORDS, {**_object({"audio": _TEXT, "text": _WORDS}), "minProperties": 1}]}
             ),
             "prompt": {
                 "anyOf": [{**_TEXT, "description": "The name of a prompt."}, _ref("wordings")],
