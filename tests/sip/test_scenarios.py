@@ -10,7 +10,7 @@ import pytest
 
 from media.g711 import encode_alaw
 from sipp_scenarios.rtp import TELEPHONE_EVENT, RtpPeer, a_law, wait_for
-from sipp_scenarios.runner import Outcome, Result, choose, main, own_server, play, play_all
+from sipp_scenarios.runner import Outcome, choose, main, own_server, play, play_all
 from sipp_scenarios.scenario import Scenario
 from sipp_scenarios.scenarios import ALL
 from sipp_scenarios.stage import XML, Skipped, Stage, expect
@@ -21,15 +21,11 @@ from sipp_scenarios.stage import XML, Skipped, Stage, expect
 @pytest.mark.skipif(shutil.which("sipp") is None, reason="needs SIPp (Debian: sip-tester)")
 def test_every_scenario_passes(tmp_path: Path) -> None:
     with own_server(tmp_path) as make_stage:
-        failures = _failures(list(play_all(choose([], slow=False), make_stage)))
-        if failures:
-            # Some measure the pace of packets, which a busy machine spoils: what is wrong fails again.
-            failures = _failures(list(play_all(choose(list(failures), slow=False), make_stage)))
+        results = list(play_all(choose([], slow=False), make_stage))
+    failures = {
+        result.scenario.name: result.detail for result in results if result.outcome is not Outcome.PASSED
+    }
     assert failures == {}
-
-
-def _failures(results: list[Result]) -> dict[str, str]:
-    return {result.scenario.name: result.detail for result in results if result.outcome is not Outcome.PASSED}
 
 
 def _stage(tmp_path: Path) -> Stage:
