@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -50,10 +51,18 @@ class Bench:
     def uri(self) -> str:
         return f"sip:1001@{self.server.sip[0].removeprefix('udp:')}"
 
-    async def record(self) -> dict[str, Any]:
-        """The newest call's record, with its events."""
-        calls = (await self.api.get("/api/voice/calls")).json()["calls"]
-        record: dict[str, Any] = (await self.api.get(calls[0]["href"])).json()
+    async def record(self, href: str | None = None) -> dict[str, Any]:
+        """A call's record, with its events; the newest one's without a `href`."""
+        if href is None:
+            href = (await self.api.get("/api/voice/calls")).json()["calls"][0]["href"]
+        record: dict[str, Any] = (await self.api.get(href)).json()
+        return record
+
+    async def ended(self, href: str | None = None, within_s: float = 30.0) -> dict[str, Any]:
+        """The record once the call is over: it may end a moment after its phone hung up."""
+        async with asyncio.timeout(within_s):
+            while (record := await self.record(href))["state"] != "ended":
+                await asyncio.sleep(0.02)
         return record
 
     async def vanish(self) -> None:

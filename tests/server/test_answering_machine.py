@@ -38,13 +38,6 @@ async def called(b: Bench, **machine: Any) -> tuple[str, PhoneCall]:
     return accepted.json()["href"], call
 
 
-async def ended(b: Bench, href: str) -> dict[str, Any]:
-    async with asyncio.timeout(15):
-        while (record := (await b.api.get(href)).json())["state"] != "ended":
-            await asyncio.sleep(0.05)
-    return dict(record)
-
-
 async def test_a_person_hears_the_flow_after_the_first_word(bench: OpenBench, tmp_path: Path) -> None:
     hello = wav(tmp_path / "hello.wav", silence(300, 8000) + spoken("Hello?", "en"))
     async with bench() as b:
@@ -54,7 +47,7 @@ async def test_a_person_hears_the_flow_after_the_first_word(bench: OpenBench, tm
         await call.press("2")
         await call.hear()
         await call.hang_up()
-        record = await ended(b, href)
+        record = await b.ended(href)
         assert record["answered_by"]["who"] == "human"
         assert record["answered_by"]["reason"] == "short_greeting"
         assert record["result"]["decision"] == "rejected"
@@ -69,7 +62,7 @@ async def test_a_machine_is_hung_up_on_and_the_flow_never_begins(bench: OpenBenc
     async with bench() as b:
         href, call = await called(b)
         playing = asyncio.create_task(call.play_file(greeting))
-        record = await ended(b, href)
+        record = await b.ended(href)
         await asyncio.gather(playing, return_exceptions=True)
         assert (record["cause"], record["hung_up_by"]) == ("answering_machine", "us")
         assert record["answered_by"]["who"] == "machine"
@@ -88,7 +81,7 @@ async def test_a_message_begins_after_the_beep(bench: OpenBench, tmp_path: Path)
         assert call._meter.heard_s == 0, "it spoke before the beep was over"
         await call.hear()
         await call.hang_up()
-        record = await ended(b, href)
+        record = await b.ended(href)
         assert record["answered_by"]["who"] == "machine"
         events = {event["kind"]: event["data"] for event in record["events"]}
         assert events["greeting_over"] == {"by": "beep"}
@@ -102,7 +95,7 @@ async def test_a_key_means_a_person_and_is_not_lost(bench: OpenBench) -> None:
         await call.press("2")
         await call.hear()
         await call.hang_up()
-        record = await ended(b, href)
+        record = await b.ended(href)
         assert record["answered_by"]["who"] == "human"
         assert record["answered_by"]["reason"] == "key"
         assert record["result"]["decision"] == "rejected"
@@ -113,7 +106,7 @@ async def test_continue_begins_the_flow_for_a_machine_too(bench: OpenBench) -> N
         href, call = await called(b, action="continue", initial_silence_ms=500)
         await call.hear()
         await call.hang_up()
-        record = await ended(b, href)
+        record = await b.ended(href)
         assert record["answered_by"] == {
             "who": "machine", "reason": "initial_silence", "after_ms": record["answered_by"]["after_ms"],
         }  # fmt: skip
@@ -124,7 +117,7 @@ async def test_who_hangs_up_while_it_is_found_out_ends_the_flow_as_ever(bench: O
     async with bench() as b:
         href, call = await called(b)
         await call.hang_up()
-        record = await ended(b, href)
+        record = await b.ended(href)
         assert (record["cause"], record["hung_up_by"]) == ("normal", "callee")
         assert record["answered_by"] is None
         assert record["result"]["decision"] == "unreached"

@@ -3,7 +3,6 @@ a server. Keys arrive once, prompts can be understood, nothing is left behind, a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
 from pathlib import Path
@@ -71,13 +70,6 @@ async def hear_greeting(call: PhoneCall) -> bytes:
     return b"".join(frames)
 
 
-async def ended(bench: Bench) -> dict[str, Any]:
-    async with asyncio.timeout(15):
-        while (record := await bench.record())["state"] != "ended":
-            await asyncio.sleep(0.05)
-    return record
-
-
 async def test_a_call_over_a_bad_network_takes_each_key_once_and_is_understood(
     bench: OpenBench, tmp_path: Path
 ) -> None:
@@ -87,7 +79,7 @@ async def test_a_call_over_a_bad_network_takes_each_key_once_and_is_understood(
         await clean_call.until_answered()
         clean = await hear_greeting(clean_call)
         await clean_call.close()
-        await ended(b)
+        await b.ended()
 
         ports = put_between(b, BAD, seed=3)
         call = await b.phone.call(b.uri)
@@ -97,7 +89,7 @@ async def test_a_call_over_a_bad_network_takes_each_key_once_and_is_understood(
         with contextlib.suppress(CallOver):  # the last key ends it
             await call.press(keys)
         await call.until_hung_up()
-        record = await ended(b)
+        record = await b.ended()
         relay = ports.relays[0]
         assert relay.lost > 0.02 * relay.passed
 

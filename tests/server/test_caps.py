@@ -37,7 +37,7 @@ async def test_a_trunk_is_used_for_no_more_than_it_may_be(bench: OpenBench) -> N
         assert 50 < int(early.headers["Retry-After"]) <= 60
 
         await b.phone.answer(within_s=10)
-        record = await ended(b, accepted.json()["href"])
+        record = await b.ended(accepted.json()["href"])
         assert (record["cause"], record["hung_up_by"]) == ("limit", "us")
         told = [event["data"] for event in record["events"] if event["kind"] == "headers"]
         assert told == [{"X-Order-Id": "4821"}]
@@ -50,7 +50,7 @@ async def test_a_header_of_the_invite_is_a_value_of_the_flow(bench: OpenBench) -
         await until(leg, Answered)  # type: ignore[arg-type]
         await leg.hang_up()
         calls = (await b.api.get("/api/voice/calls")).json()["calls"]
-        record = await ended(b, calls[0]["href"])
+        record = await b.ended(calls[0]["href"])
         assert record["params"]["order"] == "777"
         assert record["params"]["vendor"] == PARAMS["vendor"]
         deleted = await b.api.delete(calls[0]["href"])

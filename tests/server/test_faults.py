@@ -20,14 +20,6 @@ async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def ended(bench: Bench) -> dict[str, object]:
-    """The newest record, once the call is over."""
-    async with asyncio.timeout(10):
-        while (record := await bench.record())["state"] != "ended":
-            await asyncio.sleep(0.05)
-    return record
-
-
 async def answered(bench: Bench) -> PhoneCall:
     call = await bench.phone.call(bench.uri)
     await call.until_answered()
@@ -48,7 +40,7 @@ async def test_an_engine_that_dies_in_a_call_is_replaced_and_the_call_goes_on(be
         await call.press("20#")
         await call.hear()
         await call.until_hung_up()
-        record = await ended(b)
+        record = await b.ended()
         assert record["result"] == {"decision": "accepted", "eta": 20, "reason": None}
         await until(lambda: first.health.pid not in (None, pid))
         assert first.health.restarts == 1
@@ -59,7 +51,7 @@ async def test_a_caller_who_vanishes_is_noticed(bench: OpenBench) -> None:
         call = await answered(b)
         await b.vanish()
         await call.until_hung_up()
-        record = await ended(b)
+        record = await b.ended()
         assert record["cause"] == "media_timeout"
         assert record["result"] == {"decision": "unreached", "eta": None, "reason": None}
 
@@ -99,7 +91,7 @@ async def test_a_disk_that_cannot_be_written_stops_the_recording_not_the_call(
         await call.press("1")
         await call.hear()
         await call.hang_up()
-        record = await ended(b)
+        record = await b.ended()
         assert record["result"] == {"decision": "accepted", "eta": None, "reason": None}
         assert "recording_stopped" in b.kinds(record)
 
@@ -118,14 +110,14 @@ async def test_everything_of_the_calls_is_gone_afterwards(bench: OpenBench) -> N
     async with bench() as b:
         # One call first: what is made once for all calls (pools, threads) is not a leak.
         await (await answered(b)).hang_up()
-        await ended(b)
+        await b.ended()
         await until(lambda: b.server.live_calls == 0)
         tasks, files = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
         for _ in range(3):
             call = await answered(b)
             await call.press("1")
             await call.hang_up()
-            await ended(b)
+            await b.ended()
         await until(lambda: b.server.live_calls == 0)
         await until(lambda: len(asyncio.all_tasks()) <= tasks + 2)
         await until(lambda: len(os.listdir("/proc/self/fd")) <= files + 2)

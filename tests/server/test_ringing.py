@@ -16,7 +16,7 @@ async def test_a_number_rings_and_is_then_answered(bench: OpenBench) -> None:
         await call.until_answered(10)
         await call.hear()
         await call.hang_up()
-        record = await b.record()
+        record = await b.ended()
         assert record["answered_at"] > record["created_at"]
         assert record["cause"] == "normal"
         metrics = (await b.api.get("/metrics")).text
@@ -48,6 +48,6 @@ async def test_who_gives_up_while_it_rings_leaves_nothing_behind(bench: OpenBenc
         async with asyncio.timeout(10):
             while b.server.live_calls:
                 await asyncio.sleep(0.01)
-        record = await b.record()
+        record = await b.ended()
         assert record["answered_at"] is None
         assert record["cause"] == "cancelled"
