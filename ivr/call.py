@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 from engines.contract import Recognizer
 from ivr.alarm import Alarm
+from ivr.answering import Answering
 from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
 from ivr.flow.protocol import (
@@ -47,9 +48,9 @@ from ivr.flow.protocol import (
 from ivr.flow.protocol import Utterance as Spoken
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.prompts import Prompt, Prompts
-from ivr.screening import OnMachine, Screener, Screening
+from ivr.screening import Screening
 from ivr.waiting import WAITING, Ring, Sound, Waiting
-from media.amd import Answer, GreetingEnd, Who
+from media.amd import Answer, GreetingEnd
 from media.leg import (
     Answered,
     CallLeg,
@@ -173,9 +174,9 @@ class CallSession:
         self._screening = screening
         self._ring = ring
         self._waiting = waiting or Waiting(leg)
-        self._answered_by: Answer | None = None
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
+        self._answering = Answering(leg, self._inbox, journal.note)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ear = Ear(
             leg,
@@ -262,65 +263,10 @@ class CallSession:
             return True
 
     async def _screened(self) -> bool:
-        """Finds out who answered before anything is said; False when it was a machine, and is hung up on."""
-        screening = self._screening
-        if screening is None:
+        """Finds out who answered, where that is asked for; False when a machine was hung up on."""
+        if self._screening is None:
             return True
-        screener = Screener(screening, self._leg.sample_rate)
-
-        def hear(frame: bytes) -> None:
-            if (found := screener.take(frame)) is not None:
-                self._inbox.put_nowait(found)
-
-        self._leg.listen(hear)
-        early: list[_Input] = []
-        try:
-            async with asyncio.timeout(min(screening.longest_s, self._until - self._loop.time())):
-                await self._verdict(screener, early)
-        except TimeoutError:
-            if self._answered_by is None:
-                self._note_answer(screener.expired())
-        finally:
-            self._leg.listen(None)
-        self._put_back(early)
-        answer = self._answered_by
-        if screening.action is OnMachine.HANG_UP and answer is not None and answer.who is Who.MACHINE:
-            await self._leg.hang_up(Cause.ANSWERING_MACHINE)
-            return False
-        return True
-
-    async def _verdict(self, screener: Screener, early: list[_Input]) -> None:
-        """Returns when the flow may begin, or need not any more. What belongs to the flow goes into
-        `early`."""
-        while True:
-            item = await self._inbox.get()
-            if isinstance(item, Answer):
-                self._note_answer(item)
-                if not screener.awaits_beep(item):
-                    return
-            elif isinstance(item, GreetingEnd):
-                self._journal.note("greeting_over", {"by": item.value})
-                return
-            else:
-                early.append(item)
-                if isinstance(item, Digit):
-                    self._note_answer(screener.key())
-                if isinstance(item, Digit | HungUp):
-                    return
-
-    def _note_answer(self, answer: Answer) -> None:
-        self._answered_by = answer
-        self._journal.note(
-            "answered_by",
-            {"who": answer.who.value, "reason": answer.reason.value, "after_ms": answer.after_ms},
-        )
-
-    def _put_back(self, items: list[_Input]) -> None:
-        """What happened before the flow began is the first that it sees."""
-        while not self._inbox.empty():
-            items.append(self._inbox.get_nowait())
-        for item in items:
-            self._inbox.put_nowait(item)
+        return await self._answering.screen(self._screening, self._until - self._loop.time())
 
     async def _converse(self) -> None:
         machine, loop, inbox = self._machine, self._loop, self._inbox
@@ -521,8 +467,8 @@ class CallSession:
     def _ended(self) -> Ended:
         result = self._finish.result if self._finish is not None else self._machine.result
         if self._hung_up is None:
-            return Ended(result, Cause.FAILED.value, "us", self._answered_by)
-        return Ended(result, self._hung_up.cause.value, self._hung_up.by, self._answered_by)
+            return Ended(result, Cause.FAILED.value, "us", self._answering.answer)
+        return Ended(result, self._hung_up.cause.value, self._hung_up.by, self._answering.answer)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
