@@ -14,7 +14,7 @@ import cmath
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,13 +187,11 @@ class InbandReceiver:
         self, windows: list[list[float]], energies: list[float], before: Floats, spectrum: Floats
     ) -> str | None:
         """Follows press and release, window by window."""
-        last = (before[_ALL - _COUNT : _ALL] + 1j * before[-_COUNT:]).tolist()
-        phasors = [phasor * turn for phasor, turn in zip(last, self._bank.turn, strict=True)]
-        phasors += (spectrum[:_ALL] + 1j * spectrum[_ALL:]).tolist()
+        turns = _Turns(before.tolist(), spectrum.tolist(), self._bank.turn)
         pressed = None
         for index, (window, energy) in enumerate(zip(windows, energies, strict=True)):
             self._hold(window, energy)
-            key = _shown(window, phasors, index * _COUNT, energy)
+            key = _shown(window, energy, turns, index, self._key)
             self._run = self._run + 1 if key == self._run_key else 1
             self._run_key = key
             if key not in (_NONE, self._key) and self._run == PRESSED:
@@ -215,15 +213,34 @@ class InbandReceiver:
             self._key = _NONE
 
 
-def _shown(powers: list[float], phasors: list[complex], at: int, energy: float) -> int:
-    """The key that a window shows, or none. Its phasors begin at `at + 8`, those of the window before it at
-    `at`."""
+class _Turns(NamedTuple):
+    """The phasors of two frames, real parts before imaginary ones; only those that matter are looked at."""
+
+    before: list[float]
+    now: list[float]
+    turn: tuple[complex, ...]
+
+    def off_hz(self, window: int, tone: int) -> float:
+        """How far a tone lies from its nominal frequency, by its turn since the window before."""
+        at = window * _COUNT + tone
+        phasor = complex(self.now[at], self.now[_ALL + at])
+        if window:
+            last = complex(self.now[at - _COUNT], self.now[_ALL + at - _COUNT])
+        else:
+            last = complex(self.before[_ALL - _COUNT + tone], self.before[tone - _COUNT]) * self.turn[tone]
+        return _HZ_PER_RADIAN * cmath.phase(phasor * last.conjugate())
+
+
+def _shown(powers: list[float], energy: float, turns: _Turns, index: int, down: int) -> int:
+    """The key that the window of this index shows, or none. One that is `down` need not prove itself again."""
     low_power, high_power = max(powers[:_ROWS]), max(powers[_ROWS:])
     if low_power + high_power < _CANDIDATE * energy:
         return _NONE
     low, high = powers.index(low_power), powers.index(high_power)
-    low_off = _off_hz(phasors, at + low)
-    high_off = _off_hz(phasors, at + high)
+    if low * _ROWS + high - _ROWS == down:
+        return down
+    low_off = turns.off_hz(index, low)
+    high_off = turns.off_hz(index, high)
     if abs(low_off) > DETUNED * _TONES[low] or abs(high_off) > DETUNED * _TONES[high]:
         return _NONE
     low_power *= math.exp(_WIDTH * low_off * low_off)
@@ -232,8 +249,3 @@ def _shown(powers: list[float], phasors: list[complex], at: int, energy: float) 
     if alike and min(low_power, high_power) > WEAKEST and low_power + high_power > PURE * energy:
         return low * _ROWS + high - _ROWS
     return _NONE
-
-
-def _off_hz(phasors: list[complex], at: int) -> float:
-    """How far the tone lies from its nominal frequency."""
-    return _HZ_PER_RADIAN * cmath.phase(phasors[at + _COUNT] * phasors[at].conjugate())
