@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test interop fuzz lint format lock clean
+.PHONY: help run demo test interop fuzz properties lint format lock clean
 
 help:
 	@echo 'make run     start the server with the shipped flows, and print how to call it'
@@ -10,6 +10,7 @@ help:
 	@echo 'make test    linters, types, import layers, unit tests, and calls with the phones of other projects'
 	@echo 'make interop calls with the phones of other projects alone, and docs/interop.md from what is seen'
 	@echo 'make fuzz    ten minutes of broken messages and packets, against everything that strangers can reach'
+	@echo 'make properties  the property tests with many new examples, some minutes'
 	@echo 'make lint    only the linters, types and import layers'
 	@echo 'make format  format the code'
 	@echo 'make lock    pin the newest packages that pyproject.toml allows'
@@ -42,6 +43,10 @@ interop:
 fuzz:
 	@scripts/setup fuzz
 	$(PYTHON) -m tests.fuzz --minutes 10
+
+properties:
+	@scripts/setup test
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -n 2 -m hypothesis --timeout 600
 
 format:
 	@scripts/setup lint

@@ -232,7 +232,8 @@ class _Turns(NamedTuple):
 
 
 def _shown(powers: list[float], energy: float, turns: _Turns, index: int, down: int) -> int:
-    """The key that the window of this index shows, or none. One that is `down` need not prove itself again."""
+    """The key that the window of this index shows, or none. One that is `down` need not prove itself
+    again."""
     low_power, high_power = max(powers[:_ROWS]), max(powers[_ROWS:])
     if low_power + high_power < _CANDIDATE * energy:
         return _NONE
