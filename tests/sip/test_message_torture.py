@@ -5,20 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sip.message import ParseError, Request, Response, parse, response_to
-
-BODY = """v=0
-o=mhandley 29739 7272939 IN IP4 192.0.2.3
-s=-
-c=IN IP4 192.0.2.4
-t=0 0
-m=audio 49217 RTP/AVP 0 12
-m=video 3227 RTP/AVP 31
-a=rtpmap:31 LPC
-"""
-
-
-def wire(text: str, body: str = "") -> bytes:
-    return f"{text}\n{body}".replace("\n", "\r\n").encode()
+from tests.sip.torture.rfc4475_valid import VALID
+from tests.sip.torture.writing import wire
 
 
 def plain(start: str, **changed: str | None) -> bytes:
@@ -36,7 +24,7 @@ def plain(start: str, **changed: str | None) -> bytes:
     for name, value in changed.items():
         headers[name.replace("_", "-")] = value
     lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
-    return wire("\n".join([start, *lines, ""]))
+    return wire("\n".join([start, *lines, "", ""]))
 
 
 def accepted(data: bytes) -> Request:
@@ -52,40 +40,7 @@ def rejected(data: bytes) -> ParseError:
 
 
 def test_3_1_1_1_wsinv_a_short_tortuous_invite() -> None:
-    request = accepted(
-        wire(
-            """INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0
-TO :
- sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n
-from   : "J Rosenberg \\\\\\""       <sip:jdrosen@example.com>
-  ;
-  tag = 98asjd8
-MaX-fOrWaRdS: 0068
-Call-ID: wsinv.ndaksdj@192.0.2.1
-Content-Length   : 151
-cseq: 0009
-  INVITE
-Via  : SIP  /   2.0
- /UDP
-    192.0.2.2;branch=390skdjuw
-s :
-NewFangledHeader:   newfangled value
- continued newfangled value
-UnknownHeaderWithUnusualValue: ;;,,;;,;
-Content-Type: application/sdp
-Route:
- <sip:services.example.com;lr;unknownwith=value;unknown-no-value>
-v:  SIP  / 2.0  / TCP     spindle.example.com   ;
-  branch  =   z9hG4bK9ikj8  ,
- SIP  /    2.0   / UDP  192.168.255.111   ; branch=
- z9hG4bK30239
-m:"Quoted string \\"\\"" <sip:jdrosen@example.com> ; newparam =
-      newvalue ;
-  secondparam ; q = 0.33
-""",
-            BODY,
-        ).replace(b"Content-Length   : 151", b"Content-Length   : 150")
-    )
+    request = accepted(VALID["wsinv"])
     assert request.to.tag == "1918181833n"
     assert (request.from_.display, request.from_.tag) == ('J Rosenberg \\"', "98asjd8")
     assert (request.max_forwards, request.cseq.number) == (68, 9)
