@@ -134,14 +134,20 @@ class Step(ABC):
     place: Place
 
     verb: ClassVar[str]
-    silent: ClassVar[bool] = True
-    """Whether it can run when nobody is on the line."""
     ends: ClassVar[bool] = False
     """Whether the call is over with it."""
     leaves: ClassVar[bool] = False
     """Whether the caller is somebody else's after its `next`."""
-    listens: ClassVar[bool] = False
-    """Whether the caller may ask for the operator in it."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it can run when nobody is on the line; a verb that cannot says `silent = False`."""
+        return True
+
+    @property
+    def listens(self) -> bool:
+        """Whether the caller may ask for the operator in it; a verb in which he may says `listens = True`."""
+        return False
 
     @classmethod
     @abstractmethod

@@ -151,20 +151,24 @@ class SpeechSpec:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """A step was entered (for the record; `visit` counts from 1)."""
+    """A step was entered (for the record; `visit` counts from 1). `flow` is named when it is a flow within
+    the call's own."""
 
     step: str
     visit: int
+    flow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A step was left by one of its outcomes (for the record); `via` is the key, intent or reason."""
+    """A step was left by one of its outcomes (for the record); `via` is the key, intent or reason. `flow` as
+    in `Enter`; `next` is empty when the step led out of it."""
 
     step: str
     outcome: str
     next: str
     via: str = ""
+    flow: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,19 @@
-"""What a step sees of a running call: values, prompts, the typed-ahead keys, and the commands it gives."""
+"""What a step sees of a running call: values, prompts, the typed-ahead keys, and the commands it gives.
+
+A flow within a flow has a run of its own; the `Line` to the caller is one for all flows of a call.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from ivr.flow.expressions import EvaluationError
 from ivr.flow.model import Assignment, Flow, Prompt, Target
+from ivr.flow.phrases import OPERATOR
 from ivr.flow.protocol import (
     BargeIn,
     Command,
@@ -25,7 +29,7 @@ from ivr.flow.protocol import (
     Utterance,
 )
 from ivr.flow.sayas import say
-from ivr.flow.types import Value, to_json
+from ivr.flow.types import Value, ValueType, to_json
 
 MAX_TYPED_AHEAD = 32
 """Keys kept for later steps; what is typed beyond is dropped."""
@@ -40,6 +44,34 @@ class Activity(Protocol):
 
     def handle(self, event: Event, now: float) -> None:
         """Takes one event."""
+
+
+@dataclass(slots=True)
+class Line:
+    """What the flows of one call share: the commands given, what is said and listened for, and the keys typed
+    ahead."""
+
+    commands: list[Command] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    stray: str | None = None
+    changed: bool = False
+    """The result of the call is not committed as it stands."""
+    saying: str | None = None
+    listening: SpeechSpec | None = None
+    ids: int = 0
+    entries: int = 0
+    """How many steps were entered, of all flows."""
+    lost: str | None = None
+    """Why nobody is on the line any more: only silent steps run, until `silent_until`."""
+    silent_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """The run that a flow was entered from; `fills` are its values by the field of the result they follow."""
+
+    run: Run
+    fills: Mapping[str, tuple[tuple[str, ValueType], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +93,44 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The call ends here."""
+    """The flow ends here, and with it the call when it was not entered from another."""
 
     cause: str
 
 
-Verdict = Leave | Fail | End
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """The operator was asked for, and only a flow around this one has one."""
+
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The caller hung up in the step, which has done what it still had to do."""
+
+
+Verdict = Leave | Fail | End | Escalate | Lost
 
 
 class Run:
-    """The state of one call in a flow. Steps give commands through it, and a verdict for the machine."""
+    """The state of one flow in a call. Steps give commands through it, and a verdict for the machine."""
 
     def __init__(
-        self, flow: Flow, values: Mapping[str, Value], language: str | None, today: date | None
+        self,
+        flow: Flow,
+        values: Mapping[str, Value],
+        language: str | None,
+        today: date | None,
+        outer: Outer | None = None,
     ) -> None:
         self.flow = flow
         self.today = today
+        self.line: Line = Line() if outer is None else outer.run.line
+        self._outer = outer
         self._values: dict[str, Value] = dict.fromkeys(flow.scope)
-        for name, field in (*flow.result.items(), *flow.variables.items()):
-            self._values[name] = field.default
+        for name, declared in (*flow.result.items(), *flow.variables.items()):
+            self._values[name] = declared.default
         self._values.update(values)
         self._language_name = flow.language_name
         if language is not None and language in flow.languages and self._language_name is not None:
@@ -87,13 +138,6 @@ class Run:
         self._language = language if language in flow.languages else flow.languages[0]
         self.values: Mapping[str, Value] = MappingProxyType(self._values)
         self.verdict: Verdict | None = None
-        self._commands: list[Command] = []
-        self._keys: list[str] = []
-        self._stray: str | None = None
-        self._changed = False
-        self._saying: str | None = None
-        self._listening: SpeechSpec | None = None
-        self._count = 0
         self._visits: dict[str, int] = {}
 
     # --- what is known
@@ -127,25 +171,48 @@ class Run:
         """Raises `EvaluationError`."""
         return prompt.utterances(self.values, self.language, self.speak)
 
+    @property
+    def outer(self) -> Run | None:
+        """The run of the flow that this one was entered from."""
+        return None if self._outer is None else self._outer.run
+
+    @property
+    def within(self) -> str:
+        """The name of the flow when it was entered from another, else nothing."""
+        return "" if self._outer is None else self.flow.name
+
+    @property
+    def has_operator(self) -> bool:
+        """Whether this flow, or one around it, has an operator event."""
+        if self.flow.events.operator is not None:
+            return True
+        return self._outer is not None and self._outer.run.has_operator
+
     # --- commands
 
     def emit(self, command: Command) -> None:
         """A changed result is committed before anything the caller or the world could notice."""
-        if self._changed and not isinstance(command, Enter | Outcome | StopSaying | StopListening):
-            self._changed = False
-            self._commands.append(Commit(self.result))
-        self._commands.append(command)
+        if self.line.changed and not isinstance(command, Enter | Outcome | StopSaying | StopListening):
+            self._commit()
+        self.line.commands.append(command)
 
     def take_commands(self) -> list[Command]:
-        if self._changed:
-            self._changed = False
-            self._commands.append(Commit(self.result))
-        commands, self._commands = self._commands, []
+        if self.line.changed:
+            self._commit()
+        commands, self.line.commands = self.line.commands, []
         return commands
 
+    def _commit(self) -> None:
+        """The result of a call is that of its outermost flow."""
+        run = self
+        while run._outer is not None:
+            run = run._outer.run
+        self.line.changed = False
+        self.line.commands.append(Commit(run.result))
+
     def next_id(self, prefix: str) -> str:
-        self._count += 1
-        return f"{prefix}{self._count}"
+        self.line.ids += 1
+        return f"{prefix}{self.line.ids}"
 
     def say(self, prompt: Prompt, barge_in: BargeIn) -> bool:
         """Speaks a prompt; False if it has no words, or cannot be rendered (then the step has failed)."""
@@ -156,42 +223,42 @@ class Run:
             return False
         if not utterances:
             return False
-        self._saying = self.next_id("say")
-        self.emit(Say(self._saying, utterances, barge_in))
+        self.line.saying = self.next_id("say")
+        self.emit(Say(self.line.saying, utterances, barge_in))
         return True
 
     def is_said(self, id: str) -> bool:
         """Whether this `PromptDone` ends what is being said."""
-        if id != self._saying:
+        if id != self.line.saying:
             return False
-        self._saying = None
-        self._stray = None
+        self.line.saying = None
+        self.line.stray = None
         return True
 
     def stop_saying(self) -> None:
-        if self._saying is not None:
-            self._saying = None
+        if self.line.saying is not None:
+            self.line.saying = None
             self.emit(StopSaying())
 
     def listen(self, spec: SpeechSpec) -> None:
-        if spec != self._listening:
-            self._listening = spec
+        if spec != self.line.listening:
+            self.line.listening = spec
             self.emit(Listen(spec))
 
     def stop_listening(self) -> None:
-        if self._listening is not None:
-            self._listening = None
+        if self.line.listening is not None:
+            self.line.listening = None
             self.emit(StopListening())
 
     def forget_caller(self) -> None:
         """Nobody hears or speaks any more; there is nothing left to stop."""
-        self._saying = None
-        self._listening = None
+        self.line.saying = None
+        self.line.listening = None
         self.drop_keys()
 
     @property
     def listening(self) -> bool:
-        return self._listening is not None
+        return self.line.listening is not None
 
     # --- values
 
@@ -199,7 +266,23 @@ class Run:
         for name, value in changes:
             if self._values[name] != value:
                 self._values[name] = value
-                self._changed = self._changed or name in self.flow.result
+                if name in self.flow.result:
+                    self._result_changed(name)
+
+    def _result_changed(self, name: str) -> None:
+        """The values that a flow around this one takes from its result follow at once: what is announced has
+        been committed."""
+        if self._outer is None:
+            self.line.changed = True
+            return
+        value = self._values[name]
+        fills = self._outer.fills.get(name, ())
+        self._outer.run.assign((mine, type_.accept(to_json(value))) for mine, type_ in fills)
+
+    def give_back(self) -> None:
+        """Fills the values of the flow around this one, those that never changed included."""
+        for name in self.flow.result:
+            self._result_changed(name)
 
     def carry_out(self, assignments: Iterable[Assignment]) -> bool:
         """Evaluates and assigns, in order; False if one cannot be evaluated (then the step has failed)."""
@@ -215,30 +298,30 @@ class Run:
 
     def keep(self, key: str) -> None:
         """Keeps a key for a later step."""
-        stray, self._stray = self._stray, None
-        if key != stray and len(self._keys) < MAX_TYPED_AHEAD:
-            self._keys.append(key)
+        stray, self.line.stray = self.line.stray, None
+        if key != stray and len(self.line.keys) < MAX_TYPED_AHEAD:
+            self.line.keys.append(key)
 
     def take_key(self) -> str | None:
-        return self._keys.pop(0) if self._keys else None
+        return self.line.keys.pop(0) if self.line.keys else None
 
     def drop_keys(self) -> None:
-        self._keys.clear()
-        self._stray = None
+        self.line.keys.clear()
+        self.line.stray = None
 
     @property
     def typed_ahead(self) -> bool:
-        return bool(self._keys)
+        return bool(self.line.keys)
 
     def expect_stray(self, key: str | None) -> None:
         """The next key, if it is this one, still belongs to the input that was complete without it."""
-        self._stray = key
-        if self._keys and self._keys[0] == key:
-            del self._keys[0]
-            self._stray = None
+        self.line.stray = key
+        if self.line.keys and self.line.keys[0] == key:
+            del self.line.keys[0]
+            self.line.stray = None
 
     def is_stray(self, key: str) -> bool:
-        stray, self._stray = self._stray, None
+        stray, self.line.stray = self.line.stray, None
         return key == stray
 
     # --- verdicts
@@ -249,6 +332,17 @@ class Run:
 
     def leave(self, outcome: str, target: Target, via: str = "", *, silently: bool = False) -> None:
         self.verdict = self.verdict or Leave(outcome, target, via, silently)
+
+    def call_operator(self, via: str) -> None:
+        """Leaves the step for the operator, of this flow or of one around it (see `has_operator`)."""
+        operator = self.flow.events.operator
+        if operator is not None:
+            self.leave(OPERATOR, operator, via)
+        else:
+            self.verdict = self.verdict or Escalate(via)
+
+    def lose(self) -> None:
+        self.verdict = self.verdict or Lost()
 
     def fail(self, reason: str) -> None:
         self.verdict = self.verdict or Fail(reason)

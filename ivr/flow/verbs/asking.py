@@ -20,7 +20,6 @@ from typing import Literal
 from ivr.flow.intents import match_intent
 from ivr.flow.model import Phrases, Prompt, Step, Target
 from ivr.flow.nodes import Fields
-from ivr.flow.phrases import OPERATOR
 from ivr.flow.problems import Report, Rule
 from ivr.flow.protocol import BargeIn, Event, Heard, Key, PromptDone, SpeechBegan, SpeechSpec, Tick
 from ivr.flow.reading import StepReader
@@ -245,11 +244,12 @@ class Asking(ABC):
         self._run.leave(outcome, target, via)
 
     def call_operator(self, via: str) -> bool:
-        """Takes the flow's operator event, if it has one."""
-        operator = self._run.flow.events.operator
-        if operator is None:
+        """Takes the operator event of the flow, or of one around it, if there is one."""
+        if not self._run.has_operator:
             return False
-        self.choose(OPERATOR, operator, via)
+        self._run.stop_saying()
+        self._run.stop_listening()
+        self._run.call_operator(via)
         return True
 
     def intent_of(self, text: str) -> tuple[str, float] | None:
