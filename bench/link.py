@@ -20,7 +20,7 @@ from typing import Final
 
 from media.agreement import Agreement
 from media.clip import Clip
-from media.codecs import PCMA
+from media.codecs import G722, PCMA, PCMU, Codec
 from media.link import Link
 from media.rtp import HEADER, HEADER_BYTES
 
@@ -60,7 +60,8 @@ class _Tap:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is done with a call's audio. Without `events` keys are heard in it; `ptime_ms` is what we send."""
+    """What is done with a call's audio. Without `events` keys are heard in it; `ptime_ms` is what we send. A
+    `bridged` one goes to another call, which speaks this codec, and the other way round."""
 
     plays: bool = True
     taken: bool = False
@@ -68,6 +69,7 @@ class Kind:
     pressed: bool = False
     events: bool = True
     ptime_ms: int = 20
+    bridged: Codec | None = None
 
 
 KINDS: Final = {
@@ -79,6 +81,10 @@ KINDS: Final = {
     "prompt, recorder, listener": Kind(taken=True, heard=True),
     "prompt, keys in the audio": Kind(events=False),
     "prompt, packets of 60 ms": Kind(ptime_ms=60),
+    "bridged": Kind(plays=False, bridged=PCMA),
+    "bridged, recorder": Kind(plays=False, bridged=PCMA, taken=True),
+    "bridged to the other law": Kind(plays=False, bridged=PCMU),
+    "bridged to G.722": Kind(plays=False, bridged=G722),
 }
 
 
@@ -113,6 +119,8 @@ def round_us(kind: Kind) -> float:
     if kind.heard:
         link.listen(_ignore)
     came = datagrams(kind)
+    if kind.bridged is not None:
+        return bridged_us(link, kind.bridged, came)
     tick: Callable[[float], None] = link.tick
     receive = link.receive
     began = time.process_time_ns()
@@ -120,6 +128,23 @@ def round_us(kind: Kind) -> float:
         receive(packet, len(packet), REMOTE, at)
         tick(index * FRAME_S + 0.005)
     return (time.process_time_ns() - began) / FRAMES / 1000
+
+
+def bridged_us(link: Link, codec: Codec, came: list[tuple[float, bytearray]]) -> float:
+    """Microseconds a frame of either call, both of which hear the same."""
+    agreed = Agreement(REMOTE, codec, codec.payload_type, TELEPHONE_EVENT)
+    other = Link(_Pair(), _Events(), agreed, "bench", 60.0, 0.0)  # type: ignore[arg-type]
+    link.bridge(other)
+    theirs = [bytearray(packet) for _, packet in came]
+    for packet in theirs:
+        packet[1] = codec.payload_type
+    began = time.process_time_ns()
+    for index, ((at, packet), answer) in enumerate(zip(came, theirs, strict=True)):
+        link.receive(packet, len(packet), REMOTE, at)
+        other.receive(answer, len(answer), REMOTE, at)
+        link.tick(index * FRAME_S + 0.005)
+        other.tick(index * FRAME_S + 0.005)
+    return (time.process_time_ns() - began) / FRAMES / 2 / 1000
 
 
 def _ignore(frame: bytes) -> None: ...

@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from media.codecs import FRAME_MS
+
 FADE_MS: Final = 60
 """After so much loss there is silence."""
 
@@ -19,6 +21,9 @@ _FULL_MS: Final = 10
 _PITCH_MS: Final = (5, 15)
 _HISTORY_MS: Final = 50
 _BLEND_MS: Final = 4
+
+HISTORY_FRAMES: Final = -(-_HISTORY_MS // FRAME_MS)
+"""Frames that must have come before a lost one, for it to be concealed."""
 
 Samples = NDArray[np.float32]
 
@@ -29,19 +34,16 @@ class Concealer:
     Frames are 20 ms of mono 16-bit little-endian PCM.
     """
 
-    __slots__ = ("_history", "_keep", "_lost_ms", "_period", "_phase", "_rate", "_silence")
-
-    FRAME_MS: Final = 20
+    __slots__ = ("_history", "_lost_ms", "_period", "_phase", "_rate", "_silence")
 
     def __init__(self, rate: int) -> None:
         """`rate` in Hz."""
         self._rate = rate
-        self._keep = -(-_HISTORY_MS // self.FRAME_MS)
-        self._history: deque[bytes] = deque(maxlen=self._keep)
+        self._history: deque[bytes] = deque(maxlen=HISTORY_FRAMES)
         self._lost_ms = 0
         self._period: Samples | None = None
         self._phase = 0
-        self._silence = bytes(2 * rate * self.FRAME_MS // 1000)
+        self._silence = bytes(2 * rate * FRAME_MS // 1000)
 
     def good(self, frame: bytes) -> bytes:
         """Takes a frame that arrived; gives it, its beginning blended in if frames before it were lost."""
@@ -59,15 +61,20 @@ class Concealer:
         self._period = None
         return self._silence
 
+    @property
+    def faded(self) -> bool:
+        """Whether there is nothing left to repeat: `lost` gives silence."""
+        return self._lost_ms >= FADE_MS or len(self._history) < HISTORY_FRAMES
+
     def lost(self) -> bytes:
         """A frame in place of a lost one."""
-        if self._lost_ms >= FADE_MS or len(self._history) < self._keep:
+        if self.faded:
             return self._silence
         if self._period is None:
             self._period = self._last_period()
             self._phase = 0
         samples = self._synthesise(len(self._silence) // 2)
-        self._lost_ms += self.FRAME_MS
+        self._lost_ms += FRAME_MS
         return samples.astype("<i2").tobytes()
 
     def _samples(self, ms: int) -> int:
@@ -77,7 +84,7 @@ class Concealer:
         """One pitch period from the end of the history, found by normalised cross-correlation."""
         heard = np.frombuffer(b"".join(self._history), "<i2").astype(np.float32)
         shortest, longest = (self._samples(ms) for ms in _PITCH_MS)
-        window = self._samples(self.FRAME_MS)
+        window = self._samples(FRAME_MS)
         lags = np.lib.stride_tricks.sliding_window_view(heard[-window - longest : -shortest], window)
         energy = np.einsum("ij,ij->i", lags, lags)
         score = (lags @ heard[-window:]) / np.sqrt(energy + 1.0)

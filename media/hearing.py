@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -46,10 +47,10 @@ class Hearing:
         "push",
     )
 
-    def __init__(self, codec: Codec, rate: int) -> None:
-        """`rate` of the frames to give, in Hz."""
+    def __init__(self, codec: Codec, rate: int, start_ms: int = START_MS) -> None:
+        """`rate` of the frames to give, in Hz; `start_ms` is how long packets are held at first."""
         frame = codec.clock_rate * FRAME_MS // 1000
-        self._jitter = JitterBuffer(frame, codec.clock_rate, START_MS, codec.silence[:1])
+        self._jitter = JitterBuffer(frame, codec.clock_rate, start_ms, codec.silence[:1])
         self._clock_rate = codec.clock_rate
         self._sample_rate = codec.sample_rate
         same = codec.sample_rate == rate
@@ -70,6 +71,22 @@ class Hearing:
     def buffer_ms(self) -> float:
         """How long packets are held."""
         return self._jitter.target * 1000 / self._clock_rate
+
+    @property
+    def surplus(self) -> int:
+        """By how many frames packets are held longer than they need be."""
+        return self._jitter.surplus
+
+    @property
+    def quiet(self) -> bool:
+        """Whether what is made up for a missing payload is mere silence: nobody speaks, or the loss is too
+        long to hide."""
+        return self._noise is None if self._gap is Gap.SILENCE else self._concealer.faded
+
+    def recall(self, payloads: Iterable[bytes]) -> None:
+        """Takes what came last and was not decoded, so that a loss can be concealed from it."""
+        for payload in payloads:
+            self._concealer.good(self._decode(payload))
 
     def pause(self, ssrc: int, sequence: int, timestamp: int, payload: bytes) -> None:
         """A packet of comfort noise came; its level is heard from now on where nothing else is."""

@@ -236,6 +236,14 @@ class CallLeg(Protocol):
     def send_digits(self, keys: str) -> None:
         """Sends keys (RFC 4733), in order, 100 ms each with 60 ms between."""
 
+    def bridge(self, other: CallLeg) -> bool:
+        """Connects the far ends of two answered legs: each hears the other, whenever nothing is played to it,
+        and keys pass. Lasts until `part` or the end of either. False when they cannot be connected: one is
+        over, or their transports do not know each other."""
+
+    def part(self) -> None:
+        """Ends the bridge; both legs go on."""
+
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
         """Blind transfer; returns when the far end told how it went, at the latest after `wait_s`."""
 

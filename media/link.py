@@ -27,6 +27,7 @@ from media.peer import Peer
 from media.placing import Placement
 from media.playout import Playout
 from media.ports import Sockets
+from media.relay import Relay
 from media.reports import Reports, ntp_time
 from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
 from media.source import Address
@@ -50,6 +51,7 @@ class Link:
         "_digits_in",
         "_event_type",
         "_events",
+        "_feed",
         "_frame_samples",
         "_hearing",
         "_inband",
@@ -59,6 +61,7 @@ class Link:
         "_marker",
         "_noise_type",
         "_octets",
+        "_other",
         "_packer",
         "_packet",
         "_payload_type",
@@ -68,6 +71,7 @@ class Link:
         "_ptime_ms",
         "_receives",
         "_recorder",
+        "_relay",
         "_sample",
         "_send_control",
         "_sends",
@@ -119,6 +123,9 @@ class Link:
         self._tap: AudioTap | None = None
         self._recorder: AudioTap | None = None
         self._hearing: Hearing | None = None
+        self._other: Link | None = None
+        self._relay: Relay | None = None
+        self._feed: Relay | None = None
         self._digits_in = DigitReceiver()
         self._keys_due = self._talking = False
         self._sends = self._receives = True
@@ -186,15 +193,38 @@ class Link:
         self._keys.press(keys, self._codec, as_events=self._event_type is not None)
         self._keys_due = self._keys.busy
 
+    @property
+    def hears_tones(self) -> bool:
+        """Whether keys come and go as tones in the audio."""
+        return self._event_type is None
+
+    def bridge(self, other: Link) -> None:
+        """From here on each far end hears the other, whenever nothing is played to it."""
+        self.part()
+        other.part()
+        self._other, other._other = other, self
+        self._renew()
+        other._renew()
+
+    def part(self) -> None:
+        """Each far end is alone again."""
+        other, self._other = self._other, None
+        if other is not None:
+            other._other = None
+            other._renew()
+            self._renew()
+
     def quality(self) -> Quality:
         late, buffer_ms = self._late_before, self._buffer_ms
-        if self._hearing is not None:
-            late, buffer_ms = late + self._hearing.late, self._hearing.buffer_ms
+        for ear in (self._relay, self._hearing):
+            if ear is not None:
+                late, buffer_ms = late + ear.late, ear.buffer_ms
         heard = Heard(self.packets_received, self._peer.lost, late, self._peer.loss_runs, buffer_ms)
         return quality_of(heard, self._peer, self.packets_sent, self._ptime_ms)
 
     def end(self, now: float) -> None:
         """Says BYE, and tells the recorder that it is over. Nothing is told to the owner after."""
+        self.part()
         if self.packets_sent:
             self._send_report(now, bye=True)
         self._playout.stop()
@@ -211,14 +241,15 @@ class Link:
         timestamp = self._timestamp = (self._timestamp + self._step) & TIMESTAMP_MASK
         sample = self._sample
         self._sample = sample + self._frame_samples
+        feed = self._feed
+        relayed = None if feed is None else feed.next(now)
         to = self._to
         if to is not None:
             playout = self._playout
-            payload = None
             if self._keys_due:
                 payload = self._key(timestamp, to)
-            elif playout.playing:
-                payload = playout.next()
+            else:
+                payload = playout.next() if playout.playing else relayed
                 if payload is not None:
                     if not self._talking:
                         self._talking = True
@@ -284,7 +315,7 @@ class Link:
         peer.heard_at = now
         if is_audio:
             reception.measure(timestamp, now * self._codec.clock_rate)
-            if self._hearing is None and self._tap is None:
+            if self._hearing is None and self._tap is None and self._relay is None:
                 return
         bounds = (HEADER_BYTES, size) if first == PLAIN else payload_bounds(data, size)
         if bounds is None:
@@ -298,6 +329,8 @@ class Link:
             return
         if self._hearing is not None:
             self._hearing.push(ssrc, sequence, timestamp, payload, now, second > payload_type)
+        if self._relay is not None and self._receives:
+            self._relay.push(ssrc, sequence, timestamp, payload, now, second > payload_type)
         if self._tap is not None and self._receives:
             try:
                 self._tap.received(payload, self._placement.place(ssrc, timestamp, self._sample))
@@ -329,6 +362,19 @@ class Link:
         self._stop_hearing()
         self._hear()
         self._direct()
+        if self._other is not None:
+            self._renew()
+            self._other._renew()
+
+    def _renew(self) -> None:
+        """What the far end says goes to the other one, if there is one, in the codecs that both speak now."""
+        other, before = self._other, self._relay
+        if before is not None:
+            self._late_before += before.late
+        if other is None:
+            self._relay = self._feed = None
+        else:
+            self._relay = other._feed = Relay(self._codec, other._codec)
 
     def _direct(self) -> None:
         to = self._peer.destination if self._sends else None
@@ -365,8 +411,9 @@ class Link:
             peer.reception.update(sequence)
         if is_noise:
             self.packets_received += 1
-            if self._hearing is not None:
-                self._hearing.pause(ssrc, sequence, timestamp, bytes(data[bounds[0] : bounds[1]]))
+            for ear in (self._relay, self._hearing):
+                if ear is not None:
+                    ear.pause(ssrc, sequence, timestamp, bytes(data[bounds[0] : bounds[1]]))
 
     def _admit(self, address: Address, sequence: int, now: float) -> bool:
         address = address[:2]  # an IPv6 address comes with flow and scope

@@ -150,6 +150,26 @@ class RtpStream:
         if self._live is not None:
             self._live.send_digits(keys)
 
+    @property
+    def hears_tones(self) -> bool:
+        """Whether keys come and go as tones in the audio."""
+        return self.link is not None and self.link.hears_tones
+
+    def bridge(self, other: RtpStream) -> bool:
+        """Connects the far ends of two streams: each hears the other, whenever nothing is played to it.
+
+        Lasts until `part` or the end of either. False when one of them is not connected, or closed.
+        """
+        if self._live is None or other._live is None or other is self:
+            return False
+        self._live.bridge(other._live)
+        return True
+
+    def part(self) -> None:
+        """Each far end is alone again."""
+        if self._live is not None:
+            self._live.part()
+
     def quality(self) -> Quality:
         """What the network did so far; also after `close`."""
         return Quality() if self.link is None else self.link.quality()

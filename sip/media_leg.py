@@ -12,6 +12,7 @@ from media.codecs import Codec
 from media.leg import (
     Answered,
     AudioTap,
+    CallLeg,
     Cause,
     Digit,
     FrameSink,
@@ -46,6 +47,7 @@ class MediaLeg(ABC):
         self._drained = False
         self._held = False
         self._presses: Final = Presses()
+        self._other: MediaLeg | None = None
 
     @abstractmethod
     def end(self, cause: Cause) -> None:
@@ -95,6 +97,23 @@ class MediaLeg(ABC):
         if self._live is not None:
             self._live.stream.send_digits(keys)
 
+    def bridge(self, other: CallLeg) -> bool:
+        if not isinstance(other, MediaLeg) or self._live is None or other._live is None:
+            return False
+        self.part()
+        other.part()
+        if not self._live.stream.bridge(other._live.stream):
+            return False
+        self._other, other._other = other, self
+        return True
+
+    def part(self) -> None:
+        other, self._other = self._other, None
+        if other is not None:
+            other._other = None
+            if self._live is not None:
+                self._live.stream.part()
+
     # The stream's events
 
     def digit(self, key: str, at: float) -> None:
@@ -123,6 +142,16 @@ class MediaLeg(ABC):
     def _press(self, key: str, way: Way, at: float) -> None:
         if self._presses.is_new(key, way, at):
             self._put(Digit(at, key))
+            self._pass_on(key, way)
+
+    def _pass_on(self, key: str, way: Way) -> None:
+        """A key goes to who is bridged to us, unless its tone reaches him in the audio."""
+        other = self._other
+        if other is None or self._live is None or other._live is None:
+            return
+        here, there = self._live.stream, other._live.stream
+        if way is Way.SIGNALLING or not (here.hears_tones and there.hears_tones):
+            other.send_digits(key)
 
     def _put(self, event: LegEvent) -> None:
         if not self._over:
@@ -148,6 +177,7 @@ class MediaLeg(ABC):
     def _close(self, cause: Cause, by: Party, code: int | None, why: str | None = None) -> None:
         """Tells that the leg is over, and gives its media back; what comes after is not told."""
         self._put(HungUp(self._now(), cause, by, code, why))
+        self.part()
         self._over = True
         if self._media is not None:
             self._media.close()

@@ -38,6 +38,7 @@ class FakeLeg:
         self.answered = False
         self.ended: Cause | None = None
         self.transfers: list[str] = []
+        self.bridged: CallLeg | None = None
         self.transfer_outcome = TransferOutcome.DONE
         self.sink: FrameSink | None = None
         self.tap: AudioTap | None = None
@@ -84,6 +85,13 @@ class FakeLeg:
         self.tap = tap
 
     def send_digits(self, keys: str) -> None: ...
+
+    def bridge(self, other: CallLeg) -> bool:
+        self.bridged = other
+        return self.ended is None
+
+    def part(self) -> None:
+        self.bridged = None
 
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
         self.transfers.append(target)
