@@ -25,7 +25,10 @@ class EngineTimeout(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """A text to be spoken, already normalised: no digits, signs or abbreviations are left to the engine."""
+    """A text to be spoken, already normalised: no digits, signs or abbreviations are left to the engine.
+
+    `speed` is a multiple of the voice's normal one, from 0.5 to 2.
+    """
 
     text: str
     language: str
@@ -66,6 +69,9 @@ class Synthesizer(Protocol):
     def sample_rate(self) -> int: ...
 
     def supports(self, language: str) -> bool: ...
+
+    def voices(self, language: str) -> frozenset[str]:
+        """What `SpeechRequest.voice` may be in a language, beside "" for the engine's own choice."""
 
     def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
         """Yields PCM chunks as they are made; closing the generator cancels the work.

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Final, Literal, Protocol
 
@@ -40,12 +40,12 @@ from ivr.flow.protocol import (
     SpeechBegan,
     StopListening,
     StopSaying,
-    Text,
     Tick,
     Transfer,
     Transferred,
 )
 from ivr.flow.protocol import Utterance as Spoken
+from ivr.flow.virtual_call import words_of
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.prompts import Prompt, Prompts
 from ivr.screening import Screening
@@ -400,9 +400,7 @@ class CallSession:
             prompt = self._services.prompts.get(self._located(utterance), codec)
             self._saying[mark] = _Saying(command.id, prompt, last=not left)
             self._leg.play(prompt.clip, mark)
-            self._journal.note(
-                "prompt", {"text": utterance.text if isinstance(utterance, Text) else utterance.path}
-            )
+            self._journal.note("prompt", {"text": words_of(utterance)})
         if not command.utterances:
             self._inbox.put_nowait(PromptDone(command.id))
         if self._key_at is not None:
@@ -418,7 +416,7 @@ class CallSession:
     def _located(self, utterance: Spoken) -> Spoken:
         """Audio files lie in the flow's folder."""
         if isinstance(utterance, AudioFile):
-            return AudioFile(f"{self._folder}/{utterance.path}", utterance.instead)
+            return replace(utterance, path=f"{self._folder}/{utterance.path}")
         return utterance
 
     async def _request(self, command: SendRequest) -> None:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ivr.flow.manner import dictionary_faults
+from ivr.flow.sayas import known_languages
 from ivr.profiles import Profile, with_profile
 from media.ports import pairs_in
 from sip.guard import SCANNERS
@@ -66,6 +68,15 @@ def _destination(text: str) -> str:
     if not _DESTINATION.fullmatch(text):
         raise ValueError("write a prefix of numbers as +91 or 1860, or a host as sip:pbx.example")
     return text
+
+
+def _dictionary(words: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    for word, fault in dictionary_faults(words).items():
+        raise ValueError(f'"{word}" {fault}')
+    for word, said in words.items():
+        for language in said.keys() - set(known_languages()):
+            raise ValueError(f'"{word}": the language "{language}" is not known')
+    return words
 
 
 Network = Annotated[str, AfterValidator(_network)]
@@ -271,6 +282,7 @@ class Config(_Strict):
     trunks: dict[str, Trunk] = {}
     numbers: dict[str, InboundNumber] = {}
     flows: Path = Path("flows")
+    say_as: Annotated[dict[str, dict[str, str]], AfterValidator(_dictionary)] = {}
     queues: dict[str, str] = {}
     endpoints: dict[str, Endpoint] = {}
     webhook: Webhook | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from engines.tts.espeak import LANGUAGES, VARIANTS
 from ivr.config import Config, InboundNumber
 from ivr.flow.loader import Environment, load_flow
 from ivr.flow.model import Flow
@@ -43,6 +44,8 @@ def environment_of(config: Config) -> Environment:
         endpoints=frozenset(config.endpoints),
         queues=frozenset(config.queues),
         trunks=frozenset(config.trunks),
+        voices=dict.fromkeys(LANGUAGES, VARIANTS),
+        say_as=config.say_as,
     )
 
 

@@ -151,13 +151,16 @@ class Prompts:
             await self._fill_from_text(clip, file.instead)
 
     async def _fill_from_text(self, clip: Clip, text: Text) -> None:
-        request = SpeechRequest(normalise(text.text, text.language), text.language)
-        if not request.text.strip():
+        words = normalise(text.text, text.language)
+        if not words.strip():
             return
         failures: list[str] = []
         for voice in self._voices:
             if not voice.supports(text.language):
                 continue
+            # An engine that steps in for another speaks as itself: better than not at all.
+            named = text.voice if text.voice in voice.voices(text.language) else ""
+            request = SpeechRequest(words, text.language, named, text.rate)
             path = self._path(voice, request)
             if not text.personal and await self._fill_from_disk(clip, path):
                 return

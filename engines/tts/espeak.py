@@ -11,8 +11,10 @@ from engines.contract import EngineError, SpeechRequest
 from engines.launch import WorkerCommand
 from engines.supervisor import Limits, SupervisedWorker, WorkerHealth
 
+LANGUAGES: Final = ("hi", "mr", "en")
 _VOICES: Final = {"hi": "hi", "mr": "mr", "en": "en-us"}
-_VARIANTS: Final = frozenset({"", *(f"m{n}" for n in range(1, 9)), *(f"f{n}" for n in range(1, 6))})
+VARIANTS: Final = frozenset((*(f"m{n}" for n in range(1, 9)), *(f"f{n}" for n in range(1, 6))))
+"""Voices of each language."""
 
 _NORMAL_RATE: Final = 160
 """Words a minute at speed 1: a little slower than espeak-ng's own 175, for 8 kHz."""
@@ -65,6 +67,9 @@ class EspeakSynthesizer:
     def supports(self, language: str) -> bool:
         return _base(language) in _VOICES
 
+    def voices(self, language: str) -> frozenset[str]:
+        return VARIANTS if self.supports(language) else frozenset()
+
     async def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
         """See `Synthesizer`. Raises `EngineError` for a language, voice or length of text it does not
         know.
@@ -84,10 +89,8 @@ def _job(request: SpeechRequest) -> dict[str, object]:
     voice = _VOICES.get(_base(request.language))
     if voice is None:
         raise EngineError(f"espeak does not speak {request.language!r}; it speaks {', '.join(_VOICES)}")
-    if request.voice not in _VARIANTS:
-        raise EngineError(
-            f"espeak has no voice {request.voice!r}; it has {', '.join(sorted(_VARIANTS - {''}))}"
-        )
+    if request.voice and request.voice not in VARIANTS:
+        raise EngineError(f"espeak has no voice {request.voice!r}; it has {', '.join(sorted(VARIANTS))}")
     if len(request.text) > _LONGEST_TEXT:
         raise EngineError(
             f"a text of {len(request.text)} characters is too long; {_LONGEST_TEXT} are allowed"

@@ -7,7 +7,6 @@ needs the whole flow. What concerns one step alone (rules 2 and 7) is proved by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from ivr.flow.assigned import assigned_at
 from ivr.flow.graph import Stretch, components, edges_of, longest_way, reached_from, way_to
@@ -21,7 +20,7 @@ VALUE_CHARACTERS = 24
 """Characters a value is taken to have when it is spoken."""
 
 AUDIO_S = 10.0
-"""What an audio file is taken to last."""
+"""What an audio file is taken to last that cannot be read."""
 
 
 def check_flow(
@@ -73,7 +72,7 @@ class _Checker:
             self._values_are_there()
             self._silent_after_hang_up()
             self._longest_way_fits()
-        self._audio_exists()
+        self._audio_can_be_played()
         self._configuration_offers(offered)
 
     # --- rule 1
@@ -249,24 +248,22 @@ class _Checker:
 
     # --- rule 8
 
-    def _audio_exists(self) -> None:
+    def _audio_can_be_played(self) -> None:
         for prompt in self._flow.prompts.values():
             for wording in prompt.wordings.values():
-                if wording.audio is not None:
-                    self._one_audio(prompt, wording, wording.audio)
-
-    def _one_audio(self, prompt: Prompt, wording: Wording, name: str) -> None:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name:
-            message = f'prompt {prompt.name}: the audio file "{name}" lies outside the folder of the flow'
-            self._report.add(
-                wording.place, Rule.NAMES, message, "put it beside the flow, such as audio/name.wav"
-            )
-        elif not (self._flow.folder / path).is_file():
-            message = f'prompt {prompt.name}: there is no audio file "{name}"'
-            self._report.add(wording.place, Rule.NAMES, message, "paths are relative to the flow's folder")
+                recording = wording.recording
+                if recording.fault:
+                    message = f"prompt {prompt.name}: {recording.fault}"
+                    self._report.add(wording.place, Rule.NAMES, message, recording.hint)
 
     def _configuration_offers(self, offered: Mapping[str, frozenset[str]]) -> None:
+        manner = self._flow.manner
+        for language, voice in manner.voices.items():
+            known = offered.get(voices_of(language))
+            if known is not None and voice not in known:
+                message = f'there is no voice "{voice}" for {language}'
+                hint = did_you_mean(voice, known)
+                self._report.add(manner.places[language], Rule.NAMES, message, hint)
         for step in self._flow.steps.values():
             for reference in step.references():
                 names = offered.get(reference.section)
@@ -277,12 +274,19 @@ class _Checker:
                     self._report.add(reference.place, Rule.NAMES, message, hint)
 
 
+def voices_of(language: str) -> str:
+    """The section of what is offered that names the voices of a language."""
+    return f"voices {language}"
+
+
 def speaking_seconds(prompt: Prompt) -> float:
     """About how long a prompt takes, in its longest language."""
     return max((_wording_seconds(wording) for wording in prompt.wordings.values()), default=0.0)
 
 
 def _wording_seconds(wording: Wording) -> float:
+    if wording.recording.seconds:
+        return wording.recording.seconds
     if wording.text is None:
         return AUDIO_S
     characters = sum(

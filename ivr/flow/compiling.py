@@ -8,16 +8,26 @@ A name that is not declared is an error (strict undefined).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from ivr.flow.expressions import Expression, ExpressionError, Piece, Scope, Speak, Spoken, Template, Values
+from ivr.flow.expressions import (
+    Expression,
+    ExpressionError,
+    Piece,
+    Plain,
+    Scope,
+    Speak,
+    Spoken,
+    Template,
+    Values,
+)
 from ivr.flow.operators import ExpressionCompiler, Part, narrowing, refused
-from ivr.flow.types import Family
+from ivr.flow.respelling import Respelling
+from ivr.flow.types import Family, Value
 
 MAX_SOURCE = 4000
 """Longest prompt text, in characters."""
@@ -26,9 +36,6 @@ MAX_CONDITION = 500
 """Longest expression, in characters (this also bounds how deep it can nest)."""
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(autoescape=False)
-
-Plain = Callable[[str], str]
-"""Puts the fixed part of a text into words."""
 
 
 def compile_condition(source: str, scope: Scope) -> Expression:
@@ -46,8 +53,12 @@ def compile_condition(source: str, scope: Scope) -> Expression:
         raise ExpressionError("nested too deeply") from None
     part = ExpressionCompiler(scope).expression(tree)
     present, absent = narrowing(tree)
-    return Expression(source, part.shape, part.names, part.needs, present, absent, part.run)
+    types = {name: scope[name] for name in part.names}
+    return Expression(source, part.shape, part.names, part.needs, present, absent, part.run, types)
 
+
+_WRITTEN = frozenset(("text", "one_of", "list"))
+"""Kinds that are said as they are written: words in them may be respelled."""
 
 _SIMPLE = re.compile(r"\{\{-?\s*([A-Za-z_][A-Za-z0-9_]*)\s*-?\}\}")
 _RESERVED = frozenset(
@@ -55,13 +66,15 @@ _RESERVED = frozenset(
 )
 
 
-def compile_text(source: str, scope: Scope, plain: Plain) -> Template:
-    """Compiles a prompt text; raises `ExpressionError`."""
+def compile_text(source: str, scope: Scope, plain: Plain, respell: Respelling | None = None) -> Template:
+    """Compiles a prompt text; raises `ExpressionError`. `plain` puts its fixed parts into words, `respell`
+    is how words in its values are said."""
     if len(source) > MAX_SOURCE:
         raise ExpressionError(f"longer than {MAX_SOURCE} characters")
-    compiler = _TextCompiler(scope, plain)
+    compiler = _TextCompiler(scope, plain, respell)
     body = compiler.simple(source) or compiler.body(_parse_text(source).body)
-    return Template(source, body.names, body.needs, body.pieces)
+    types = {name: scope[name] for name in body.names}
+    return Template(source, body.names, body.needs, body.pieces, plain, types, respell)
 
 
 def _parse_text(source: str) -> nodes.Template:
@@ -85,9 +98,10 @@ class _Body:
 class _TextCompiler:
     """Turns a text, or the tree of one, into pieces."""
 
-    def __init__(self, scope: Scope, plain: Plain) -> None:
+    def __init__(self, scope: Scope, plain: Plain, respell: Respelling | None) -> None:
         self._expressions = ExpressionCompiler(scope)
         self._plain = plain
+        self._respell = respell
 
     def simple(self, source: str) -> _Body | None:
         """A text of names alone, as most are, needs no tree; None when there is more in it."""
@@ -99,7 +113,7 @@ class _TextCompiler:
         pieces: list[Piece] = []
         for number, part in enumerate(parts):
             if number % 2:
-                pieces.append(_spoken(self._expressions.name(part)))
+                pieces.append(SpokenName(part, self._expressions.name(part).shape.kind, self._respell))
             elif part:
                 pieces.append(self._fixed(part))
         names = frozenset(found)
@@ -116,7 +130,7 @@ class _TextCompiler:
                         pieces.append(self._fixed(child.data))
                         continue
                     part = self._value(child)
-                    pieces.append(_spoken(part))
+                    pieces.append(_spoken(part, self._respell))
                     names |= part.names
                     needs |= part.needs
             elif isinstance(node, nodes.If):
@@ -165,11 +179,30 @@ class _TextCompiler:
         return text[: len(text) - len(text.lstrip())] + self._plain(core) + text[len(text.rstrip()) :]
 
 
-def _spoken(part: Part) -> Spoken:
+@dataclass(frozen=True, slots=True)
+class SpokenName:
+    """A value as it is, the part of most texts: nothing of it needs compiling."""
+
+    name: str
+    kind: str
+    respell: Respelling | None = None
+
+    def __call__(self, values: Values, speak: Speak) -> str:
+        return _in_words(values[self.name], self.kind, self.respell, speak)
+
+
+def _spoken(part: Part, respell: Respelling | None) -> Spoken:
     run, kind = part.run, part.shape.kind
 
     def piece(values: Values, speak: Speak) -> str:
-        value = run(values)
-        return "" if value is None else speak(value, kind)
+        return _in_words(run(values), kind, respell, speak)
 
     return piece
+
+
+def _in_words(value: Value, kind: str, respell: Respelling | None, speak: Speak) -> str:
+    if value is None:
+        return ""
+    if respell is not None and kind in _WRITTEN:
+        value = tuple(map(respell, value)) if isinstance(value, tuple) else respell(str(value))
+    return speak(value, kind)

@@ -5,12 +5,11 @@ Comments, layout, and the order of steps and of prompts in the file make no diff
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, TextIO
 
 from ivr.flow.facts import declared, facts_of
@@ -70,7 +69,14 @@ def _head(a: Flow, b: Flow) -> Iterator[Change]:
 
 
 def _top(flow: Flow) -> dict[str, str]:
-    return {"name": flow.name, "languages": ", ".join(flow.languages), "first step": flow.start.step}
+    top = {"name": flow.name, "languages": ", ".join(flow.languages), "first step": flow.start.step}
+    manner = flow.manner
+    top |= {f"voice for {language}": voice for language, voice in manner.voices.items()}
+    if manner.rate != 1.0:
+        top["speaking rate"] = f"{manner.rate:g}"
+    for word, said in manner.words.items():
+        top[f'"{word}" is said'] = ", ".join(f"{language}: {text}" for language, text in said.items())
+    return top
 
 
 def _limits(flow: Flow) -> dict[str, str]:
@@ -124,7 +130,7 @@ def _prompts(a: Flow, b: Flow) -> Iterator[Change]:
     for name in dict.fromkeys((*spoken_b, *spoken_a)):
         before, after = spoken_a.get(name), spoken_b.get(name)
         for language in shared:
-            old, new = _worded(a, before, language), _worded(b, after, language)
+            old, new = _worded(before, language), _worded(after, language)
             if old != new:
                 yield Change(f"prompt {name}", f"in {language}", old, new)
 
@@ -134,20 +140,15 @@ def _spoken(flow: Flow) -> dict[str, Prompt]:
     return {prompt.name: prompt for step in flow.steps.values() for prompt in step.prompts()}
 
 
-def _worded(flow: Flow, prompt: Prompt | None, language: str) -> str | None:
+def _worded(prompt: Prompt | None, language: str) -> str | None:
     wording = None if prompt is None else prompt.wordings.get(language)
     if wording is None:
         return None
     text = "" if wording.text is None else wording.text.source
-    return text if wording.audio is None else f"[{_recorded(flow.folder / wording.audio)}] {text}".rstrip()
-
-
-def _recorded(path: Path) -> str:
-    """An audio file, with a mark that changes with its content."""
-    try:
-        return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
-    except OSError:
-        return path.name
+    if wording.audio is None:
+        return text
+    # The mark changes with the content of the file.
+    return f"[{PurePath(wording.audio).name} {wording.recording.digest[:8]}] {text}".rstrip()
 
 
 def run(a: Path, b: Path, format: Format = "text", out: TextIO | None = None) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ivr.flow.respelling import Respelling
 from ivr.flow.types import Family, Value, ValueType
 
 MAX_SPOKEN = 6000
@@ -21,6 +22,9 @@ Spoken = Callable[[Values, Speak], str]
 """The part of a text that depends on the call."""
 
 Piece = str | Spoken
+
+Plain = Callable[[str], str]
+"""Puts the fixed part of a text into words."""
 
 
 class ExpressionError(Exception):
@@ -46,7 +50,8 @@ class Shape:
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression. Of its `names`, `needs` must hold a value when it is evaluated; when it holds,
-    `present` surely do, and when it does not, `absent`.
+    `present` surely do, and when it does not, `absent`. `scope` are the types of the names: with them it can
+    be compiled anew.
     """
 
     source: str
@@ -55,7 +60,8 @@ class Expression:
     needs: frozenset[str]
     present: frozenset[str]
     absent: frozenset[str]
-    run: Callable[[Values], Any]
+    run: Callable[[Values], Any] = field(repr=False)
+    scope: Scope = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, values: Values) -> Any:
         """Raises `EvaluationError`."""
@@ -71,12 +77,16 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled prompt text of one language."""
+    """A compiled prompt text of one language. With `scope` (the types of its names), `plain` and `respell` it
+    can be compiled anew."""
 
     source: str
     names: frozenset[str]
     needs: frozenset[str]
     pieces: tuple[Piece, ...]
+    plain: Plain = field(repr=False, compare=False)
+    scope: Scope = field(default_factory=dict, repr=False, compare=False)
+    respell: Respelling | None = field(default=None, repr=False, compare=False)
 
     def render(self, values: Values, speak: Speak) -> str:
         """The text with every value in words; raises `EvaluationError`."""

@@ -11,11 +11,13 @@ import yaml
 
 from ivr.flow.composing import children, place_of
 from ivr.flow.graph import edges_of, reached_from
+from ivr.flow.manner import Words, read_manner
 from ivr.flow.model import Events, Flow, Limits, ResultField, Step, Target
 from ivr.flow.nodes import Entry, Fields, Reader
 from ivr.flow.phrases import read_phrases
 from ivr.flow.problems import START, Rule, did_you_mean
 from ivr.flow.reading import FlowScope, StepReader, read_constant
+from ivr.flow.recordings import Recordings
 from ivr.flow.sayas import known_languages
 from ivr.flow.types import KINDS, SIMPLE_NAMES, Value, ValueType
 from ivr.flow.verbs import NOT_YET, VERBS
@@ -35,9 +37,11 @@ class Loaded:
 class FlowReader:
     """Makes a flow of the nodes of a file. Problems go to the reader's report."""
 
-    def __init__(self, reader: Reader, folder: Path) -> None:
+    def __init__(self, reader: Reader, folder: Path, say_as: Words | None = None) -> None:
+        """`say_as` is a dictionary that holds for every flow."""
         self._reader = reader
         self._folder = folder
+        self._say_as = say_as or {}
 
     def read(self, root: yaml.MappingNode) -> Loaded:
         reader = self._reader
@@ -59,7 +63,9 @@ class FlowReader:
         start_node = fields.need("start", Rule.OUTCOMES, "name the first step: start: STEP")
         start = None if start_node is None else reader.text(start_node, "start of the flow")
         operator = events.operator is not None
-        flow_scope = FlowScope(reader, languages, scope, {}, operator=operator)
+        manner = read_manner(reader, fields, languages, self._say_as)
+        recordings = Recordings(self._folder)
+        flow_scope = FlowScope(reader, languages, scope, {}, operator, manner, recordings)
         intents_node = fields.take("intents")
         if intents_node is not None:
             flow_scope.intents = {
@@ -77,7 +83,7 @@ class FlowReader:
         fields.finish()
         flow = Flow(
             name=name,
-            hash=_content_hash(root, self._folder, flow_scope),
+            hash=_content_hash(root, recordings),
             folder=self._folder,
             languages=languages,
             params=params,
@@ -88,6 +94,7 @@ class FlowReader:
             start=Target(start or "", START if start_node is None else place_of(start_node)),
             steps=steps,
             prompts=flow_scope.prompts,
+            manner=manner,
         )
         hangup = () if events.hangup is None else (events.hangup.step,)
         silenced = frozenset(reached_from(edges_of(flow), hangup))
@@ -292,21 +299,13 @@ class FlowReader:
         self._reader.problem(entry.key_place, Rule.OUTCOMES, message, hint)
 
 
-def _content_hash(root: yaml.Node, folder: Path, flow: FlowScope) -> str:
+def _content_hash(root: yaml.Node, recordings: Recordings) -> str:
     """SHA-256 over what the file says (not its comments and layout) and the audio files it names."""
     parts: list[str] = []
     _digested(root, parts)
-    digest = hashlib.sha256("\0".join(parts).encode())
-    audio = {w.audio for prompt in flow.prompts.values() for w in prompt.wordings.values() if w.audio}
-    for name in sorted(audio):
-        path = folder / name
-        digest.update(name.encode())
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError:
-            continue
-    return digest.hexdigest()[:32]
+    for name, digest in recordings.digests.items():
+        parts += (name, digest)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _digested(node: yaml.Node, parts: list[str]) -> None:

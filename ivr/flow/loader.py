@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ivr.flow.checker import check_flow
+from ivr.flow.checker import check_flow, voices_of
 from ivr.flow.composing import MAX_BYTES, compose
 from ivr.flow.flow_reader import FlowReader
+from ivr.flow.manner import Words
 from ivr.flow.model import Flow
 from ivr.flow.nodes import Reader
 from ivr.flow.problems import START, FlowError, Place, Problem, Report, Rule
@@ -18,15 +19,19 @@ from ivr.flow.problems import START, FlowError, Place, Problem, Report, Rule
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The names that the configuration offers to flows."""
+    """The names that the configuration offers to flows, the voices of its engines by language, and the
+    dictionary that holds for all flows."""
 
     endpoints: frozenset[str] = frozenset()
     queues: frozenset[str] = frozenset()
     trunks: frozenset[str] = frozenset()
     flows: frozenset[str] = frozenset()
+    voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    say_as: Words = field(default_factory=dict)
 
     def sections(self) -> dict[str, frozenset[str]]:
         return {
+            **{voices_of(language): names for language, names in self.voices.items()},
             "endpoints": self.endpoints,
             "queues": self.queues,
             "trunks": self.trunks,
@@ -62,7 +67,8 @@ def _read_flow(path: Path, text: str, report: Report, environment: Environment |
     root = compose(text, report)
     if root is None:
         return None
-    loaded = FlowReader(Reader(report, text), path.parent).read(root)
+    say_as = None if environment is None else environment.say_as
+    loaded = FlowReader(Reader(report, text), path.parent, say_as).read(root)
     offered = None if environment is None else environment.sections()
     check_flow(loaded.flow, report, unread=loaded.unread, offered=offered)
     return loaded.flow

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ivr.flow.expressions import EvaluationError, Expression, Speak, Template, Values
+from ivr.flow.manner import PLAIN, Manner
 from ivr.flow.problems import START, ParamError, Place, Report, did_you_mean
 from ivr.flow.protocol import AudioFile, Text, Utterance
+from ivr.flow.recordings import NO_RECORDING, Recording
 from ivr.flow.types import Mismatch, Value, ValueType
 
 if TYPE_CHECKING:
@@ -65,11 +67,15 @@ class Exit:
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What a prompt is in one language: a text, an audio file (relative to the flow's folder), or a file
-    with the text that is spoken where the file cannot be read."""
+    with the text that is spoken where the file cannot be read, by a voice and at a rate."""
 
     text: Template | None
     audio: str | None = None
     place: Place = START
+    voice: str = ""
+    rate: float = 1.0
+    recording: Recording = NO_RECORDING
+    """The audio file as it was when the flow was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +104,10 @@ class Prompt:
         text = None
         if wording.text is not None:
             words = wording.text.render(values, speak)
-            text = Text(words, language, personal=bool(wording.text.names)) if words else None
+            personal = bool(wording.text.names)
+            text = Text(words, language, personal, wording.voice, wording.rate) if words else None
         if wording.audio is not None:
-            return (AudioFile(wording.audio, text),)
+            return (AudioFile(wording.audio, text, wording.recording.digest),)
         return () if text is None else (text,)
 
 
@@ -238,6 +245,8 @@ class Flow:
     prompts: Mapping[str, Prompt]
     silenced: frozenset[str] = field(default=frozenset())
     """Steps that can be reached after a hang-up; each runs once in a call."""
+    manner: Manner = PLAIN
+    """How it is spoken."""
 
     @cached_property
     def scope(self) -> Mapping[str, ValueType]:

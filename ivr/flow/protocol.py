@@ -120,20 +120,25 @@ Event = (
 class Text:
     """A text to speak: rendered, every value already in words of the language.
 
-    `personal` texts hold values of this call: they are not kept on disk.
+    `personal` texts hold values of this call: they are not kept on disk. `voice` is an engine's own name,
+    empty for its choice; `rate` a multiple of its normal speed.
     """
 
     text: str
     language: str
     personal: bool = False
+    voice: str = ""
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """A file to play, relative to the flow's folder; `instead` is spoken where it cannot be read."""
+    """A file to play, relative to the flow's folder; `instead` is spoken where it cannot be read. `recording`
+    tells the content that is meant from others that lay, or will lie, under the same name."""
 
     path: str
     instead: Text | None = None
+    recording: str = ""
 
 
 Utterance = Text | AudioFile

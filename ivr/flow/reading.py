@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ivr.flow.compiling import compile_condition, compile_text
 from ivr.flow.expressions import Expression, ExpressionError
+from ivr.flow.manner import PLAIN, Manner
 from ivr.flow.model import Assignment, Phrases, Prompt, Target, Wording
 from ivr.flow.nodes import Fields, Reader, has_braces, place_of
 from ivr.flow.problems import Place, Rule, did_you_mean
 from ivr.flow.protocol import BargeIn
+from ivr.flow.recordings import NO_RECORDING, Recordings
+from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.types import Family, Mismatch, Value, ValueType
 
-_in_words = lru_cache(maxsize=8192)(normalise)
+_normalised = lru_cache(maxsize=8192)(normalise)
 """Prompts share much of their wording, and a flow that is read again nearly all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Worded:
+    """Puts the fixed part of a text of one language into words."""
+
+    language: str
+    respell: Respelling | None = None
+
+    def __call__(self, fixed: str) -> str:
+        return _normalised(fixed if self.respell is None else self.respell(fixed), self.language)
 
 
 class FlowScope:
@@ -31,12 +47,17 @@ class FlowScope:
         scope: Mapping[str, ValueType],
         intents: Mapping[str, Mapping[str, tuple[str, ...]]],
         operator: bool,
+        manner: Manner = PLAIN,
+        recordings: Recordings | None = None,
     ) -> None:
+        """`manner` is how the flow is spoken; `recordings` are the audio files that its prompts name."""
         self.reader = reader
         self.languages = languages
         self.scope = scope
         self.intents = intents
         self.operator = operator
+        self.manner = manner
+        self._recordings = recordings or Recordings(Path())
         self.prompts: dict[str, Prompt] = {}
         self.phrases: dict[tuple[str, ...], Phrases] = {}
         """Phrases of intents that many menus share."""
@@ -78,14 +99,24 @@ class FlowScope:
     def _worded(
         self, text: str | None, audio: str | None, what: str, node: yaml.Node, language: str
     ) -> Wording | None:
+        manner = self.manner
+        spoken = partial(
+            Wording,
+            audio=audio,
+            place=place_of(node),
+            voice=manner.voice(language),
+            rate=manner.rate,
+            recording=NO_RECORDING if audio is None else self._recordings.look(audio),
+        )
         if text is None:
-            return Wording(None, audio, place_of(node))
+            return spoken(None)
         try:
-            template = compile_text(text, self.scope, lambda fixed: _in_words(fixed, language))
+            respell = manner.say_as.get(language)
+            template = compile_text(text, self.scope, _Worded(language, respell), respell)
         except ExpressionError as error:
             self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
             return None
-        return Wording(template, audio, place_of(node))
+        return spoken(template)
 
     def expression(self, node: yaml.Node, what: str) -> Expression | None:
         text = self.reader.text(node, what)

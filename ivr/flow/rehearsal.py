@@ -44,7 +44,8 @@ def rehearse(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCa
 def play(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCall) -> Played:
     """As `rehearse`, and tells the way the call took."""
     call = make(flow, scenario.values)
-    player = Player(scenario, call.machine.language)
+    language = call.machine.language
+    player = Player(scenario, language, respell=flow.manner.say_as.get(language))
     player.begin(call.now)
     _tell(player, call, call.start(), [])
     while player.failure is None and call.over is None:

@@ -26,6 +26,7 @@ from ivr.flow.notices import (
     Spoke,
     TransferAsked,
 )
+from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.scenarios import (
     Act,
@@ -101,7 +102,15 @@ class Failed:
 class Player:
     """One scenario in one call."""
 
-    def __init__(self, scenario: Scenario, language: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        language: str,
+        patience_s: float = PATIENCE_S,
+        respell: Respelling | None = None,
+    ) -> None:
+        """`respell` is how the flow has words said in the language."""
+        self._respell = respell
         self._scenario = scenario
         self._patience_s = patience_s
         self._language = language
@@ -275,7 +284,7 @@ class Player:
                 assert_never(act)
 
     def _hears(self, act: Hears) -> bool:
-        wanted = _wanted(act.text, self._language)
+        wanted = _wanted(act.text, self._language, self._respell)
         first, offset = self._heard_to
         for index in range(first, len(self._spoken)):
             found = _plain(self._spoken[index]).find(wanted, offset if index == first else 0)
@@ -339,9 +348,9 @@ class Player:
 
 
 @lru_cache(maxsize=1024)
-def _wanted(text: str, language: str) -> str:
-    """Authors may write figures where words are spoken."""
-    return _plain(normalise(text, language))
+def _wanted(text: str, language: str, respell: Respelling | None) -> str:
+    """Authors may write figures where words are spoken, and words as they are written in the flow."""
+    return _plain(normalise(text if respell is None else respell(text), language))
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
+from ivr.flow.manner import FASTEST, MAX_WORD, MAX_WORDS, SLOWEST
 from ivr.flow.protocol import BargeIn
 from ivr.flow.sayas import known_languages
 from ivr.flow.scenarios import KEYS as SCENARIO_KEYS
@@ -54,6 +55,25 @@ def flow_schema() -> Schema:
                     "minItems": 1,
                     "uniqueItems": True,
                     "description": "The first is the fallback.",
+                },
+                "voice": {
+                    "type": "object",
+                    "propertyNames": {"enum": _languages()},
+                    "additionalProperties": _TEXT,
+                    "description": "The voice in each language, by its engine's name.",
+                },
+                "rate": {
+                    "type": "number",
+                    "minimum": SLOWEST,
+                    "maximum": FASTEST,
+                    "description": "How fast it is spoken; 1 is the voice's own speed.",
+                },
+                "say_as": {
+                    "type": "object",
+                    "maxProperties": MAX_WORDS,
+                    "propertyNames": {"maxLength": MAX_WORD},
+                    "additionalProperties": _by_language({"type": "string", "maxLength": MAX_WORD}),
+                    "description": "How words are said, in each language.",
                 },
                 "params": _map(declared, _VALUE_NAME, "Values the call starts with."),
                 "result": _map(

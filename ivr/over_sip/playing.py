@@ -85,7 +85,8 @@ class Playing:
     ) -> None:
         self._flow = flow
         self._language = FlowMachine(flow, scenario.values).language
-        self._player = Player(scenario, self._language, PATIENCE_S)
+        respell = flow.manner.say_as.get(self._language)
+        self._player = Player(scenario, self._language, PATIENCE_S, respell)
         self._line = scenario.line
         self._api = api
         self._phone = phone

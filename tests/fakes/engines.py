@@ -47,6 +47,7 @@ class ToneSynthesizer:
     """
 
     languages: frozenset[str] = frozenset({"hi", "mr", "en"})
+    known_voices: frozenset[str] = frozenset({"low", "high"})
     ms_per_character: int = 50
     delay_s: float = 0.0
     chunk_delay_s: float = 0.0
@@ -60,6 +61,9 @@ class ToneSynthesizer:
 
     def supports(self, language: str) -> bool:
         return language.partition("-")[0] in self.languages
+
+    def voices(self, language: str) -> frozenset[str]:
+        return self.known_voices
 
     def pcm(self, text: str) -> bytes:
         """All that `synthesize` yields for the text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,17 @@ VENDOR_ORDER = Path(__file__).parent / "vendor_order.yaml"
 
 TWO_PARTS = Path(__file__).parent / "two_parts.yaml"
 """Digits typed ahead, a request with an answer, a prompt that cannot be cut."""
+
+
+def write_wav(
+    path: Path, pcm: bytes = b"\0\1" * 4000, rate: int = 8000, channels: int = 1, width: int = 2
+) -> None:
+    """An audio file, made of samples as they are given."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(pcm)
 
 
 class Call:

@@ -16,7 +16,11 @@ BAD = Path(__file__).parent.parent / "flows" / "bad"
 SHIPPED = Path(__file__).parent.parent.parent / "flows"
 FIXTURES = sorted(BAD.glob("*.yaml"))
 GOODBYE = "flow: bye\nlanguages: [en]\nstart: bye\nsteps: {bye: {end: normal}}\n"
-ENVIRONMENT = Environment(endpoints=frozenset({"order-webhook"}), queues=frozenset({"vendor-desk"}))
+ENVIRONMENT = Environment(
+    endpoints=frozenset({"order-webhook"}),
+    queues=frozenset({"vendor-desk"}),
+    voices={"en": frozenset({"f1", "f2", "m1"})},
+)
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=[path.stem for path in FIXTURES])

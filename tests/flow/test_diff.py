@@ -8,6 +8,7 @@ import pytest
 
 from ivr.flow.diff import diff, run
 from ivr.flow.loader import load_flow
+from tests.flow.calls import write_wav
 from tests.flow.kitchen import FLOW
 
 BRANCH = """
@@ -126,7 +127,7 @@ def test_another_recording_under_the_same_name(tmp_path):
     flows = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "no.wav").write_bytes(name.encode())
+        write_wav(tmp_path / name / "no.wav", b"\0" + name.encode())
         path = tmp_path / name / "flow.yaml"
         path.write_text(FLOW.replace('{en: "We cannot say."}', '{en: {audio: no.wav, text: "No."}}'))
         flows.append(load_flow(path))

@@ -19,7 +19,7 @@ from ivr.flow.nodes import MAX_BYTES
 from ivr.flow.problems import FlowError, ParamError
 from ivr.flow.types import to_json
 from ivr.flow.verbs.menu import Menu
-from tests.flow.calls import VENDOR_ORDER
+from tests.flow.calls import VENDOR_ORDER, write_wav
 
 ALL_TYPES = """
 flow: all-types
@@ -198,9 +198,9 @@ class TestHash:
             "flow: a\nlanguages: [en]\nstart: hi\nsteps: {hi: {say: {en: {audio: hi.wav}}, next: bye}, "
             "bye: {end: normal}}\n"
         )
-        (tmp_path / "hi.wav").write_bytes(b"one")
+        write_wav(tmp_path / "hi.wav", b"\0\1")
         before = flow_of(text).hash
-        (tmp_path / "hi.wav").write_bytes(b"two")
+        write_wav(tmp_path / "hi.wav", b"\0\2")
         assert flow_of(text).hash != before
 
 
@@ -293,7 +293,7 @@ prompts:
     def test_a_prompt_is_a_name_or_written_in_place_and_a_file_or_a_text(
         self, flow_of: Callable[[str], Flow], tmp_path: Path
     ) -> None:
-        (tmp_path / "named.wav").write_bytes(b"RIFF")
+        write_wav(tmp_path / "named.wav")
         flow = flow_of(self.FLOW)
         assert set(flow.prompts) == {"named", "one.say", "three.prompt"}
         values = flow.bind({"vendor": "X"})

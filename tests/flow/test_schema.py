@@ -17,6 +17,7 @@ from ivr.flow.loader import check_file
 from ivr.flow.scenarios import ScenarioError, load_scenarios
 from ivr.flow.schema import flow_schema, scenario_schema
 from ivr.flow.verbs import VERBS
+from tests.flow.calls import write_wav
 from tests.flow.kitchen import FLOW
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,9 @@ params: {amount: rupees, city: {type: text, optional: true}, language: language}
 variables: {tries: {type: count, default: 0}, state: optional text}
 result: {answer: {one_of: [good, bad], default: good}, pin: optional digits}
 limits: {call: 5m, visits: 3}
+voice: {en: m2}
+rate: 1.1
+say_as: {Acme: {en: "ack me", hi: "ऐक्मी"}}
 events: {hangup: report, failure: report, operator: desk}
 start: hello
 intents: {later: {en: ["later on"], hi: ["बाद में"]}}
@@ -137,7 +141,7 @@ SOURCES = [yaml.safe_load(VERY_FLOW), yaml.safe_load(FLOW)]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("flows")
-    (folder / "hello.wav").write_bytes(b"RIFF")
+    write_wav(folder / "hello.wav")
     return folder
 
 

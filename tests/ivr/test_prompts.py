@@ -12,6 +12,7 @@ from ivr.flow.protocol import AudioFile, Text
 from ivr.prompts import Prompt, Prompts, prune
 from media.codecs import PCMA, PCMU
 from tests.fakes.engines import ToneSynthesizer
+from tests.flow.calls import write_wav
 
 HELLO = Text("नमस्ते", "hi")
 
@@ -146,3 +147,39 @@ def test_the_least_recently_used_files_go_first(tmp_path: Path) -> None:
         os.utime(path, (1000 - age, 1000 - age))
     prune(tmp_path, limit_bytes=200)
     assert sorted(path.stem for path in tmp_path.glob("*/*")) == ["middle", "new"]
+
+
+async def test_another_voice_or_rate_is_another_prompt(prompts: Prompts, voice: ToneSynthesizer) -> None:
+    wishes = [("", 1.0), ("low", 1.0), ("low", 1.5)]
+    for _ in range(2):
+        for name, rate in wishes:
+            await made(prompts.get(Text("Hello", "en", voice=name, rate=rate), PCMA))
+    assert [(request.voice, request.speed) for request in voice.requests] == wishes
+
+
+async def test_kept_prompts_of_other_voices_are_other_files(
+    prompts: Prompts, voice: ToneSynthesizer, tmp_path: Path
+) -> None:
+    for name, rate in [("", 1.0), ("low", 1.0), ("low", 1.5)]:
+        await made(prompts.get(Text("Hello", "en", voice=name, rate=rate), PCMA))
+    assert len(list((tmp_path / "prompts").rglob("*.wav"))) == 3
+
+
+async def test_an_engine_that_steps_in_without_the_voice_speaks_as_itself(tmp_path: Path) -> None:
+    first = ToneSynthesizer(failures=deque([EngineUnavailable("down")]))
+    second = ToneSynthesizer(known_voices=frozenset(), name="other")
+    cache = Prompts((first, second), tmp_path / "prompts", deadline_s=0.5)
+    prompt = await made(cache.get(Text("Hello", "en", voice="low", rate=0.8), PCMA))
+    assert not prompt.failed
+    assert [(request.voice, request.speed) for request in second.requests] == [("", 0.8)]
+    await cache.close()
+
+
+async def test_a_changed_recording_is_another_prompt(prompts: Prompts, tmp_path: Path) -> None:
+    path = tmp_path / "hello.wav"
+    write_wav(path, b"\0\1" * 1600)
+    before = await made(prompts.get(AudioFile(str(path), None, "one"), PCMA))
+    write_wav(path, b"\0\2" * 3200)
+    assert prompts.get(AudioFile(str(path), None, "one"), PCMA) is before
+    after = await made(prompts.get(AudioFile(str(path), None, "two"), PCMA))
+    assert (before.clip.duration_ms, after.clip.duration_ms) == (200, 400)
