@@ -1,7 +1,9 @@
 """Scenarios as real calls: the same file that comes true in virtual time comes true over SIP, and what does
 not is told alike."""
 
+import math
 import queue
+import struct
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
@@ -14,6 +16,7 @@ from ivr.flow.test_command import Wishes, run
 from ivr.over_sip.endpoints import Asked, answering
 from ivr.over_sip.run import over_sip
 from ivr.over_sip.stage import CannotStage, cannot, set_stage
+from tests.flow.calls import write_wav
 
 FLOW = """
 flow: desk
@@ -93,6 +96,44 @@ def test_scenarios_as_calls(tmp_path: Path) -> None:
     assert 'speaks freely: skipped: says "whatever you like"' in told
     assert told.endswith("6 scenarios, 1 failed, 1 skipped\n")
     assert status == 1
+
+
+JINGLE = """
+flow: jingle
+languages: [en]
+voice: {en: f2}
+rate: 1.3
+say_as: {Acme: {en: "ack me"}}
+start: hello
+steps:
+  hello: {say: {en: {audio: audio/hello.wav, text: "Welcome to Acme."}}, next: more}
+  more: {say: {en: {audio: audio/more.wav}}, next: bye}
+  bye: {say: {en: "Acme says goodbye."}, next: end}
+  end: {end: normal}
+"""
+
+JINGLE_SCENARIOS = """
+flow: jingle
+scenarios:
+  - name: hears recordings and a voice
+    steps: [{hears: "Welcome to Acme"}, {hears: "[audio/more.wav]"},
+            {hears: "Acme says goodbye", to_end: true}]
+    cause: normal
+"""
+
+
+def test_recordings_are_heard_in_virtual_time_and_over_sip(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    for name, rate in (("hello", 16000), ("more", 44100)):
+        tones = (round(9000 * math.sin(2 * math.pi * 500 * n / rate)) for n in range(rate))
+        write_wav(tmp_path / "audio" / f"{name}.wav", struct.pack(f"<{rate}h", *tones), rate)
+    (tmp_path / "jingle.yaml").write_text(JINGLE, encoding="utf-8")
+    path = tmp_path / "jingle.scenarios.yaml"
+    path.write_text(JINGLE_SCENARIOS, encoding="utf-8")
+    out = StringIO()
+    assert run([path], out) == 0, out.getvalue()
+    with over_sip([path]) as play:
+        assert run([path], out, Wishes(), play) == 0, out.getvalue()
 
 
 def test_a_yes_can_be_said_and_free_speech_cannot(tmp_path: Path) -> None:
