@@ -20,8 +20,10 @@ from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
 from ivr.flow.protocol import (
     AudioFile,
+    BeginWaiting,
     Command,
     Commit,
+    EndWaiting,
     Enter,
     Event,
     Failure,
@@ -33,10 +35,12 @@ from ivr.flow.protocol import (
     Listen,
     Outcome,
     PromptDone,
+    Publish,
     Replied,
     RequestFailed,
     Say,
     SendRequest,
+    Signal,
     SpeechBegan,
     StopListening,
     StopSaying,
@@ -45,6 +49,8 @@ from ivr.flow.protocol import (
     Transferred,
 )
 from ivr.flow.protocol import Utterance as Spoken
+from ivr.flow.signals import bind_signal
+from ivr.flow.types import to_json
 from ivr.flow.virtual_call import words_of
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.prompts import Prompt, Prompts
@@ -88,6 +94,9 @@ class Journal(Protocol):
         self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
     ) -> None:
         """Keeps a request that must be delivered even if the server dies now."""
+
+    async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
+        """Keeps an event for the broker, as surely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,7 @@ _Input = (
     | Replied
     | RequestFailed
     | Transferred
+    | Signal
     | Failure
 )
 
@@ -221,6 +231,14 @@ class CallSession:
     def quality(self) -> Quality:
         """What the network did to the media so far."""
         return self._leg.quality()
+
+    def signal(self, name: str, values: Mapping[str, Any]) -> None:
+        """Something happened outside. Raises as `ivr.flow.signals.bind_signal`."""
+        signal = bind_signal(self._machine.flow, name, values)
+        if self._machine.started:
+            self._inbox.put_nowait(signal)
+        else:
+            self._machine.handle(signal, self._loop.time())  # kept until the flow comes to it
 
     async def hang_up(self) -> None:
         """Ends the call from outside, as an operator does; the flow's `hangup` steps still run."""
@@ -325,6 +343,10 @@ class CallSession:
             case Transferred(outcome=outcome):
                 self._journal.note("transferred", {"outcome": outcome})
                 return item
+            case Signal(name=name, values=values):
+                told = {value: to_json(values[value]) for value in values}
+                self._journal.note("signal", {"name": name, "values": told})
+                return item
             case Failure(reason=reason):
                 self._journal.note("failure", {"reason": reason})
                 return item
@@ -379,6 +401,14 @@ class CallSession:
                     await self._journal.commit(result)
                 case SendRequest():
                     await self._request(command)
+                case Publish(topic=topic, body=body):
+                    self._journal.note("publish", {"topic": topic})
+                    await self._journal.publish(topic, body)
+                case BeginWaiting(sound=sound):
+                    self._journal.note("wait", {"sound": sound})
+                    self._waiting.begin(None if sound == "silence" else Sound(sound))
+                case EndWaiting():
+                    self._waiting.end()
                 case Transfer():
                     self._journal.note("transfer", {"target": command.target})
                     self._spawn(self._transfer(command))

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -19,6 +19,7 @@ from ivr.api.gateway import (
     NoCapacity,
     NotAllowed,
     ParamsRefused,
+    SignalRefused,
     UnknownFlow,
     UnknownTrunk,
 )
@@ -29,6 +30,7 @@ from ivr.config import Config
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
+from ivr.flow.signals import UnknownSignal
 from ivr.flow.types import Value
 from ivr.journal import CallJournal
 from ivr.library import FlowLibrary
@@ -168,7 +170,7 @@ class CallDesk:
         created = await self._store.create_call(call)
         if created.existing:
             return created.call_id
-        journal = CallJournal(self._store, call.id)
+        journal = CallJournal(self._store, call.id, flow.name)
         machine = FlowMachine(flow, values, request.language, date.today())
         try:
             leg = await stack.call(outbound)
@@ -205,6 +207,19 @@ class CallDesk:
         if session is None:
             return False
         await session.hang_up()
+        return True
+
+    def signal(self, call_id: str, name: str, values: Mapping[str, Any]) -> bool:
+        """As `ivr.api.gateway.Gateway.signal`."""
+        session = self._sessions.get(call_id)
+        if session is None:
+            return False
+        try:
+            session.signal(name, values)
+        except UnknownSignal as error:
+            raise SignalRefused(str(error), {}, error.known) from error
+        except ParamError as error:
+            raise SignalRefused(f"the values do not fit the signal: {error}", error.fields) from error
         return True
 
     def live_call(self, call_id: str) -> LiveCall | None:
@@ -265,7 +280,7 @@ class CallDesk:
             return
         machine = FlowMachine(flow, values, today=date.today())
         ring = Ring(number.ring_s, number.early_media) if number.ring_s else None
-        await self._run(call_id, leg, machine, CallJournal(self._store, call_id), began, ring=ring)
+        await self._run(call_id, leg, machine, CallJournal(self._store, call_id, flow.name), began, ring=ring)
 
     async def _run(
         self,

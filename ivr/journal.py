@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from ivr.envelope import envelope
 from ivr.store import CallEvent, CallState, Delivery, Ending, Store, StoreError, new_id
 from media.leg import Quality
 
@@ -24,9 +25,10 @@ class CallJournal:
     """Writes one call's record; a failing store is logged and never stops the call (its writes stay
     queued)."""
 
-    def __init__(self, store: Store, call_id: str) -> None:
+    def __init__(self, store: Store, call_id: str, flow: str) -> None:
         self._store = store
         self._call_id = call_id
+        self._flow = flow
         self._pending: list[CallEvent] = []
         self._recording: str | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -47,11 +49,19 @@ class CallJournal:
         self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
     ) -> None:
         text = "" if body is None else json.dumps(body, ensure_ascii=False)
-        delivery = Delivery(new_id(), self._call_id, endpoint, text, time.time(), method)
+        await self._owe(Delivery(new_id(), self._call_id, endpoint, text, time.time(), method))
+
+    async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
+        id, now = new_id(), time.time()
+        text = envelope(id, topic, now, self._call_id, self._flow, body)
+        await self._owe(Delivery(id, self._call_id, topic, text, now, "PUBLISH"))
+
+    async def _owe(self, delivery: Delivery) -> None:
         try:
             await self._store.enqueue([delivery])
         except StoreError as error:
-            log.error("call %s: a request to %s is not stored yet: %s", self._call_id, endpoint, error)
+            what = f"{delivery.method} to {delivery.target}"
+            log.error("call %s: %s is not stored yet: %s", self._call_id, what, error)
 
     def recording(self, path: str) -> None:
         """Where the recording will lie; noted when it begins, so that a crash does not hide it."""

@@ -72,6 +72,11 @@ class Api:
         found: dict[str, Any] = next(t for t in self._get("/api/voice/trunks")["trunks"] if t["name"] == name)
         return found
 
+    def signal(self, call_id: str, name: str, values: Mapping[str, Any]) -> None:
+        """Something happened outside that the call may wait for."""
+        body = {"name": name, "values": values}
+        self._client.post(f"/api/voice/calls/{call_id}/signals", json=body).raise_for_status()
+
     def hang_up(self, call_id: str) -> None:
         self._client.post(f"/api/voice/calls/{call_id}/hangup").raise_for_status()
 

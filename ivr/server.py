@@ -8,7 +8,7 @@ import gc
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Protocol
 
@@ -83,6 +83,9 @@ class Server:
 
     async def hang_up(self, call_id: str) -> bool:
         return await self._desk.hang_up(call_id)
+
+    def signal(self, call_id: str, name: str, values: Mapping[str, Any]) -> bool:
+        return self._desk.signal(call_id, name, values)
 
     def live(self, call_id: str) -> LiveCall | None:
         return self._desk.live_call(call_id)

@@ -12,7 +12,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
-from ivr.api import calls, problems, trunks
+from ivr.api import calls, problems, signals, trunks
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
 from ivr.api.limits import BodyLimit
@@ -47,6 +47,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     problems.install(app)
     known = Keys(keys)
     app.include_router(calls.routes(gateway, store, known))
+    app.include_router(signals.routes(gateway, store, known))
     app.include_router(trunks.routes(gateway, known))
     _add_health(app, gateway, store)
 

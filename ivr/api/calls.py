@@ -141,7 +141,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         summary="One call: state, events, result, quality",
     )
     async def get_call(call_id: str) -> CallDetail:
-        record = await _find(call_id)
+        record = await find_call(store, call_id)
         events = await store.list_events(call_id)
         return detail(record, events, gateway.live(call_id))
 
@@ -154,7 +154,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
     )
     async def recording(call_id: str) -> FileResponse:
         """Answers range requests, so that a player can seek."""
-        record = await _find(call_id)
+        record = await find_call(store, call_id)
         found = None if record.recording is None else await asyncio.to_thread(_stat, Path(record.recording))
         if found is None or record.recording is None:
             raise ProblemError(NO_RECORDING, "the call has no recording")
@@ -177,7 +177,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         summary="End a live call",
     )
     async def hang_up(call_id: str) -> Accepted:
-        record = await _find(call_id)
+        record = await find_call(store, call_id)
         if not await gateway.hang_up(call_id):
             raise ProblemError(NOT_LIVE, "the call is not live on this server", state=record.state.value)
         return Accepted(id=call_id, state=record.state, href=href(call_id))
@@ -193,18 +193,20 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         """Numbers, parameters, headers, result, who answered, what was said, the recording and deliveries
         still waiting are deleted for good. That there was a call, when, of which flow and how it ended
         stays."""
-        record = await _find(call_id)
+        record = await find_call(store, call_id)
         path = await store.erase_call(record.id, time.time())
         if path is not None:
             await asyncio.to_thread(Path(path).unlink, missing_ok=True)
 
-    async def _find(call_id: str) -> CallRecord:
-        record = await store.get_call(call_id)
-        if record is None:
-            raise ProblemError(UNKNOWN_CALL, "no call has this id")
-        return record
-
     return router
+
+
+async def find_call(store: Store, call_id: str) -> CallRecord:
+    """Raises the problem that answers 404."""
+    record = await store.get_call(call_id)
+    if record is None:
+        raise ProblemError(UNKNOWN_CALL, "no call has this id")
+    return record
 
 
 def _one_key(in_body: str | None, in_header: str | None) -> str | None:

@@ -96,6 +96,16 @@ class NoCapacity(CallRefused):
         self.retry_after_s = max(1, int(retry_after_s))
 
 
+class SignalRefused(Exception):
+    """The call's flow does not know the signal (then `known` are those it does), or its values do not fit:
+    `fields` tells for each what is wrong."""
+
+    def __init__(self, reason: str, fields: Mapping[str, str], known: tuple[str, ...] | None = None) -> None:
+        super().__init__(reason)
+        self.fields = dict(fields)
+        self.known = known
+
+
 @dataclass(frozen=True, slots=True)
 class LiveCall:
     """What only a call itself knows while it lasts."""
@@ -135,6 +145,10 @@ class Gateway(Protocol):
 
     async def hang_up(self, call_id: str) -> bool:
         """Ends a live call; False when no such call is live here."""
+
+    def signal(self, call_id: str, name: str, values: Mapping[str, Any]) -> bool:
+        """Tells a live call that something happened outside; False when no such call is live here. Raises
+        `SignalRefused`."""
 
     def live(self, call_id: str) -> LiveCall | None:
         """The live call; None when no such call is live here."""

@@ -13,7 +13,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
-from ivr.api.gateway import BadNumber, NoCapacity, NotAllowed, ParamsRefused, UnknownFlow, UnknownTrunk
+from ivr.api.gateway import (
+    BadNumber,
+    NoCapacity,
+    NotAllowed,
+    ParamsRefused,
+    SignalRefused,
+    UnknownFlow,
+    UnknownTrunk,
+)
 from ivr.store import CallLive, IdempotencyConflict, StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -36,6 +44,12 @@ INVALID: Final = Kind(
 )
 UNKNOWN_FLOW: Final = Kind(
     "unknown-flow", 404, "There is no such flow", "`known` lists the flows that this server runs."
+)
+UNKNOWN_SIGNAL: Final = Kind(
+    "unknown-signal",
+    422,
+    "The call waits for no such signal",
+    "`known` lists the signals that steps of the call's flow wait for (`until`).",
 )
 UNKNOWN_TRUNK: Final = Kind(
     "unknown-trunk", 422, "There is no such trunk", "`known` lists the trunks of the configuration."
@@ -174,6 +188,14 @@ def install(app: FastAPI) -> None:
     async def on_params(_: Request, error: ParamsRefused) -> Response:
         named = {f"params.{name}": message for name, message in error.fields.items()}
         return problem(INVALID, str(error), fields=fields(named))
+
+    @app.exception_handler(SignalRefused)
+    async def on_signal(_: Request, error: SignalRefused) -> Response:
+        if error.known is not None:
+            named = fields({"name": str(error)})
+            return problem(UNKNOWN_SIGNAL, str(error), fields=named, known=list(error.known))
+        named = fields({f"values.{name}": message for name, message in error.fields.items()})
+        return problem(INVALID, str(error), fields=named)
 
     @app.exception_handler(BadNumber)
     async def on_bad_number(_: Request, error: BadNumber) -> Response:

@@ -6,12 +6,14 @@ needs the whole flow. What concerns one step alone (rules 2 and 7) is proved by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 from ivr.flow.assigned import assigned_at
 from ivr.flow.graph import Stretch, components, edges_of, longest_way, reached_from, way_to
-from ivr.flow.model import Flow, Prompt, Step, Wording
+from ivr.flow.model import Flow, Prompt, Reference, Step, Wording
 from ivr.flow.problems import Report, Rule, did_you_mean
+from ivr.flow.verbs import VERBS
 
 SPEAKING_RATE = 13.0
 """Characters that a voice speaks in a second, on the slow side."""
@@ -22,13 +24,19 @@ VALUE_CHARACTERS = 24
 AUDIO_S = 10.0
 """What an audio file is taken to last that cannot be read."""
 
+Offered = Mapping[str, Collection[str]]
+"""section -> the names that the configuration has in it; where it is a mapping, with what each wants."""
+
+_WHERE: Final = {"topics": "broker.topics"}
+"""Where a section stands in the configuration, if not at its top."""
+
 
 def check_flow(
     flow: Flow,
     report: Report,
     *,
     unread: frozenset[str] = frozenset(),
-    offered: Mapping[str, frozenset[str]] | None = None,
+    offered: Offered | None = None,
 ) -> None:
     """Adds every problem to the report.
 
@@ -58,7 +66,7 @@ class _Checker:
         roots = (flow.start.step, *(target.step for target in self._targets.values()))
         self._reached = reached_from(self._edges, roots)
 
-    def check(self, offered: Mapping[str, frozenset[str]]) -> None:
+    def check(self, offered: Offered) -> None:
         complete = self._targets_exist() and not self._unread
         if complete:
             self._steps_are_reached()
@@ -202,7 +210,7 @@ class _Checker:
             if not step.silent:
                 way = " -> ".join((root, *way_to(found, name)))
                 message = f"step {name} ({step.verb}) {why}, when nobody hears it: {way}"
-                hint = "only set, branch, request and end may run then"
+                hint = f"only {_SILENT_VERBS} may run then"
                 self._report.add(step.place, Rule.HANG_UP, message, hint)
 
     # --- rule 6
@@ -256,7 +264,7 @@ class _Checker:
                     message = f"prompt {prompt.name}: {recording.fault}"
                     self._report.add(wording.place, Rule.NAMES, message, recording.hint)
 
-    def _configuration_offers(self, offered: Mapping[str, frozenset[str]]) -> None:
+    def _configuration_offers(self, offered: Offered) -> None:
         manner = self._flow.manner
         for language, voice in manner.voices.items():
             known = offered.get(voices_of(language))
@@ -270,8 +278,23 @@ class _Checker:
                 if names is not None and reference.name not in names:
                     one = reference.section.removesuffix("s")
                     message = f'step {step.name}: the configuration has no {one} "{reference.name}"'
-                    hint = did_you_mean(reference.name, names) or f"add it under {reference.section}"
+                    where = _WHERE.get(reference.section, reference.section)
+                    hint = did_you_mean(reference.name, names) or f"add it under {where}"
                     self._report.add(reference.place, Rule.NAMES, message, hint)
+                elif isinstance(names, Mapping):
+                    self._given(step, reference, names[reference.name])
+
+    def _given(self, step: Step, reference: Reference, wanted: Iterable[str]) -> None:
+        """A topic that is made of values of the event gets them."""
+        given = frozenset(self._flow.result) if reference.gives is None else reference.gives
+        for name in sorted(set(wanted) - given):
+            message = f'step {step.name}: the topic "{reference.name}" is made with "{name}" of the body'
+            hint = f'add it to the body: {name}: "{{{{ ... }}}}"'
+            self._report.add(reference.place, Rule.NAMES, f"{message}, which has none", hint)
+
+
+_SILENT = [name for name, step in VERBS.items() if getattr(step, "silent") is not False]  # noqa: B009
+_SILENT_VERBS: Final = f"{', '.join(_SILENT[:-1])} and {_SILENT[-1]}"
 
 
 def voices_of(language: str) -> str:

@@ -16,7 +16,7 @@ from enum import Enum, auto
 
 from ivr.flow.model import Step
 from ivr.flow.phrases import OPERATOR
-from ivr.flow.protocol import Enter, Event, Failure, Outcome, Tick
+from ivr.flow.protocol import Enter, Event, Failure, HungUpEvent, Outcome, Tick
 from ivr.flow.run import Activity, End, Escalate, Fail, Leave, Lost, Run
 
 FAREWELL_S = 30.0
@@ -105,13 +105,15 @@ class Course:
         self._settle(now)
 
     def hang_up(self, now: float) -> None:
-        """The caller is gone. A silent step under way goes on, for it runs once in a call; else the flow's
-        hang-up event is taken, after that of a flow within."""
+        """The caller is gone. A silent step under way is told and goes on, for it runs once in a call; else
+        the flow's hang-up event is taken, after that of a flow within."""
         if not (self.step.silent and self.step.name in self.run.flow.silenced):
             if self._inner is None:
                 self.run.lose()
             else:
                 self._inner.hang_up(now)
+        elif self._activity is not None:
+            self._activity.handle(HungUpEvent(), now)
         self._settle(now)
 
     # --- from step to step
@@ -249,4 +251,5 @@ def quieten(run: Run) -> None:
     """Nothing is said, listened for or kept any more."""
     run.stop_saying()
     run.stop_listening()
+    run.end_waiting()
     run.drop_keys()

@@ -16,7 +16,7 @@ from ivr.flow.verbs.menu import Menu
 MAX_LABEL: Final = 32
 """Longest label of one outcome, in characters."""
 
-_DETAILS: Final = ("endpoint", "to", "sets", "ends with")
+_DETAILS: Final = ("endpoint", "publishes to", "to", "goes on at the signal", "wait", "sets", "ends with")
 """Facts that say what a step without a prompt is about, the first that it has."""
 
 

@@ -16,6 +16,7 @@ from ivr.flow.types import ValueType, to_json
 from ivr.flow.verbs.branch import Case
 from ivr.flow.verbs.menu import Choice, Menu
 from ivr.flow.verbs.request import Answer
+from ivr.flow.verbs.wait import Brought
 
 Facts = dict[str, str]
 
@@ -38,6 +39,11 @@ LABELS: Final[Mapping[str, str]] = {
     "speech end_silence_s": "pause that ends an answer",
     "timeout_s": "timeout",
     "wait_s": "wait",
+    "topic": "publishes to",
+    "sound": "the caller hears",
+    "until": "goes on at the signal",
+    "values": "filled by the signal",
+    "key": "goes on at the key",
 }
 
 _DERIVED: Final = frozenset(("name", "phrases", "accept_place", "to_place"))
@@ -107,6 +113,8 @@ def _scalar(value: Any) -> str:
             return f"{name} = {'nothing' if shown is None else shown}"
         case Case(condition=condition, target=target):
             return f"{condition.source}: to {target.step}"
+        case Brought(name=name):
+            return name
         case Answer(name=name, path=path):
             return f"{name} from {'.'.join(path)}"
         case Enum():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,16 +25,19 @@ class Environment:
     endpoints: frozenset[str] = frozenset()
     queues: frozenset[str] = frozenset()
     trunks: frozenset[str] = frozenset()
+    topics: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Topics of the broker, each with the values that an event's body must have for it."""
     flows: frozenset[str] = frozenset()
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     say_as: Words = field(default_factory=dict)
 
-    def sections(self) -> dict[str, frozenset[str]]:
+    def sections(self) -> dict[str, Collection[str]]:
         return {
             **{voices_of(language): names for language, names in self.voices.items()},
             "endpoints": self.endpoints,
             "queues": self.queues,
             "trunks": self.trunks,
+            "topics": self.topics,
             "flows": self.flows,
         }
 

@@ -17,7 +17,7 @@ from typing import Any
 from ivr.flow.course import FAILED, FAREWELL_S, HUNG_UP, SILENT_S, TRANSFERRED, Course, lose_caller, quieten
 from ivr.flow.lookahead import first_prompts, next_prompts
 from ivr.flow.model import Flow
-from ivr.flow.protocol import Command, Event, Finish, HangUp, HungUpEvent, Utterance
+from ivr.flow.protocol import Command, Event, Finish, HangUp, HungUpEvent, Signal, Utterance
 from ivr.flow.run import Run
 from ivr.flow.types import Value
 
@@ -49,6 +49,10 @@ class FlowMachine:
     def due(self) -> float | None:
         """When it wants a `Tick`, or None."""
         return self._course.due
+
+    @property
+    def started(self) -> bool:
+        return self._course.begun
 
     @property
     def finished(self) -> bool:
@@ -97,6 +101,9 @@ class FlowMachine:
         return self._told()
 
     def handle(self, event: Event, now: float) -> list[Command]:
+        """Before the start a `Signal` is kept, and all else ignored."""
+        if isinstance(event, Signal):
+            self._run.keep_signal(event.name, event.values)
         if not self._course.begun or self._course.over:
             return []
         if not isinstance(event, HungUpEvent):

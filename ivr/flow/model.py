@@ -126,11 +126,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A name that the configuration must offer, in one of its sections (endpoints, queues, trunks, flows)."""
+    """A name that the configuration must offer, in one of its sections (endpoints, queues, topics, ...)."""
 
     section: str
     name: str
     place: Place
+    gives: frozenset[str] | None = None
+    """Names of the values that go with it, for a section whose names want some; None: those of the result."""
 
 
 @dataclass(frozen=True, kw_only=True)

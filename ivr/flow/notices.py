@@ -59,6 +59,21 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """An event was published."""
+
+    topic: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The call waits for a time or a signal, until the step is left; meanwhile this is heard."""
+
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
 class TransferAsked:
     """A transfer was begun; its outcome is awaited."""
 
@@ -74,4 +89,16 @@ class Over:
     cause: str
 
 
-Notice = Entered | LeftBy | Spoke | Quiet | Listens | SpeechOver | Requested | TransferAsked | Over
+Notice = (
+    Entered
+    | LeftBy
+    | Spoke
+    | Quiet
+    | Listens
+    | SpeechOver
+    | Requested
+    | Published
+    | Waits
+    | TransferAsked
+    | Over
+)

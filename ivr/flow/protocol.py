@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
+from ivr.flow.types import Value
+
 Json = Mapping[str, Any]
+WaitingSound = Literal["silence", "music", "ringback"]
 
 
 class BargeIn(Enum):
@@ -84,6 +87,14 @@ class Transferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """Something happened outside; `values` are bound to the flow's types (`ivr.flow.signals`)."""
+
+    name: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class HungUpEvent:
     """The far end is gone; only silent steps run from here."""
 
@@ -108,6 +119,7 @@ Event = (
     | Replied
     | RequestFailed
     | Transferred
+    | Signal
     | HungUpEvent
     | Failure
     | Tick
@@ -224,6 +236,27 @@ class SendRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Publish:
+    """An event on a named topic of the configuration. It must survive a crash (outbox); nobody waits for
+    it."""
+
+    topic: str
+    body: Json
+
+
+@dataclass(frozen=True, slots=True)
+class BeginWaiting:
+    """The caller waits, and hears this until `EndWaiting`; nothing is being said meanwhile."""
+
+    sound: WaitingSound
+
+
+@dataclass(frozen=True, slots=True)
+class EndWaiting:
+    """The wait is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Blind transfer; `target` is a number, a SIP address or the name of a queue of the configuration."""
 
@@ -256,6 +289,9 @@ Command = (
     | StopListening
     | Commit
     | SendRequest
+    | Publish
+    | BeginWaiting
+    | EndWaiting
     | Transfer
     | HangUp
     | Finish

@@ -18,6 +18,7 @@ from ivr.flow.scenario_player import (
     Player,
     PressKey,
     Refuse,
+    SendSignal,
     SettleTransfer,
     Speak,
 )
@@ -85,6 +86,8 @@ def _do(call: VirtualCall, action: Action) -> list[Notice]:
             return call.reply(status, body)
         case Refuse(reason):
             return call.fail_request(reason)
+        case SendSignal(name, values):
+            return call.signal(name, values)
         case SettleTransfer(outcome):
             return call.settle_transfer(Transferred(outcome))
         case _:

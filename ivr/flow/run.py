@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ivr.flow.expressions import EvaluationError
 from ivr.flow.model import Assignment, Flow, Prompt, Target
 from ivr.flow.phrases import OPERATOR
 from ivr.flow.protocol import (
     BargeIn,
+    BeginWaiting,
     Command,
     Commit,
+    EndWaiting,
     Enter,
     Event,
     Listen,
@@ -27,6 +29,7 @@ from ivr.flow.protocol import (
     StopListening,
     StopSaying,
     Utterance,
+    WaitingSound,
 )
 from ivr.flow.sayas import say
 from ivr.flow.types import Value, ValueType, to_json
@@ -46,10 +49,14 @@ class Activity(Protocol):
         """Takes one event."""
 
 
+_UNNOTICED: Final = (Enter, Outcome, StopSaying, StopListening, EndWaiting)
+"""Commands that may come before a changed result is stored."""
+
+
 @dataclass(slots=True)
 class Line:
-    """What the flows of one call share: the commands given, what is said and listened for, and the keys typed
-    ahead."""
+    """What the flows of one call share: the commands given, what is said and listened for, the keys typed
+    ahead, and the signals that no step has waited for yet."""
 
     commands: list[Command] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -58,6 +65,8 @@ class Line:
     """The result of the call is not committed as it stands."""
     saying: str | None = None
     listening: SpeechSpec | None = None
+    waiting: bool = False
+    signals: dict[str, Mapping[str, Value]] = field(default_factory=dict)
     ids: int = 0
     entries: int = 0
     """How many steps were entered, of all flows."""
@@ -192,7 +201,7 @@ class Run:
 
     def emit(self, command: Command) -> None:
         """A changed result is committed before anything the caller or the world could notice."""
-        if self.line.changed and not isinstance(command, Enter | Outcome | StopSaying | StopListening):
+        if self.line.changed and not isinstance(command, _UNNOTICED):
             self._commit()
         self.line.commands.append(command)
 
@@ -250,9 +259,19 @@ class Run:
             self.line.listening = None
             self.emit(StopListening())
 
+    def begin_waiting(self, sound: WaitingSound) -> None:
+        self.line.waiting = True
+        self.emit(BeginWaiting(sound))
+
+    def end_waiting(self) -> None:
+        if self.line.waiting:
+            self.line.waiting = False
+            self.emit(EndWaiting())
+
     def forget_caller(self) -> None:
         """Nobody hears or speaks any more; there is nothing left to stop."""
         self.line.saying = None
+        self.line.waiting = False
         self.line.listening = None
         self.drop_keys()
 
@@ -305,6 +324,13 @@ class Run:
     def take_key(self) -> str | None:
         return self.line.keys.pop(0) if self.line.keys else None
 
+    def take_key_if(self, key: str | None) -> bool:
+        """Takes the next kept key if it is this one."""
+        if not self.line.keys or self.line.keys[0] != key:
+            return False
+        del self.line.keys[0]
+        return True
+
     def drop_keys(self) -> None:
         self.line.keys.clear()
         self.line.stray = None
@@ -323,6 +349,15 @@ class Run:
     def is_stray(self, key: str) -> bool:
         stray, self.line.stray = self.line.stray, None
         return key == stray
+
+    # --- signals from outside
+
+    def keep_signal(self, name: str, values: Mapping[str, Value]) -> None:
+        """Kept until a step waits for it; a later one of the same name takes its place."""
+        self.line.signals[name] = values
+
+    def take_signal(self, name: str) -> Mapping[str, Value] | None:
+        return self.line.signals.pop(name, None)
 
     # --- verdicts
 

@@ -20,11 +20,13 @@ from ivr.flow.notices import (
     Listens,
     Notice,
     Over,
+    Published,
     Quiet,
     Requested,
     SpeechOver,
     Spoke,
     TransferAsked,
+    Waits,
 )
 from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
@@ -34,10 +36,12 @@ from ivr.flow.scenarios import (
     HangsUp,
     Hears,
     Presses,
+    Publishes,
     Replies,
     Says,
     Scenario,
     Sends,
+    Signals,
     Silence,
     Step,
     TransferGoes,
@@ -80,11 +84,23 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class SendSignal:
+    """This happens outside."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class SettleTransfer:
     outcome: Literal["done", "busy", "no_answer", "failed"]
 
 
-Action = PressKey | Speak | HangUpNow | Answer | Refuse | SettleTransfer
+Action = PressKey | Speak | HangUpNow | Answer | Refuse | SendSignal | SettleTransfer
+
+
+_LOOKS_BACK: Final = (Hears, Sends, Publishes)
+"""Steps that may come true of what was before the end of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +147,12 @@ class Player:
         self._spoke = False
         """The caller has begun to say the text of the step under way."""
         self._speech_over = False
+        self._waits = False
+        """The call waits for a time or a signal: the server may be quiet for longer."""
         self._requests: list[Requested] = []
         self._checked_requests = 0
+        self._events: list[Published] = []
+        self._checked_events = 0
         self._awaited: Requested | None = None
         self._transfer: TransferAsked | None = None
         self._path: list[str] = []
@@ -152,7 +172,7 @@ class Player:
             return self._began + step.act.seconds
         if isinstance(step.act, Presses) and self._keys_pressed:
             return self._began + self._keys_pressed * KEY_GAP_S
-        return None if self._speaking else self._since + self._patience_s
+        return None if self._speaking or self._waits else self._since + self._patience_s
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -183,6 +203,10 @@ class Player:
             case Requested():
                 self._requests.append(notice)
                 self._awaited = notice if notice.awaited else self._awaited
+            case Published():
+                self._events.append(notice)
+            case Waits():
+                self._waits = True
             case TransferAsked():
                 self._transfer = notice
             case Entered(step):
@@ -190,6 +214,7 @@ class Player:
                 self._awaited = self._transfer = None
             case LeftBy():
                 self._outcomes.append(notice)
+                self._waits = False
             case Over():
                 self._over = notice
             case _:
@@ -210,7 +235,7 @@ class Player:
             self._fail("the flow neither ends nor waits for anything")
             return self.failure
         if (step := self._step) is not None:
-            why = f"{self._why_not(step.act)}; " if isinstance(step.act, Hears | Sends) else ""
+            why = f"{self._why_not(step.act)}; " if isinstance(step.act, _LOOKS_BACK) else ""
             self._fail(f"{_describe(step.act)}: {why}the call was over ({self._over.cause})")
             return self.failure
         wrong = list(_differences(self._scenario.result, self._over.result))
@@ -250,7 +275,7 @@ class Player:
         """Whether the step is done now, and what it does."""
         if self._gone and isinstance(act, Presses | Says | HangsUp):
             return False, []
-        if self._over is not None and not isinstance(act, Hears | Sends | Silence):
+        if self._over is not None and not isinstance(act, (*_LOOKS_BACK, Silence)):
             return False, []
         match act:
             case Hears():
@@ -272,6 +297,10 @@ class Player:
                 return True, [HangUpNow()]
             case Sends():
                 return self._sent(act), []
+            case Publishes():
+                return self._published(act), []
+            case Signals(name, values):
+                return True, [SendSignal(name, values)]
             case Replies(status, body):
                 awaited, self._awaited = self._awaited, None
                 return awaited is not None, [Answer(status, body)] if awaited else []
@@ -298,11 +327,16 @@ class Player:
     def _sent(self, act: Sends) -> bool:
         for index in range(self._checked_requests, len(self._requests)):
             request = self._requests[index]
-            body = request.body or {}
-            if request.endpoint == act.endpoint and all(
-                key in body and body[key] == value for key, value in act.body.items()
-            ):
+            if request.endpoint == act.endpoint and _has(request.body or {}, act.body):
                 self._checked_requests = index + 1
+                return True
+        return False
+
+    def _published(self, act: Publishes) -> bool:
+        for index in range(self._checked_events, len(self._events)):
+            event = self._events[index]
+            if event.topic == act.topic and _has(event.body, act.body):
+                self._checked_events = index + 1
                 return True
         return False
 
@@ -329,6 +363,9 @@ class Player:
             case Sends():
                 sent = [f"{request.endpoint} {dict(request.body or {})}" for request in self._requests]
                 return f"sent were: {', '.join(sent)}" if sent else "nothing was sent"
+            case Publishes():
+                events = [f"{event.topic} {dict(event.body)}" for event in self._events]
+                return f"published were: {', '.join(events)}" if events else "nothing was published"
             case Replies() | Fails():
                 return "no request is awaited"
             case TransferGoes():
@@ -345,6 +382,10 @@ class Player:
         outcomes = [f"{left.step} ({left.via or left.outcome})" for left in self._outcomes]
         last = self._path[-1:] if len(self._path) > len(outcomes) else []
         return (f"the call went: {' -> '.join([*outcomes, *last])}",)
+
+
+def _has(body: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(key in body and body[key] == value for key, value in wanted.items())
 
 
 @lru_cache(maxsize=1024)
@@ -373,6 +414,10 @@ def _describe(act: Act) -> str:
             return "hangs up"
         case Sends(endpoint, body):
             return f"sends {endpoint}" + (f" {dict(body)}" if body else "")
+        case Publishes(topic, body):
+            return f"publishes {topic}" + (f" {dict(body)}" if body else "")
+        case Signals(name, values):
+            return f"signal {name}" + (f" {dict(values)}" if values else "")
         case Replies(status, _):
             return f"replies {status}"
         case Fails(reason):

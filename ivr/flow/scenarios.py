@@ -22,6 +22,8 @@ is over. The steps:
 | sends: ENDPOINT | the flow has sent this request; `{to: ENDPOINT, body: {...}}` names values of its body |
 | replies: {status: 200, body: {...}} | the endpoint answers the request that is awaited |
 | fails: REASON | the request that is awaited fails |
+| publishes: TOPIC | the flow has published this event; `{to: TOPIC, body: {...}}` names values of its body |
+| signal: NAME | this happens outside, now; `{name: NAME, values: {...}}` brings values |
 | transfer: OUTCOME | how the transfer goes (done, busy, no_answer, failed); `{to: TARGET, outcome: ...}` |
 """
 
@@ -38,6 +40,7 @@ from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose, place_of
 from ivr.flow.problems import START, FlowError, ParamError, Problem, Report, Rule, did_you_mean
+from ivr.flow.signals import UnknownSignal, bind_signal
 from ivr.flow.types import Mismatch, to_json
 
 SUFFIX: Final = ".scenarios.yaml"
@@ -90,12 +93,28 @@ class Fails:
 
 
 @dataclass(frozen=True, slots=True)
+class Publishes:
+    topic: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """`values` fit the flow."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TransferGoes:
     outcome: TransferOutcome
     target: str | None = None
 
 
-Act = Hears | Presses | Says | Silence | HangsUp | Sends | Replies | Fails | TransferGoes
+Act = (
+    Hears | Presses | Says | Silence | HangsUp | Sends | Replies | Fails | Publishes | Signals | TransferGoes
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +289,8 @@ class _FileReader:
             "sends": self._sends,
             "replies": self._replies,
             "fails": self._fails,
+            "publishes": self._publishes,
+            "signal": self._signal,
             "transfer": self._transfer,
         }
         kinds = [key for key in fields.keys if key in readers]
@@ -312,16 +333,41 @@ class _FileReader:
         return HangsUp()
 
     def _sends(self, node: yaml.Node, fields: Fields) -> Sends | None:
-        if isinstance(node, yaml.ScalarNode):
-            name = self._reader.text(node, "sends")
-            return None if name is None else Sends(name, {})
-        inner = self._reader.fields(node, "sends")
-        to = inner.need("to", hint="name the endpoint: to: ENDPOINT")
-        name = None if to is None else self._reader.text(to, "to of sends")
-        body_node = inner.take("body")
-        body = {} if body_node is None else read_mapping(self._reader, body_node, "body of sends")
-        inner.finish()
+        name, body = self._named(node, "sends", "to", "body", "name the endpoint: to: ENDPOINT")
         return None if name is None else Sends(name, body)
+
+    def _publishes(self, node: yaml.Node, fields: Fields) -> Publishes | None:
+        name, body = self._named(node, "publishes", "to", "body", "name the topic: to: TOPIC")
+        return None if name is None else Publishes(name, body)
+
+    def _signal(self, node: yaml.Node, fields: Fields) -> Signals | None:
+        name, values = self._named(node, "signal", "name", "values", "such as name: rider-found")
+        if name is None:
+            return None
+        try:
+            bind_signal(self._flow, name, values)
+        except UnknownSignal as error:
+            self._reader.problem(node, Rule.YAML, str(error))
+        except ParamError as error:
+            for field, text in error.fields.items():
+                self._reader.problem(node, Rule.YAML, f"signal {name}: {field} {text}")
+        return Signals(name, values)
+
+    def _named(
+        self, node: yaml.Node, what: str, name_key: str, values_key: str, hint: str
+    ) -> tuple[str | None, dict[str, Any]]:
+        """A name alone, or a mapping of a name and values."""
+        if isinstance(node, yaml.ScalarNode):
+            return self._reader.text(node, what), {}
+        inner = self._reader.fields(node, what)
+        name_node = inner.need(name_key, hint=hint)
+        name = None if name_node is None else self._reader.text(name_node, f"{name_key} of {what}")
+        node_of_values = inner.take(values_key)
+        values: dict[str, Any] = {}
+        if node_of_values is not None:
+            values = read_mapping(self._reader, node_of_values, f"{values_key} of {what}")
+        inner.finish()
+        return name, values
 
     def _replies(self, node: yaml.Node, fields: Fields) -> Replies:
         inner = self._reader.fields(node, "replies")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
 from ivr.flow.manner import FASTEST, MAX_WORD, MAX_WORDS, SLOWEST
-from ivr.flow.protocol import BargeIn
+from ivr.flow.protocol import BargeIn, WaitingSound
 from ivr.flow.sayas import known_languages
 from ivr.flow.scenarios import KEYS as SCENARIO_KEYS
 from ivr.flow.scenarios import TransferOutcome
@@ -19,6 +19,7 @@ from ivr.flow.types import ASKED_NAMES, MAX_DIGITS, SIMPLE_NAMES
 from ivr.flow.verbs import VERBS
 from ivr.flow.verbs.end import CAUSES
 from ivr.flow.verbs.menu import KEYS
+from ivr.flow.verbs.wait import KEYS as WAIT_KEYS
 
 Schema = dict[str, Any]
 
@@ -132,6 +133,12 @@ def scenario_schema() -> Schema:
         "hangs_up": {"const": True},
         "sends": {
             "anyOf": [{"type": "string"}, _object({"to": {"type": "string"}, "body": anything}, ["to"])]
+        },
+        "publishes": {
+            "anyOf": [{"type": "string"}, _object({"to": {"type": "string"}, "body": anything}, ["to"])]
+        },
+        "signal": {
+            "anyOf": [{"type": "string"}, _object({"name": {"type": "string"}, "values": anything}, ["name"])]
         },
         "replies": _object({"status": {"type": "integer", "minimum": 200, "maximum": 299}, "body": {}}),
         "fails": {"type": "string"},
@@ -275,6 +282,26 @@ def _end() -> Schema:
     return _object({"end": {"enum": list(CAUSES)}}, ["end"])
 
 
+def _publish() -> Schema:
+    event = _object({"to": {**_NAME, "description": "The name of a topic."}, "body": _ref("payload")}, ["to"])
+    return _object({"publish": event, "next": _STEP}, ("publish", "next"))
+
+
+def _wait() -> Schema:
+    detailed = _object(
+        {
+            "for": _DURATION,
+            "sound": {"enum": list(get_args(WaitingSound)), "description": "What the caller hears."},
+            "until": {**_NAME, "description": "The signal that ends it."},
+            "values": {"type": "array", "items": _TEXT, "description": "Values that the signal brings."},
+            "key": {"enum": list(WAIT_KEYS), "description": "The key that ends it."},
+        },
+        ["for"],
+    )
+    detailed["dependentRequired"] = {"values": ["until"]}
+    return _object({"wait": {"anyOf": [_DURATION, detailed]}, "next": _STEP}, ("wait", "next"))
+
+
 _STEPS: Final = {
     "say": _say,
     "menu": _menu,
@@ -282,6 +309,8 @@ _STEPS: Final = {
     "set": _set,
     "branch": _branch,
     "request": _request,
+    "publish": _publish,
+    "wait": _wait,
     "transfer": _transfer,
     "end": _end,
 }

@@ -29,15 +29,18 @@ from ivr.flow.notices import (
     Listens,
     Notice,
     Over,
+    Published,
     Quiet,
     Requested,
     SpeechOver,
     Spoke,
     TransferAsked,
+    Waits,
 )
 from ivr.flow.problems import FlowError, ParamError
 from ivr.flow.protocol import Transferred
 from ivr.flow.scenarios import KEYS, SUFFIX, ScenarioError, TransferOutcome, sample_values
+from ivr.flow.signals import UnknownSignal
 from ivr.flow.types import to_json
 from ivr.flow.virtual_call import VirtualCall
 
@@ -47,6 +50,7 @@ HELP: Final = (
     "/hangup            the caller hangs up",
     "/reply [JSON]      the endpoint answers the request",
     "/fail [REASON]     the request fails",
+    "/signal NAME JSON  this happens outside; JSON has its values",
     "/transfer OUTCOME  done, busy, no_answer or failed",
     "/back              takes the last line back, and again the one before",
     "/state             the step, the time, and every value",
@@ -73,13 +77,14 @@ class Simulation:
             "/hangup": lambda rest: self._settle(self._call.hang_up()),
             "/reply": self._reply,
             "/fail": self._fail,
+            "/signal": self._signal,
             "/transfer": self._transfer,
         }
         self._renew()
 
     def _renew(self) -> None:
         self._call = self._new_call()
-        self._waits_for: Requested | TransferAsked | None = None
+        self._waits_for: Requested | TransferAsked | Waits | None = None
         self._shown = dict(self._call.machine.values)
         """The values as they were shown last."""
 
@@ -179,6 +184,20 @@ class Simulation:
         self._waits_for = None
         return self._settle(self._call.fail_request(rest or "failed"))
 
+    def _signal(self, rest: str) -> list[str]:
+        name, _, values = rest.partition(" ")
+        try:
+            found = json.loads(values) if values.strip() else {}
+            if not isinstance(found, dict):
+                return ["(values are a JSON object)"]
+            return self._settle(self._call.signal(name, found))
+        except UnknownSignal as error:
+            return [f"({error})"]
+        except ParamError as error:
+            return [f"({field} {text})" for field, text in error.fields.items()]
+        except ValueError as error:
+            return [f"(this is no JSON: {error})"]
+
     def _transfer(self, rest: str) -> list[str]:
         if not isinstance(self._waits_for, TransferAsked):
             return ["(no transfer is under way)"]
@@ -231,6 +250,11 @@ class Simulation:
                 self._waits_for = notice if awaited else None
                 hint = ["(answer with /reply JSON or /fail; . is no answer)"] if awaited else []
                 return [f"    request {endpoint} {_json(body)}", *hint]
+            case Published(topic, body):
+                return [f"    publish {topic} {_json(body)}"]
+            case Waits(sound):
+                self._waits_for = notice
+                return [f"    waits, {sound}", "(/signal NAME JSON happens outside; . lets the time pass)"]
             case TransferAsked(target, _):
                 self._waits_for = notice
                 return [f"    transfer to {target}", "(/transfer done, busy, no_answer or failed)"]

@@ -21,14 +21,17 @@ from ivr.flow.notices import (
     Listens,
     Notice,
     Over,
+    Published,
     Quiet,
     Requested,
     SpeechOver,
     Spoke,
     TransferAsked,
+    Waits,
 )
 from ivr.flow.protocol import (
     AudioFile,
+    BeginWaiting,
     Command,
     Enter,
     Event,
@@ -39,6 +42,7 @@ from ivr.flow.protocol import (
     Listen,
     Outcome,
     PromptDone,
+    Publish,
     Replied,
     RequestFailed,
     Say,
@@ -51,6 +55,7 @@ from ivr.flow.protocol import (
     Transferred,
     Utterance,
 )
+from ivr.flow.signals import bind_signal
 
 UTTERANCE_S: Final = 1.0
 _MAX_TICKS_AT_ONCE: Final = 1000
@@ -111,6 +116,10 @@ class VirtualCall:
             return []
         self._transferring = False
         return self._handle(event)
+
+    def signal(self, name: str, values: Mapping[str, Any]) -> list[Notice]:
+        """Something happens outside; as `ivr.flow.signals.bind_signal`."""
+        return self._handle(bind_signal(self.machine.flow, name, values))
 
     @property
     def speaking(self) -> bool:
@@ -203,6 +212,12 @@ class VirtualCall:
             self._request = command
         return (Requested(command.endpoint, command.body, awaited=not command.background),)
 
+    def _publish(self, command: Publish) -> tuple[Notice, ...]:
+        return (Published(command.topic, command.body),)
+
+    def _wait(self, command: BeginWaiting) -> tuple[Notice, ...]:
+        return (Waits(command.sound),)
+
     def _transfer(self, command: Transfer) -> tuple[Notice, ...]:
         self._transferring = True
         return (TransferAsked(command.target, command.context),)
@@ -220,6 +235,8 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     Listen: VirtualCall._listen,
     StopListening: VirtualCall._stop_listening,
     SendRequest: VirtualCall._request_sent,
+    Publish: VirtualCall._publish,
+    BeginWaiting: VirtualCall._wait,
     Transfer: VirtualCall._transfer,
     Finish: VirtualCall._finish,
 }

@@ -25,6 +25,7 @@ from ivr.flow.notices import (
     SpeechOver,
     Spoke,
     TransferAsked,
+    Waits,
 )
 from ivr.flow.payload import Computed
 from ivr.flow.rehearsal import Played
@@ -36,6 +37,7 @@ from ivr.flow.scenario_player import (
     Player,
     PressKey,
     Refuse,
+    SendSignal,
     SettleTransfer,
     Speak,
 )
@@ -92,6 +94,8 @@ class Playing:
         self._phone = phone
         self._desk = desk
         self._asked = asked
+        self._id = ""
+        """Of the call, once the server has a record of it."""
         self._waiting: Asked | None = None
         self._came: list[Asked] = []
         """Requests whose step has not been told yet: the record may be a little late."""
@@ -110,11 +114,11 @@ class Playing:
         call = await self._phone.call(uri)
         try:
             await call.until_answered(30.0)
-            id = await self._call_id(number)
+            self._id = await self._call_id(number)
             self._player.begin(time.monotonic())
             async with asyncio.timeout(LONGEST_S):
                 while not self._over and self._player.failure is None:
-                    await self._round(call, id)
+                    await self._round(call)
             failure = self._player.finish()
         except (NothingHeard, CallOver, TimeoutError) as error:
             why = str(error) or f"the call took longer than {LONGEST_S:g} s"
@@ -135,8 +139,8 @@ class Playing:
             await asyncio.sleep(_POLL_S)
         raise NothingHeard("the server has no record of the call")
 
-    async def _round(self, call: PhoneCall, id: str) -> None:
-        record = await asyncio.to_thread(self._api.call, id)
+    async def _round(self, call: PhoneCall) -> None:
+        record = await asyncio.to_thread(self._api.call, self._id)
         events = record["events"][self._seen :]
         self._seen += len(events)
         for event in events:
@@ -174,6 +178,8 @@ class Playing:
                 if isinstance(step, Request):
                     self._announced.setdefault(data["endpoint"], deque()).append(step)
                 return []
+            case "wait":
+                return [Waits(data["sound"])]
             case "transfer":
                 return [TransferAsked(data["target"], {})]
             case _:
@@ -250,6 +256,8 @@ class Playing:
                     self._reply(status, body)
                 case Refuse():
                     self._reply(503, None)
+                case SendSignal(name, values):
+                    await asyncio.to_thread(self._api.signal, self._id, name, values)
                 case SettleTransfer(outcome):
                     if outcome == "done":
                         await self._desk.answer(_SETTLE_S)

@@ -148,9 +148,10 @@ class CallPage:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An HTTP request that must get through, now or after a crash.
+    """An HTTP request, or an event for the broker (`PUBLISH`), that must get through, now or after a crash.
 
-    `target` names an endpoint of the configuration, so that addresses and secrets stay out of the database.
+    `target` names an endpoint or a topic of the configuration, so that addresses and secrets stay out of the
+    database.
     `id` is what the receiver tells repetitions by.
     """
 
@@ -159,7 +160,7 @@ class Delivery:
     target: str
     body: str
     created_at: float
-    method: Literal["GET", "POST", "PUT"] = "POST"
+    method: Literal["GET", "POST", "PUT", "PUBLISH"] = "POST"
 
 
 @dataclass(frozen=True, slots=True)

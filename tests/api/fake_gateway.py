@@ -5,12 +5,15 @@ refuse.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from ivr.api import (
     CallRequest,
     LiveCall,
     ParamsRefused,
     Readiness,
+    SignalRefused,
     TrunkStatus,
     UnknownFlow,
     UnknownTrunk,
@@ -29,6 +32,7 @@ class FakeGateway:
         self.refusal: Exception | None = None
         self.reasons: tuple[str, ...] = ()
         self.live_calls: dict[str, LiveCall] = {}
+        self.signals: list[tuple[str, str, dict[str, Any]]] = []
 
     async def initiate(self, request: CallRequest) -> str:
         if self.refusal is not None:
@@ -62,6 +66,16 @@ class FakeGateway:
         if self.live_calls.pop(call_id, None) is None:
             return False
         await self.store.finish_call(call_id, Ending(time.time(), "normal", "us"))
+        return True
+
+    def signal(self, call_id: str, name: str, values: Mapping[str, Any]) -> bool:
+        if call_id not in self.live_calls:
+            return False
+        if name != "rider-found":
+            raise SignalRefused(f'no step of vendor-order waits for a signal "{name}"', {}, ("rider-found",))
+        if not isinstance(values.get("eta"), int):
+            raise SignalRefused("the values do not fit", {"eta": "must be a whole number of minutes"})
+        self.signals.append((call_id, name, dict(values)))
         return True
 
     def live(self, call_id: str) -> LiveCall | None:

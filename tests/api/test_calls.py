@@ -95,6 +95,30 @@ async def test_hanging_up(api: httpx.AsyncClient, gateway: FakeGateway) -> None:
     assert body["state"] == "ended"
 
 
+async def test_a_signal_reaches_a_live_call(api: httpx.AsyncClient, gateway: FakeGateway) -> None:
+    accepted = (await api.post(URL, json=ORDER)).json()
+    url = f"{accepted['href']}/signals"
+    answer = await api.post(url, json={"name": "rider-found", "values": {"rider": "राहुल", "eta": 12}})
+    assert (answer.status_code, answer.json()["href"]) == (202, accepted["href"])
+    assert gateway.signals == [(accepted["id"], "rider-found", {"rider": "राहुल", "eta": 12})]
+
+    body = assert_problem(await api.post(url, json={"name": "ridr-found"}), 422, "unknown-signal")
+    assert body["known"] == ["rider-found"]
+    assert body["fields"][0]["field"] == "name"
+    body = assert_problem(
+        await api.post(url, json={"name": "rider-found", "values": {"eta": "soon"}}), 422, "invalid-request"
+    )
+    assert body["fields"] == [{"field": "values.eta", "message": "must be a whole number of minutes"}]
+    body = assert_problem(await api.post(url, json={"name": "", "valeus": {}}), 422, "invalid-request")
+    assert [each["field"] for each in body["fields"]] == ["name", "valeus"]
+
+    await api.post(f"{accepted['href']}/hangup")
+    body = assert_problem(await api.post(url, json={"name": "rider-found"}), 409, "call-not-live")
+    assert body["state"] == "ended"
+    assert_problem(await api.post(f"{CALLS}/nobody/signals", json={"name": "x"}), 404, "unknown-call")
+    assert len(gateway.signals) == 1
+
+
 async def test_a_recording_is_sought_in(api: httpx.AsyncClient, ended: str) -> None:
     url = f"{CALLS}/{ended}/recording"
     whole = await api.get(url)
@@ -145,6 +169,7 @@ async def test_erasing_a_call(api: httpx.AsyncClient, ended: str, tmp_path: Path
         ("GET", f"{CALLS}/c1", "calls:read"),
         ("GET", f"{CALLS}/c1/recording", "recordings:read"),
         ("POST", f"{CALLS}/c1/hangup", "calls:write"),
+        ("POST", f"{CALLS}/c1/signals", "calls:write"),
         ("DELETE", f"{CALLS}/c1", "calls:write"),
         ("GET", "/metrics", "metrics:read"),
     ],

@@ -24,6 +24,7 @@ from ivr.flow.protocol import (
     RequestFailed,
     Say,
     SendRequest,
+    Signal,
     SpeechBegan,
     Tick,
     Transfer,
@@ -44,6 +45,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.integers(1, 12).map(lambda n: Replied(f"request{n}", 200, {"order": {"state": "x"}})),
     st.integers(1, 12).map(lambda n: RequestFailed(f"request{n}", "late")),
     st.sampled_from(("done", "busy", "no_answer", "failed")).map(Transferred),  # type: ignore[arg-type]
+    st.sampled_from((Signal("found", {"state": "x"}), Signal("found", {"state": None}), Signal("other", {}))),
     st.just(Tick()),
 )
 rare: st.SearchStrategy[Event] = st.sampled_from((HungUpEvent(), Failure("x")))

@@ -32,7 +32,8 @@ SCENARIOS = sorted((ROOT / "flows").glob("*.scenarios.yaml"))
 
 SHAPE = {
     "rule1_branch_without_else", "rule1_misspelt_verb", "rule1_no_verb", "rule1_outcome_without_target",
-    "rule1_two_verbs", "rule1_verb_not_available", "rule2_choice_without_key_and_intent",
+    "rule1_two_verbs", "rule1_verb_not_available", "rule1_wait_without_end", "rule2_wait_for_no_key",
+    "rule8_no_topic_named", "rule9_wait_of_two_hours", "rule2_choice_without_key_and_intent",
     "rule2_key_not_on_a_telephone", "rule3_unknown_type", "rule9_duration_without_unit", "rule9_language_no",
     "rule9_not_a_mapping", "rule9_unknown_field", "rule9_unquoted_key_digit", "rule9_options_yes_no",
     "rule9_braces_unquoted", "rule9_empty", "many_at_once",

@@ -49,7 +49,7 @@ REST = """
   booked: {say: thanks, next: notice}
   later: {say: thanks, next: size}
   told: {say: thanks, next: count}
-  manager: {say: thanks, next: status}
+  manager: {say: thanks, next: taken}
   report: {request: {post: report, body: result, background: true}, next: bye}
 prompts:
   thanks: {en: Thanks., hi: धन्यवाद।}

@@ -63,6 +63,7 @@ class Notebook:
         self.notes: list[tuple[str, Mapping[str, Any]]] = []
         self.commits: list[Mapping[str, Any]] = []
         self.posts: list[tuple[str, Mapping[str, Any] | None]] = []
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.order: list[str] = []
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -78,6 +79,10 @@ class Notebook:
         self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
     ) -> None:
         self.posts.append((endpoint, body))
+
+    async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
+        self.events.append((topic, body))
+        self.order.append(f"publish {topic}")
 
 
 class LevelVad:

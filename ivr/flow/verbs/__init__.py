@@ -9,16 +9,18 @@ from ivr.flow.verbs.branch import Branch
 from ivr.flow.verbs.collect import Collect
 from ivr.flow.verbs.end import End
 from ivr.flow.verbs.menu import Menu
+from ivr.flow.verbs.publish import Publish
 from ivr.flow.verbs.request import Request
 from ivr.flow.verbs.say import Say
 from ivr.flow.verbs.set import Set
 from ivr.flow.verbs.transfer import Transfer
+from ivr.flow.verbs.wait import Wait
 
 VERBS: Mapping[str, type[Step]] = {
-    step.verb: step for step in (Say, Menu, Collect, Set, Branch, Request, Transfer, End)
+    step.verb: step for step in (Say, Menu, Collect, Set, Branch, Request, Publish, Transfer, Wait, End)
 }
 
-NOT_YET = frozenset(("record", "consent", "publish", "agent", "flow", "wait", "voicemail"))
+NOT_YET = frozenset(("record", "consent", "agent", "flow", "voicemail"))
 """Verbs of the language that this version does not carry out."""
 
 __all__ = ["NOT_YET", "VERBS"]

@@ -1,0 +1,59 @@
+"""Signals: what happens outside and a call waits for, bound to the values that its flow declares.
+
+A flow knows the signals that some step of it waits for (`until`). One that comes early is kept until that
+step is entered; a later one of the same name takes its place, so that what is kept is bounded by the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ivr.flow.model import Flow
+from ivr.flow.problems import ParamError, did_you_mean
+from ivr.flow.protocol import Signal
+from ivr.flow.types import Mismatch, Value, ValueType
+from ivr.flow.verbs.wait import Wait
+
+Expected = Mapping[str, ValueType]
+"""The values that a signal brings, by name."""
+
+
+class UnknownSignal(Exception):
+    """No step of the flow waits for a signal of this name; `known` are those that some step waits for."""
+
+    def __init__(self, flow: str, name: str, known: tuple[str, ...]) -> None:
+        hint = did_you_mean(name, known)
+        super().__init__(f'no step of {flow} waits for a signal "{name}"' + (f" ({hint})" if hint else ""))
+        self.known = known
+
+
+def signals_of(flow: Flow) -> dict[str, Expected]:
+    """Every signal that a step waits for. Where several do, it brings the values of all of them."""
+    found: dict[str, dict[str, ValueType]] = {}
+    for step in flow.steps.values():
+        if isinstance(step, Wait) and step.until is not None:
+            found.setdefault(step.until, {}).update((value.name, value.type) for value in step.values)
+    return dict(found)
+
+
+def bind_signal(flow: Flow, name: str, values: Mapping[str, Any]) -> Signal:
+    """A signal from raw JSON or YAML values. Raises `UnknownSignal`, and `ParamError` that names every bad
+    value; one that is left out is None where its type is optional."""
+    known = signals_of(flow)
+    if name not in known:
+        raise UnknownSignal(flow.name, name, tuple(sorted(known)))
+    bound: dict[str, Value] = {}
+    wrong: dict[str, str] = {}
+    for value, type_ in known[name].items():
+        try:
+            bound[value] = type_.accept(values.get(value))
+        except Mismatch as error:
+            wrong[value] = str(error)
+    for value in values:
+        if value not in known[name]:
+            hint = did_you_mean(str(value), known[name])
+            wrong[str(value)] = f"is not a value of the signal {name}" + (f" ({hint})" if hint else "")
+    if wrong:
+        raise ParamError(wrong)
+    return Signal(name, bound)
