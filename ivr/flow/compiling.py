@@ -35,6 +35,9 @@ MAX_SOURCE = 4000
 MAX_CONDITION = 500
 """Longest expression, in characters (this also bounds how deep it can nest)."""
 
+MAX_IFS = 10
+"""Most {% if %} within each other."""
+
 _ENVIRONMENT = ImmutableSandboxedEnvironment(autoescape=False)
 
 
@@ -48,7 +51,7 @@ def compile_condition(source: str, scope: Scope) -> Expression:
         if not parser.stream.eos:
             raise ExpressionError(f"not understood from {parser.stream.current.value!r} on")
     except TemplateSyntaxError as error:
-        raise ExpressionError(f"not understood: {error.message}") from None
+        raise _not_understood(error) from None
     except RecursionError:
         raise ExpressionError("nested too deeply") from None
     part = ExpressionCompiler(scope).expression(tree)
@@ -61,6 +64,7 @@ _WRITTEN = frozenset(("text", "one_of", "list"))
 """Kinds that are said as they are written: words in them may be respelled."""
 
 _SIMPLE = re.compile(r"\{\{-?\s*([A-Za-z_][A-Za-z0-9_]*)\s*-?\}\}")
+_SINGLE = re.compile(r"\{\s*([A-Za-z_]\w*)\s*\}")
 _RESERVED = frozenset(
     ("true", "false", "none", "True", "False", "None", "not", "and", "or", "if", "else", "in", "is")
 )
@@ -77,13 +81,32 @@ def compile_text(source: str, scope: Scope, plain: Plain, respell: Respelling | 
     return Template(source, body.names, body.needs, body.pieces, plain, types, respell)
 
 
+def is_simple(source: str) -> bool:
+    """Whether a text speaks of names alone: it costs next to nothing to compile."""
+    parts = _SIMPLE.split(source)
+    bare = not any(sign in part for part in parts[0::2] for sign in ("{%", "{{", "{#"))
+    return bare and not _RESERVED.intersection(parts[1::2])
+
+
 def _parse_text(source: str) -> nodes.Template:
     try:
         return _ENVIRONMENT.parse(source)
     except TemplateSyntaxError as error:
-        raise ExpressionError(f"not understood: {error.message}") from None
+        raise _not_understood(error) from None
     except RecursionError:
         raise ExpressionError("nested too deeply") from None
+
+
+def _not_understood(error: TemplateSyntaxError) -> ExpressionError:
+    """The parser's words are for programmers; what authors leave out is told in plain ones."""
+    said = error.message or ""
+    if "end of print statement" in said:
+        return ExpressionError("{{ is not closed", "end it with }}")
+    if "The innermost block that needs to be closed is 'if'" in said:
+        return ExpressionError("{% if %} is not closed", "end it with {% endif %}")
+    if "end of template" in said:
+        return ExpressionError("something is missing at the end", 'such as "amount > 1000"')
+    return ExpressionError(f"not understood: {said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +123,17 @@ class _TextCompiler:
 
     def __init__(self, scope: Scope, plain: Plain, respell: Respelling | None) -> None:
         self._expressions = ExpressionCompiler(scope)
+        self._scope = scope
         self._plain = plain
         self._respell = respell
+        self._depth = 0
 
     def simple(self, source: str) -> _Body | None:
         """A text of names alone, as most are, needs no tree; None when there is more in it."""
-        parts = _SIMPLE.split(source)
-        fixed, found = parts[0::2], parts[1::2]
-        bare = not any(sign in part for part in fixed for sign in ("{%", "{{", "{#"))
-        if not bare or _RESERVED.intersection(found):
+        if not is_simple(source):
             return None
+        parts = _SIMPLE.split(source)
+        found = parts[1::2]
         pieces: list[Piece] = []
         for number, part in enumerate(parts):
             if number % 2:
@@ -134,7 +158,11 @@ class _TextCompiler:
                     names |= part.names
                     needs |= part.needs
             elif isinstance(node, nodes.If):
+                if self._depth >= MAX_IFS:
+                    raise ExpressionError("nested too deeply", "write a prompt for each case, and branch")
+                self._depth += 1
                 chosen, inner = self._if(node)
+                self._depth -= 1
                 pieces.append(chosen)
                 names |= inner.names
                 needs |= inner.needs
@@ -176,6 +204,9 @@ class _TextCompiler:
         core = text.strip()
         if not core:
             return " "
+        single = _SINGLE.search(core) if "{" in core else None
+        if single is not None and single[1] in self._scope:
+            raise ExpressionError(f"{single[0]} would be said as it stands", f"write {{{{ {single[1]} }}}}")
         return text[: len(text) - len(text.lstrip())] + self._plain(core) + text[len(text.rstrip()) :]
 
 

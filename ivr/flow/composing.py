@@ -6,7 +6,6 @@ text which goes beyond a limit is given up where it does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 
 from ivr.flow.problems import START, Place, Report, Rule
+from ivr.flow.syntax import WHOLE, report_syntax
 
 MAX_BYTES = 512 * 1024
 """Largest flow file."""
@@ -26,11 +26,8 @@ MAX_DEPTH = 24
 _LOADER: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TAG = "tag:yaml.org,2002:"
 _SCALAR = _TAG + "str"
-_TAGS = frozenset((None, "!", *(_TAG + name for name in ("str", "map", "seq"))))
+_TAGS = frozenset((None, *(_TAG + name for name in ("str", "map", "seq"))))
 _BEGINS = "a flow begins with: flow: NAME"
-_SWALLOWED = re.compile(r"(?:[:,\[{]|^\s*-)\s+#")
-_JINJA_BARE = re.compile(r"[:\[,{]\s+\{\{")
-_ALIAS_BARE = re.compile(r"[:\[,{]\s*\*")
 
 
 @lru_cache(maxsize=4096)
@@ -52,11 +49,6 @@ def place_of(node: yaml.Node) -> Place:
     return Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def swallows(line: str) -> bool:
-    """Whether a comment begins in a line where a value was to be expected."""
-    return _SWALLOWED.search(line) is not None
-
-
 def children(node: yaml.Node) -> Iterator[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -73,11 +65,8 @@ def compose(text: str, report: Report) -> yaml.MappingNode | None:
     except _Refused as refused:
         report.add(refused.place, Rule.YAML, refused.message, refused.hint)
         return None
-    except yaml.MarkedYAMLError as error:
-        _report_syntax(text, error, report)
-        return None
     except yaml.YAMLError as error:
-        report.add(START, Rule.YAML, f"the file cannot be read as YAML: {str(error).splitlines()[0]}")
+        report_syntax(text, error, report)
         return None
     if root is None:
         report.add(START, Rule.YAML, "the file is empty", _BEGINS)
@@ -125,6 +114,7 @@ class _Composer:
 
     def __init__(self) -> None:
         self._anchors: dict[str, yaml.Node] = {}
+        self._unused: dict[str, Any] = {}
         self._sizes: dict[int, int] = {}
         self._open: list[_Open] = []
         self._root: yaml.Node | None = None
@@ -146,6 +136,8 @@ class _Composer:
                 self._alias(event)
             elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
                 raise _Refused(event.start_mark, "--- begins a second document", "a file holds one flow")
+        for name, mark in self._unused.items():
+            raise _Refused(mark, f"& begins a YAML anchor here, and nothing refers to *{name}", WHOLE)
         return self._root
 
     def _scalar(self, event: Any) -> None:
@@ -163,16 +155,22 @@ class _Composer:
         self._open.append(_Open(node))
 
     def _name(self, event: Any, node: yaml.Node) -> None:
+        if event.tag == "!":
+            raise _Refused(event.start_mark, "! begins a YAML tag here", WHOLE)
         if event.tag not in _TAGS:
-            raise _Refused(event.start_mark, f"the tag {event.tag} is not allowed", "leave it out")
+            local = event.tag.startswith("!")
+            message = f"! begins a YAML tag here: {event.tag} is not allowed"
+            raise _Refused(event.start_mark, message, WHOLE if local else "leave it out")
         if event.anchor is not None:
             self._anchors[event.anchor] = node
+            self._unused[event.anchor] = event.start_mark
 
     def _alias(self, event: Any) -> None:
         node = self._anchors.get(event.anchor)
         if node is None:
             message = f"there is no anchor &{event.anchor}"
             raise _Refused(event.start_mark, message, f'quote it: "*{event.anchor}"')
+        self._unused.pop(event.anchor, None)
         size = self._sizes.get(id(node))
         if size is None:
             raise _Refused(event.start_mark, f"the anchor &{event.anchor} contains itself")
@@ -189,34 +187,3 @@ class _Composer:
             message = f"more than {MAX_NODES} values when its aliases are written out"
             raise _Refused(around.node.start_mark, message)
         around.add(node)
-
-
-def _report_syntax(text: str, error: yaml.MarkedYAMLError, report: Report) -> None:
-    """The library tells where it gave up; the cause is often an unquoted `#`, `*`, `{{` some lines before."""
-    mark = error.problem_mark or error.context_mark
-    last = mark.line if mark else 0
-    first = error.context_mark.line if error.context_mark else last
-    lines = text.splitlines()
-    for number in range(min(first, last), min(last + 1, len(lines))):
-        line = lines[number]
-        for pattern, message, hint in (
-            (_SWALLOWED, "# begins a comment here, and the rest of the line is lost", 'quote it: "#"'),
-            (_JINJA_BARE, "{{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'),
-            (_ALIAS_BARE, "* begins a YAML alias here", 'quote it: "*"'),
-        ):
-            found = pattern.search(line)
-            if found:
-                report.add(
-                    Place(number + 1, found.end() - (2 if "{{" in message else 1) + 1),
-                    Rule.YAML,
-                    message,
-                    hint,
-                )
-                return
-    place = Place(last + 1, (mark.column if mark else 0) + 1)
-    problem = error.problem or "not understood"
-    if lines[last : last + 1] and lines[last][place.column - 1 : place.column] == "\t":
-        report.add(place, Rule.YAML, "a tab cannot indent YAML", "use spaces")
-    else:
-        context = f" ({error.context})" if error.context else ""
-        report.add(place, Rule.YAML, f"not valid YAML: {problem}{context}")

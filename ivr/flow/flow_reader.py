@@ -46,7 +46,9 @@ class FlowReader:
     def read(self, root: yaml.MappingNode) -> Loaded:
         reader = self._reader
         fields = reader.fields(root, "the flow")
-        name_node = fields.need("flow", hint="a flow begins with: flow: NAME")
+        name_node = fields.take("flow")
+        if name_node is None:
+            reader.problem(fields.place, Rule.YAML, "the flow has no name", "a flow begins with: flow: NAME")
         name = (None if name_node is None else reader.name(name_node, "the name of the flow")) or ""
         languages = self._languages(fields)
         params = {e.key: self._type(e, languages) for e in self._declared(fields, "params")}
@@ -264,6 +266,10 @@ class FlowReader:
 
     def _step(self, flow: FlowScope, entry: Entry) -> Step | None:
         what = f"step {entry.key}"
+        if isinstance(entry.node, yaml.ScalarNode) and not self._reader.is_null(entry.node):
+            hint = f"such as {entry.key}: {{say: PROMPT, next: STEP}}"
+            self._reader.problem(entry.key_place, Rule.OUTCOMES, f"{what} has no verb", hint)
+            return None
         fields = self._reader.fields(entry.node, what)
         fields.place = entry.key_place
         verbs = [key for key in fields.keys if key in VERBS or key in NOT_YET]

@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import yaml
 
-from ivr.flow.composing import MAX_BYTES, compose, kind_of, place_of, swallows
+from ivr.flow.composing import MAX_BYTES, compose, kind_of, place_of
 from ivr.flow.problems import Place, Report, Rule, did_you_mean
+from ivr.flow.syntax import BRACES, WHOLE, swallows
 
 __all__ = ["MAX_BYTES", "Entry", "Fields", "Reader", "compose", "has_braces", "place_of"]
 
@@ -21,6 +22,7 @@ T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_TYPOGRAPHIC = "“”„‟‘’«»"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,22 @@ class Reader:
         if kind_of(node) != "str":
             self._trap(node, what)
             return str(node.value) or None
+        if not node.style and node.value[0] in _TYPOGRAPHIC:
+            message = f"{what} begins with a typographic quote, which is a letter for YAML"
+            self.problem(node, Rule.YAML, message, 'write the plain sign: "..."')
+            return str(node.value).strip(_TYPOGRAPHIC)
         return str(node.value)
+
+    def words(self, node: yaml.Node, what: str) -> str | None:
+        """A text that is said: a # in it must not have cut it off."""
+        if isinstance(node, yaml.ScalarNode) and not node.style:
+            end = node.end_mark
+            rest = self._lines[end.line][end.column :] if end.line < len(self._lines) else ""
+            if rest.lstrip().startswith("#"):
+                place = Place(end.line + 1, end.column + rest.index("#") + 1)
+                message = f"{what}: # begins a comment, and the text ends before it"
+                self.problem(place, Rule.YAML, message, 'quote the text: "..."; a comment may follow it')
+        return self.text(node, what)
 
     def name(self, node: yaml.Node, what: str) -> str | None:
         """A name of letters, digits, - and _."""
@@ -140,7 +157,7 @@ class Reader:
         found: dict[str, Entry] = {}
         for key_node, value in node.value:
             key = self._key(key_node, what)
-            if key is None:
+            if key is None or self._stands_alone(key_node, value, what):
                 continue
             first = found.get(key)
             if first is not None:
@@ -166,9 +183,9 @@ class Reader:
 
     def _key(self, node: yaml.Node, what: str) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
-            self.problem(
-                node, Rule.YAML, "{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'
-            )
+            listed = isinstance(node, yaml.SequenceNode)
+            message = f"{'[ begins a YAML list' if listed else '{ begins a YAML mapping'} here"
+            self.problem(node, Rule.YAML, message, WHOLE if listed else BRACES)
             return None
         if kind_of(node) == "merge":
             self.problem(node, Rule.YAML, "<< (merge) is not read in flows", "write the keys out")
@@ -177,6 +194,14 @@ class Reader:
             self._trap(node, f"a key of {what}")
         return str(node.value)
 
+    def _stands_alone(self, key: yaml.Node, value: yaml.Node, what: str) -> bool:
+        """Whether it is no `key: value` but what follows a comma in an unquoted text."""
+        if value.start_mark.index != key.end_mark.index or not self.is_null(value):
+            return False
+        message = f'"{key.value}" stands alone in {what}: within {{ }} a comma ends a text'
+        self.problem(key, Rule.YAML, message, WHOLE)
+        return True
+
     def _trap(self, node: yaml.ScalarNode, what: str) -> None:
         """Names what YAML 1.1 made of an unquoted word."""
         written, kind = node.value, kind_of(node)
@@ -184,7 +209,8 @@ class Reader:
             self._empty(node, what)
             return
         truth = "true" if written.lower() in ("yes", "on", "true") else "false"
-        meaning = {"bool": truth, "null": "nothing", "timestamp": "a date"}.get(kind, "a number")
+        signs = {"null": "nothing", "timestamp": "a date", "merge": "a sign", "value": "a sign"}
+        meaning = {"bool": truth, **signs}.get(kind, "a number")
         message = f"{what} must be a text, and YAML reads {written} as {meaning}"
         self.problem(node, Rule.YAML, message, f'quote it: "{written}"')
 
@@ -198,9 +224,7 @@ class Reader:
 
     def _not_scalar(self, node: yaml.Node, what: str, wanted: str) -> None:
         if has_braces(node):
-            self.problem(
-                node, Rule.YAML, "{{ begins a YAML mapping here", 'put the whole text in quotes: "{{ ... }}"'
-            )
+            self.problem(node, Rule.YAML, "{{ begins a YAML mapping here", BRACES)
             return
         given = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
         self.problem(node, Rule.YAML, f"{what} must be {wanted}, not {given}")

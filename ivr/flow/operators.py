@@ -33,6 +33,9 @@ class Part:
     value: Any = None
 
 
+MAX_NESTING = 60
+"""Most parts of an expression within each other; a sum counts each + once. It bounds the stack of a call."""
+
 _NOTHING = Shape(Family.NOTHING)
 _TRUTH = Shape(Family.TRUTH)
 _NUMBER = Shape(Family.NUMBER, "count")
@@ -62,6 +65,9 @@ _REFUSED: Mapping[type[nodes.Node], str] = {
     nodes.Assign: "set is a step of its own, not part of a text",
     nodes.AssignBlock: "set is a step of its own, not part of a text",
     nodes.Dict: "mappings are not allowed here",
+    nodes.List: "a list may only stand after in",
+    nodes.Tuple: "a list may only stand after in",
+    nodes.FilterBlock: "a filter over a whole block is not allowed here",
 }
 
 
@@ -86,8 +92,18 @@ class ExpressionCompiler:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._depth = 0
 
     def expression(self, node: nodes.Node) -> Part:
+        if self._depth >= MAX_NESTING:
+            raise ExpressionError("nested too deeply", "compute it in parts, each by a set step of its own")
+        self._depth += 1
+        try:
+            return self._part(node)
+        finally:
+            self._depth -= 1
+
+    def _part(self, node: nodes.Node) -> Part:
         if isinstance(node, nodes.Name):
             return self.name(node.name)
         if isinstance(node, nodes.Const):

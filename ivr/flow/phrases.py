@@ -18,6 +18,7 @@ OPERATOR = "operator"
 """The built-in intent that takes the flow's `operator` event."""
 
 MAX_PHRASE = 120
+MAX_PHRASES = 100
 
 
 def read_phrases(flow: FlowScope, node: yaml.Node, what: str) -> OwnPhrases:
@@ -31,10 +32,12 @@ def read_phrases(flow: FlowScope, node: yaml.Node, what: str) -> OwnPhrases:
                 entry.key_place, Rule.CHOICES, f'{what}: "{entry.key}" is not a language of this flow', hint
             )
             continue
-        texts = (
-            reader.text(item, f"a phrase of {what}")
-            for item in reader.items(entry.node, f"{entry.key} in {what}")
-        )
+        items = reader.items(entry.node, f"{entry.key} in {what}")
+        if len(items) > MAX_PHRASES:
+            message = f"{what} has {len(items)} phrases in {entry.key}, and at most {MAX_PHRASES} are allowed"
+            reader.problem(entry.node, Rule.CHOICES, message, "similar ones are heard without being listed")
+            continue
+        texts = (reader.words(item, f"a phrase of {what}") for item in items)
         found[entry.key] = tuple(text for text in texts if text and len(text) <= MAX_PHRASE)
     return found
 

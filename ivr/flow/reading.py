@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ivr.flow.compiling import compile_condition, compile_text
+from ivr.flow.compiling import compile_condition, compile_text, is_simple
 from ivr.flow.expressions import Expression, ExpressionError
 from ivr.flow.manner import PLAIN, Manner
 from ivr.flow.model import Assignment, Phrases, Prompt, Target, Wording
@@ -21,6 +21,10 @@ from ivr.flow.recordings import NO_RECORDING, Recordings
 from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.types import Family, Mismatch, Value, ValueType
+
+MAX_EXPRESSIONS = 80_000
+"""Characters of texts with expressions that a flow may have; those of conditions count twice. What a large
+flow needs is a fifth of it; what is more takes seconds to compile."""
 
 _normalised = lru_cache(maxsize=8192)(normalise)
 """Prompts share much of their wording, and a flow that is read again nearly all of it."""
@@ -59,6 +63,7 @@ class FlowScope:
         self.manner = manner
         self._recordings = recordings or Recordings(Path())
         self.prompts: dict[str, Prompt] = {}
+        self._spent = 0
         self.phrases: dict[tuple[str, ...], Phrases] = {}
         """Phrases of intents that many menus share."""
 
@@ -66,6 +71,10 @@ class FlowScope:
         """A prompt from its mapping of languages; rule 3 is proved here."""
         reader = self.reader
         wordings: dict[str, Wording] = {}
+        if isinstance(node, yaml.ScalarNode) and not reader.is_null(node):
+            hint = f"write {{{', '.join(f'{language}: ...' for language in self.languages)}}}"
+            reader.problem(node, Rule.PROMPTS, f"prompt {name} must have a text in each language", hint)
+            return Prompt(name, place_of(node), dict.fromkeys(self.languages, Wording(None, None)))
         for entry in reader.entries(node, f"prompt {name}"):
             if entry.key not in self.languages:
                 hint = did_you_mean(entry.key, self.languages)
@@ -84,12 +93,12 @@ class FlowScope:
     def _wording(self, name: str, language: str, node: yaml.Node) -> Wording | None:
         what = f"prompt {name} in {language}"
         if not isinstance(node, yaml.MappingNode) or has_braces(node):
-            text = self.reader.text(node, what)
+            text = self.reader.words(node, what)
             return None if text is None else self._worded(text, None, what, node, language)
         fields = self.reader.fields(node, what)
         audio = fields.read("audio", self.reader.text, None)
         text_node = fields.take("text")
-        text = None if text_node is None else self.reader.text(text_node, f"text of {what}")
+        text = None if text_node is None else self.reader.words(text_node, f"text of {what}")
         fields.finish()
         if audio is None and text is None:
             self.reader.problem(node, Rule.PROMPTS, f"{what} has neither text nor audio")
@@ -110,6 +119,8 @@ class FlowScope:
         )
         if text is None:
             return spoken(None)
+        if not is_simple(text) and not self._afford(len(text), node):
+            return None
         try:
             respell = manner.say_as.get(language)
             template = compile_text(text, self.scope, _Worded(language, respell), respell)
@@ -134,11 +145,23 @@ class FlowScope:
         return found
 
     def compile(self, text: str, node: yaml.Node, what: str) -> Expression | None:
+        if not self._afford(2 * len(text), node):
+            return None
         try:
             return compile_condition(text, self.scope)
         except ExpressionError as error:
             self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
             return None
+
+    def _afford(self, cost: int, node: yaml.Node) -> bool:
+        """Whether there is room for one more expression; the first that is too much is reported."""
+        before, self._spent = self._spent, self._spent + cost
+        if self._spent <= MAX_EXPRESSIONS:
+            return True
+        if before <= MAX_EXPRESSIONS:
+            hint = "split the flow, or compute in the backend what is spoken"
+            self.reader.problem(node, Rule.PROMPTS, "too many expressions from here on", hint)
+        return False
 
     def assignments(self, node: yaml.Node, what: str) -> tuple[Assignment, ...]:
         """`{name: constant, name: "{{ expression }}"}`."""

@@ -234,6 +234,28 @@ class TestHostileFiles:
         path.write_text(text)
         assert len(self.messages(path)) == 1
 
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{{ n + 1 }}{% if n > 1 %}a{% endif %}" * 90, "too many expressions from here on"),
+            ("{{ " + "n + " * 900 + "n }}", "nested too deeply"),
+            ("{{ " + "(" * 90 + "n" + ")" * 90 + " }}", "nested too deeply"),
+            ("{{ " + "not " * 900 + "n }}", "nested too deeply"),
+            ("{% if n > 1 %}" * 60 + "{% endif %}" * 60, "nested too deeply"),
+            ("{{ n" + " | round" * 400 + " }}", "nested too deeply"),
+            ("{% for a in range(1000000000) %}x{% endfor %}" * 80, "loops are not allowed here"),
+            ("{{ 'a' * 1000000000 }}" * 150, '"a" cannot be computed with'),
+            ("{{ 9 ** 9 ** 9 }}" * 200, "powers are not computed here"),
+            ("{{ ''.__class__.__mro__ }}" * 150, "attributes (a.b) are not read here"),
+        ],
+    )  # fmt: skip
+    def test_prompts_full_of_expressions(self, tmp_path: Path, text: str, message: str) -> None:
+        path = tmp_path / "dense.yaml"
+        prompts = "".join(f'  p{n}: {{en: "{text}"}}\n' for n in range(400_000 // len(text)))
+        head = "flow: a\nlanguages: [en]\nparams: {n: count}\nstart: bye\nsteps: {bye: {end: normal}}\n"
+        path.write_text(f"{head}prompts:\n{prompts}")
+        assert any(message in found for found in self.messages(path))
+
     def test_a_great_many_steps(self, tmp_path: Path) -> None:
         path = tmp_path / "many.yaml"
         path.write_text("flow: a\nsteps:\n" + "".join(f"  s{n}: {{}}\n" for n in range(30_000)))

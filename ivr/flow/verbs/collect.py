@@ -40,7 +40,7 @@ from ivr.flow.run import Run
 from ivr.flow.slots import parse_keys, parse_slot
 from ivr.flow.types import ASKED_NAMES, KINDS, MAX_DIGITS, MAX_TEXT, Family, Mismatch, Value, ValueType
 from ivr.flow.verbs.asking import Asking, AskingStep, read_retry
-from ivr.flow.verbs.menu import KEYS
+from ivr.flow.verbs.menu import KEYS, MAX_CHOICES
 
 _LENGTH = re.compile(r"(\d{1,2})(?:\.\.(\d{1,2}))?")
 _CERTAIN = 1.0
@@ -142,6 +142,29 @@ class Collect(AskingStep):
 
     def check(self, flow: Flow, report: Report) -> None:
         self.check_barge_in(report, keys=self.keys is not None, speech=self.speech is not None)
+        if self.speech is not None and self.speech.slot == "one_of":
+            if len(self.type.options) > MAX_CHOICES:
+                message = f"step {self.name} listens for {len(self.type.options)} options"
+                hint = f"more than {MAX_CHOICES} are not told apart: ask in two steps, or for free text"
+                report.add(self.place, Rule.CHOICES, message, hint)
+                return
+            for language in flow.languages:
+                self._options_differ(language, report)
+
+    def _options_differ(self, language: str, report: Report) -> None:
+        """Rule 2: what is said for an option means it, and no other."""
+        for option in self.type.options:
+            for phrase in (option, *self.options.get(language, {}).get(option, ())):
+                found = self._option_of(phrase, language)
+                if found != option:
+                    taken = "cannot be told apart" if found is None else f"is understood as {found}"
+                    message = f'step {self.name}: "{phrase}" ({language}) for the option {option} {taken}'
+                    report.add(self.place, Rule.CHOICES, message, "choose words that differ more")
+
+    def _option_of(self, phrase: str, language: str) -> Value:
+        return parse_slot(
+            "one_of", phrase, language, self.type.options, phrases=self.options.get(language, {})
+        )
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
         typed = 0.0 if self.keys is None else self.keys.gap_s * self.keys.high

@@ -39,6 +39,9 @@ from ivr.flow.types import MAX_TEXT
 from ivr.flow.verbs.asking import OPERATOR_KEY, Asking, AskingStep, read_retry
 
 KEYS = "0123456789*#ABCD"
+MAX_CHOICES = 50
+MAX_LISTENED = 300
+"""Most phrases of all choices together, in one language."""
 _MENU_SPEECH_S = 6.0
 """Longest utterance a menu waits for."""
 
@@ -166,6 +169,10 @@ def _read_choices(step: StepReader, node: yaml.Node | None) -> tuple[Choice, ...
     entries = step.reader.entries(node, f"choices of {step.what}")
     if not entries:
         step.reader.problem(node, Rule.CHOICES, f"{step.what} offers no choice")
+    if len(entries) > MAX_CHOICES:
+        message = f"{step.what} offers {len(entries)} choices, and at most {MAX_CHOICES} are allowed"
+        step.reader.problem(node, Rule.CHOICES, message, "nobody keeps them in mind: make menus of menus")
+        return ()
     choices = [_read_choice(step, entry) for entry in entries]
     return tuple(choice for choice in choices if choice is not None)
 
@@ -219,7 +226,13 @@ def check_choices(menu: Menu, languages: tuple[str, ...], report: Report) -> Non
                 message = f'step {menu.name}: {field} "{value}" stands for both {other} and {choice.name}'
                 report.add(choice.place, Rule.CHOICES, message, f"each {field} may stand once in a menu")
     for language in languages:
-        _check_phrases(menu, language, report)
+        listened = len(menu.listened.get(language, ()))
+        if listened > MAX_LISTENED:
+            message = f"step {menu.name} listens for {listened} phrases in {language}"
+            hint = f"at most {MAX_LISTENED} can be told apart: similar ones are heard without being listed"
+            report.add(menu.place, Rule.CHOICES, message, hint)
+        else:
+            _check_phrases(menu, language, report)
 
 
 def _check_phrases(menu: Menu, language: str, report: Report) -> None:
@@ -243,6 +256,7 @@ def _check_phrases(menu: Menu, language: str, report: Report) -> None:
             found = match_intent(phrase, language, phrases)
             if owners[_folded(phrase)] == choice.intent and (found is None or found.name != choice.intent):
                 taken = "cannot be told apart" if found is None else f"is understood as {found.name}"
+                taken = taken if _folded(phrase) else "has no word in it"
                 message = f'step {menu.name}: "{phrase}" ({language}) of {choice.name} {taken}'
                 report.add(choice.place, Rule.CHOICES, message, "choose words that differ more")
 

@@ -4,7 +4,7 @@
     notice: {say: {prompt: notice, barge_in: none}, next: bye}
 
 A prompt is a name or is written in place as a mapping of languages. `barge_in` (any): a key that may cut the
-prompt is kept for the step after it; with none or speech, keys typed before or during the prompt are dropped.
+prompt is kept for the step after it; with none, keys typed before or during the prompt are dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from ivr.flow.model import Exit, Prompt, Step, Target
+from ivr.flow.model import Exit, Flow, Prompt, Step, Target
+from ivr.flow.problems import Report, Rule
 from ivr.flow.protocol import BargeIn, Event, Key, PromptDone
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
@@ -51,6 +52,12 @@ class Say(Step):
 
     def prompts(self) -> tuple[Prompt, ...]:
         return (self.prompt,)
+
+    def check(self, flow: Flow, report: Report) -> None:
+        """Rule 7: nobody listens here, so speech cannot cut the prompt."""
+        if self.barge_in is BargeIn.SPEECH:
+            message = f"step {self.name}: speech may cut its prompt, but it listens for none"
+            report.add(self.place, Rule.BARGE_IN, message, "write barge_in: any, keys or none")
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
         return speaking.get(self.prompt.name, 0.0)
