@@ -23,6 +23,7 @@ from ivr.flow.protocol import (
     BeginWaiting,
     Command,
     Commit,
+    EndMessage,
     EndWaiting,
     Enter,
     Event,
@@ -31,6 +32,7 @@ from ivr.flow.protocol import (
     HangUp,
     Heard,
     HungUpEvent,
+    KeepMessage,
     Key,
     Listen,
     Outcome,
@@ -53,6 +55,7 @@ from ivr.flow.signals import bind_signal
 from ivr.flow.types import to_json
 from ivr.flow.virtual_call import words_of
 from ivr.hearing import Ear, Utterance, Vad
+from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.prompts import Prompt, Prompts
 from ivr.screening import Screening
 from ivr.waiting import WAITING, Ring, Sound, Waiting
@@ -148,6 +151,7 @@ _Input = (
     | Answer
     | GreetingEnd
     | _Spoken
+    | DuringMessage
     | PromptDone
     | Tick
     | Replied
@@ -171,10 +175,12 @@ class CallSession:
         screening: Screening | None = None,
         ring: Ring | None = None,
         waiting: Waiting | None = None,
+        messages: MessageShelf | None = None,
     ) -> None:
         """`on_answered` is called when media flows (to start a recording). With a `screening` it is found out
         who answered before the flow begins; with a `ring` an inbound call is not answered at once.
-        `waiting` is what the far end hears while it waits, nothing without one."""
+        `waiting` is what the far end hears while it waits, nothing without one; `messages` keeps what is left
+        by `record`."""
         self._leg = leg
         self._machine = machine
         self._folder = str(machine.flow.folder)
@@ -197,6 +203,7 @@ class CallSession:
             lambda: self._inbox.put_nowait(_Spoken(self._generation, SpeechBegan())),
             self._on_heard,
         )
+        self._dictation = Dictation(leg, services.vad, messages, self._inbox.put_nowait)
         self._generation = 0
         self._saying: dict[str, _Saying] = {}
         self._key_at: float | None = None
@@ -216,6 +223,7 @@ class CallSession:
             await self._goodbye()
         finally:
             self._ear.stop()
+            self._dictation.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -330,6 +338,8 @@ class CallSession:
                 return None
             case _Spoken(generation=generation, event=event, failure=failure):
                 return self._spoken(generation, event, failure)
+            case DuringMessage(event=event):
+                return event if self._dictation.current(item) else None
             case Ringing() | Answered() | Answer() | GreetingEnd():
                 return None
             case PromptDone() | Tick():
@@ -412,6 +422,10 @@ class CallSession:
                 case Transfer():
                     self._journal.note("transfer", {"target": command.target})
                     self._spawn(self._transfer(command))
+                case KeepMessage(name=name):
+                    self._dictation.begin(name)
+                case EndMessage(kept=kept):
+                    await self._dictation.end(kept)
                 case HangUp(cause=cause):
                     why = Cause.LIMIT if self._too_long else _CAUSES.get(cause, Cause.NORMAL)
                     await self._leg.hang_up(why)

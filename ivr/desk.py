@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 from ivr.api.gateway import (
@@ -35,6 +36,7 @@ from ivr.flow.types import Value
 from ivr.journal import CallJournal
 from ivr.library import FlowLibrary
 from ivr.masking import mask_number
+from ivr.messages import MessageShelf
 from ivr.metrics import Metrics
 from ivr.screening import Screening
 from ivr.store import NewCall, Store, StoreError, new_id
@@ -311,7 +313,10 @@ class CallDesk:
 
         services = self._services_of(info.trunk)
         waiting = self._waiting(leg)
-        session = CallSession(leg, machine, journal, services, on_answered, screening, ring, waiting)
+        messages = MessageShelf(self._recorder, self._recordings(), call_id, journal)
+        session = CallSession(
+            leg, machine, journal, services, on_answered, screening, ring, waiting, messages
+        )
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
         ended = Ended(machine.result, Cause.FAILED.value, "us")
@@ -325,6 +330,7 @@ class CallDesk:
                 self._metrics.answered_by(ended.answered_by)
             self._metrics.call_ended(info.direction, flow, ended.cause, answered_s=talked, quality=quality)
             await journal.language(machine.language)
+            await messages.complete(RECORDED_S)
             if recordings:
                 # Who reads that the call has ended may fetch its recording: it is whole by then.
                 await asyncio.wait(recordings, timeout=RECORDED_S)
@@ -359,11 +365,14 @@ class CallDesk:
                 journal.note("recording_stopped", {"reason": end.fault})
             complete.set_result(None)
 
-        day = time.strftime("%Y-%m-%d", time.gmtime())
-        path = self._config.store.path / "recordings" / day / f"{call_id}.wav"
+        path = self._recordings() / f"{call_id}.wav"
         leg.record(self._recorder.open(path, leg.codec, on_end))
         journal.recording(str(path))
         return complete
+
+    def _recordings(self) -> Path:
+        """The folder of today."""
+        return self._config.store.path / "recordings" / time.strftime("%Y-%m-%d", time.gmtime())
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)

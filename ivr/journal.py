@@ -7,10 +7,11 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from ivr.envelope import envelope
-from ivr.store import CallEvent, CallState, Delivery, Ending, Store, StoreError, new_id
+from ivr.store import CallEvent, CallState, Delivery, Ending, Message, Store, StoreError, new_id
 from media.leg import Quality
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 COMMIT_S: Final = 0.5
 """How long a call waits for the store before it goes on: a slow disk must not silence a caller."""
 
+_OF_MESSAGES: Final = frozenset(("message_began", "message", "message_deleted"))
 _STATES: Final = {"ringing": CallState.RINGING, "answered": CallState.ANSWERED}
 
 
@@ -31,6 +33,7 @@ class CallJournal:
         self._flow = flow
         self._pending: list[CallEvent] = []
         self._recording: str | None = None
+        self._messages: dict[str, Message] = {}
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -68,6 +71,19 @@ class CallJournal:
         self._recording = path
         self.note("recording", {})
 
+    def message_began(self, name: str, path: Path) -> None:
+        """Noted when it begins, so that a crash does not hide it."""
+        self._messages[name] = Message(str(path))
+        self.note("message_began", {"name": name})
+
+    def message_ended(self, name: str, duration_ms: int, fault: str) -> None:
+        self._messages[name] = Message(self._messages[name].path, duration_ms)
+        self.note("message", {"name": name, "ms": duration_ms, **({"fault": fault} if fault else {})})
+
+    def message_deleted(self, name: str) -> None:
+        del self._messages[name]
+        self.note("message_deleted", {"name": name})
+
     async def language(self, language: str) -> None:
         await self._store.set_language(self._call_id, language)
 
@@ -95,6 +111,8 @@ class CallJournal:
                         await self._store.advance(self._call_id, state, event.at)
                     elif event.kind == "recording" and self._recording is not None:
                         await self._store.set_recording(self._call_id, self._recording)
+                    elif event.kind in _OF_MESSAGES:
+                        await self._store.set_messages(self._call_id, self._messages)
                     elif event.kind == "answered_by":
                         await self._store.set_answered_by(self._call_id, event.data)
                 await self._store.append_events(self._call_id, batch)

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Final
 
 from engines.contract import EngineError, SpeechRequest, Synthesizer
-from ivr.flow.protocol import AudioFile, Text, Utterance
+from ivr.flow.protocol import AudioFile, Beep, Text, Utterance
 from ivr.flow.sayas import normalise
 from media.clip import Clip, ClipWriter
 from media.codecs import Codec
+from media.tones import beep
 from media.trim import LeadingSilence
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,11 @@ class Prompts:
     async def _fill(self, key: _Key, prompt: Prompt, utterance: Utterance) -> None:
         clip = prompt.clip
         try:
-            if isinstance(utterance, AudioFile):
+            if isinstance(utterance, Beep):
+                writer = ClipWriter(clip, clip.codec.sample_rate)
+                writer.write(beep(clip.codec.sample_rate))
+                writer.close()
+            elif isinstance(utterance, AudioFile):
                 await self._fill_from_file(clip, utterance)
             else:
                 await self._fill_from_text(clip, utterance)

@@ -1,5 +1,5 @@
-"""Recordings of calls: stereo WAV, the caller on the left, the server on the right, written by one thread for
-all.
+"""Recordings of calls: stereo WAV, the caller on the left, the server on the right; and messages that are
+left in them (`media.message`). One thread writes them all.
 
 A call hands over wire payloads with their positions and is never made to wait. Whatever goes wrong with the
 disk ends the recording concerned, and is told to its owner; the call goes on.
@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, Protocol
 
 from media.codecs import Codec
+from media.message import MessageFile, MessageTap
 from media.timeline import Channel, Piece, StereoTimeline
-from media.wav import FRAME_BYTES, HEADER_BYTES, MOST_DATA_BYTES, header, repair
+from media.wav import STEREO, repair
+from media.wav_file import FileFull, WavFile
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class RecordingTap:
         self.received = self._heard.put
         self.sent = self._said.put
         self.closed = False
+        self.discarded = False
 
     @property
     def dropped(self) -> int:
@@ -113,6 +115,11 @@ class RecordingTap:
         """See `AudioTap`; the file is complete when `on_end` is called."""
         self.closed = True
 
+    def discard(self) -> None:
+        """The recording is over, and nothing of it is kept: the file is gone when `on_end` is called."""
+        self.discarded = True
+        self.closed = True
+
     def take_runs(self, codec: Codec) -> list[tuple[int, Channel, bytes]]:
         """For the writer: all that is pending, in the order of time, so that neither direction runs ahead of
         the other by more than a run."""
@@ -121,78 +128,92 @@ class RecordingTap:
         return sorted(heard + said)
 
 
-class _Stopped(Exception):
-    """This recording cannot go on; the text says why."""
+class _Stereo:
+    """The file of one recording. Used by the writing thread only."""
 
-
-class _Recording:
-    """One file. Used by the writing thread only."""
-
-    def __init__(self, path: Path, codec: Codec, tap: RecordingTap, on_end: OnEnd) -> None:
-        self.path = path
-        self.tap = tap
-        self.on_end = on_end
+    def __init__(self, path: Path, codec: Codec, tap: RecordingTap) -> None:
+        self.file = WavFile(path, codec.sample_rate, STEREO)
+        self._tap = tap
         self._codec = codec
         self._decode = {channel: codec.new_decoder() for channel in Channel}
         self._timeline = StereoTimeline(codec.sample_rate)
-        self._file: int | None = None
-        self._data_bytes = 0
+
+    @property
+    def lost(self) -> int:
+        return self._timeline.late_packets + self._tap.dropped
+
+    def write_pending(self) -> None:
+        for at, channel, payload in self._tap.take_runs(self._codec):
+            self._put(self._timeline.place(channel, self._decode[channel](payload), at))
+
+    def finish(self) -> None:
+        self.write_pending()
+        self._put(self._timeline.finish())
+
+    def _put(self, piece: Piece | None) -> None:
+        if piece is not None:
+            self.file.put(piece.start, piece.pcm)
+
+
+class _Tap(Protocol):
+    closed: bool
+    discarded: bool
+
+
+class _Content(Protocol):
+    """What is written into a file; each method raises OSError and `FileFull`."""
+
+    @property
+    def file(self) -> WavFile: ...
+
+    @property
+    def lost(self) -> int: ...
+
+    def write_pending(self) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class _Writing:
+    """One file under way. Used by the writing thread only."""
+
+    def __init__(self, tap: _Tap, content: _Content, on_end: OnEnd) -> None:
+        self.tap = tap
+        self.on_end = on_end
+        self._content = content
 
     def write(self) -> RecordingEnd | None:
         """Writes what has come; returns how it ended, when it has."""
+        content, path = self._content, self._content.file.path
         try:
             closed = self.tap.closed  # before the last look at what is pending
-            if self._file is None:
-                self._create()
-            for at, channel, payload in self.tap.take_runs(self._codec):
-                self._put(self._timeline.place(channel, self._decode[channel](payload), at))
+            if self.tap.discarded:
+                return self._end("")
+            if not content.file.is_open:
+                content.file.create()
             if not closed:
+                content.write_pending()
                 return None
-            self._put(self._timeline.finish())
+            content.finish()
             return self._end("")
         except OSError as error:
             return self._end(error.strerror or str(error))
-        except _Stopped as stopped:
-            return self._end(str(stopped))
+        except FileFull as full:
+            return self._end(str(full))
         except Exception as error:
-            _log.exception("recording %s failed", self.path)
+            _log.exception("recording %s failed", path)
             return self._end(f"internal error: {error}")
 
-    def _create(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # What people said is for nobody else on the machine.
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        self._write_at(0, header(self._codec.sample_rate, 0))
-
-    def _put(self, piece: Piece | None) -> None:
-        if piece is None:
-            return
-        at = piece.start * FRAME_BYTES
-        if at + len(piece.pcm) > MOST_DATA_BYTES:
-            raise _Stopped("the file has reached 2 GB")
-        self._write_at(HEADER_BYTES + at, piece.pcm)  # a gap before it reads as zeros
-        self._data_bytes = at + len(piece.pcm)
-        self._write_at(0, header(self._codec.sample_rate, self._data_bytes))
-
-    def _write_at(self, offset: int, data: bytes) -> None:
-        assert self._file is not None
-        while data:
-            written = os.pwrite(self._file, data, offset)
-            data = data[written:]
-            offset += written
-
     def _end(self, fault: str) -> RecordingEnd:
-        self.tap.close()
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                # A full disk may have taken half a piece, which the header does not tell.
-                os.ftruncate(self._file, HEADER_BYTES + self._data_bytes)
-            with contextlib.suppress(OSError):
-                os.close(self._file)
-            self._file = None
-        samples = self._data_bytes // FRAME_BYTES
-        duration_ms = samples * 1000 // self._codec.sample_rate
-        return RecordingEnd(self.path, duration_ms, self._timeline.late_packets + self.tap.dropped, fault)
+        self.tap.closed = True
+        file = self._content.file
+        if self.tap.discarded:
+            try:
+                file.path.unlink(missing_ok=True)
+            except OSError as error:
+                fault = f"cannot be deleted: {error.strerror}"
+        file.close()
+        return RecordingEnd(file.path, file.duration_ms, self._content.lost, fault)
 
 
 class RecordingWriter:
@@ -202,7 +223,7 @@ class RecordingWriter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._opened: SimpleQueue[_Recording] = SimpleQueue()
+        self._opened: SimpleQueue[_Writing] = SimpleQueue()
 
     async def start(self) -> None:
         """Starts the thread."""
@@ -228,14 +249,23 @@ class RecordingWriter:
         `on_end` is called once, on the loop, when the file is complete: after the tap was closed, or before
         with a fault. Raises `RuntimeError` when not started.
         """
-        if self._thread is None:
-            raise RuntimeError("the recorder is not started")
         tap = RecordingTap()
-        self._opened.put(_Recording(path, codec, tap, on_end))
+        self._open(tap, _Stereo(path, codec, tap), on_end)
         return tap
 
+    def open_message(self, path: Path, rate: int, on_end: OnEnd) -> MessageTap:
+        """As `open`, for a message of frames at `rate` Hz."""
+        tap = MessageTap()
+        self._open(tap, MessageFile(path, rate, tap), on_end)
+        return tap
+
+    def _open(self, tap: _Tap, content: _Content, on_end: OnEnd) -> None:
+        if self._thread is None:
+            raise RuntimeError("the recorder is not started")
+        self._opened.put(_Writing(tap, content, on_end))
+
     def _run(self) -> None:
-        recordings: list[_Recording] = []
+        recordings: list[_Writing] = []
         stopping = False
         while not stopping:
             stopping = self._stop.wait(_WAKE_EVERY_S)
@@ -244,7 +274,7 @@ class RecordingWriter:
                     recordings.append(self._opened.get_nowait())
             if stopping:
                 for recording in recordings:
-                    recording.tap.close()
+                    recording.tap.closed = True
             # Little at a time: while this thread computes, every system call of the media waits for it.
             share = -(-len(recordings) // _TURNS)
             turn, rest = recordings[:share], recordings[share:]
@@ -252,7 +282,7 @@ class RecordingWriter:
             recordings = [recording for recording in rest if not recording.tap.closed]
             recordings += filter(self._goes_on, turn + ended)
 
-    def _goes_on(self, recording: _Recording) -> bool:
+    def _goes_on(self, recording: _Writing) -> bool:
         end = recording.write()
         if end is not None:
             self._tell(recording.on_end, end)

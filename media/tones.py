@@ -103,6 +103,14 @@ _RINGBACK: Final = {
 """By country code (ITU-T E.180, supplement 2)."""
 
 
+BEEP_MS: Final = 400
+
+
+def beep(rate: int) -> bytes:
+    """After which a message may be spoken: 1000 Hz, 400 ms."""
+    return tone((Partial(1000),), BEEP_MS, rate)
+
+
 def ringback(rate: int, country_code: str = "91") -> bytes:
     """One period of the ringback tone of a country; of India where we know no other."""
     return _RINGBACK.get(country_code, _INDIA).period(rate)

@@ -1,4 +1,4 @@
-"""WAV files of stereo 16-bit PCM with the plain 44-byte header, and their repair after a sudden end."""
+"""WAV files of 16-bit PCM with the plain 44-byte header, and their repair after a sudden end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 HEADER_BYTES: Final = 44
-CHANNELS: Final = 2
-FRAME_BYTES: Final = 2 * CHANNELS
+STEREO: Final = 2
+FRAME_BYTES: Final = 2 * STEREO
 """One sample of both channels."""
 
 MOST_DATA_BYTES: Final = 0x7FFF_0000
@@ -20,7 +20,7 @@ _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _FORMAT_BYTES: Final = 16
 
 
-def header(rate: int, data_bytes: int) -> bytes:
+def header(rate: int, data_bytes: int, channels: int = STEREO) -> bytes:
     """The 44 bytes before the samples; `rate` in Hz."""
     return _HEADER.pack(
         b"RIFF",
@@ -29,10 +29,10 @@ def header(rate: int, data_bytes: int) -> bytes:
         b"fmt ",
         _FORMAT_BYTES,
         _PCM,
-        CHANNELS,
+        channels,
         rate,
-        rate * FRAME_BYTES,
-        FRAME_BYTES,
+        rate * 2 * channels,
+        2 * channels,
         16,
         b"data",
         data_bytes,
@@ -48,14 +48,16 @@ def repair(path: Path) -> bool:
         start = file.read(HEADER_BYTES)
         if len(start) < HEADER_BYTES:
             return False
+        channels = int.from_bytes(start[22:24], "little")
         rate = int.from_bytes(start[24:28], "little")
         told = int.from_bytes(start[40:44], "little")
-        if rate == 0 or start != header(rate, told):
+        if rate == 0 or channels not in (1, STEREO) or start != header(rate, told, channels):
             return False
-        there = (os.fstat(file.fileno()).st_size - HEADER_BYTES) // FRAME_BYTES * FRAME_BYTES
+        size = 2 * channels
+        there = (os.fstat(file.fileno()).st_size - HEADER_BYTES) // size * size
         if told == there:
             return False
         file.seek(0)
-        file.write(header(rate, there))
+        file.write(header(rate, there, channels))
         file.truncate(HEADER_BYTES + there)
         return True

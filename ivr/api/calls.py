@@ -27,6 +27,7 @@ from ivr.api.models import (
 )
 from ivr.api.problems import (
     INVALID,
+    NO_MESSAGE,
     NO_RECORDING,
     NOT_LIVE,
     STILL_RECORDING,
@@ -155,18 +156,31 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
     async def recording(call_id: str) -> FileResponse:
         """Answers range requests, so that a player can seek."""
         record = await find_call(store, call_id)
-        found = None if record.recording is None else await asyncio.to_thread(_stat, Path(record.recording))
-        if found is None or record.recording is None:
+        found = await _sound(record.recording, f"{call_id}.wav")
+        if found is None:
             raise ProblemError(NO_RECORDING, "the call has no recording")
         if record.state is not CallState.ENDED:
             raise ProblemError(STILL_RECORDING, "the call still lives")
-        return FileResponse(
-            record.recording,
-            media_type="audio/wav",
-            filename=f"{call_id}.wav",
-            stat_result=found,
-            headers={"Cache-Control": "private, no-store"},
-        )
+        return found
+
+    @router.get(
+        "/calls/{call_id}/messages/{name}",
+        response_class=FileResponse,
+        dependencies=[Depends(listen)],
+        responses={**errors(404, 409), 206: {"description": "The range asked for"}},
+        summary="A message that was left in the call: mono WAV",
+    )
+    async def message(call_id: str, name: str) -> FileResponse:
+        """`messages` of the call lists them. One can be fetched as soon as it is over, while the call still
+        lives."""
+        record = await find_call(store, call_id)
+        left = record.messages.get(name)
+        found = None if left is None else await _sound(left.path, f"{call_id}-{name}.wav")
+        if left is None or found is None:
+            raise ProblemError(NO_MESSAGE, "the call has no such message", known=list(record.messages))
+        if left.duration_ms is None and record.state is not CallState.ENDED:
+            raise ProblemError(STILL_RECORDING, "the message is being spoken")
+        return found
 
     @router.post(
         "/calls/{call_id}/hangup",
@@ -190,12 +204,11 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         summary="Delete the personal data of an ended call",
     )
     async def erase(call_id: str) -> None:
-        """Numbers, parameters, headers, result, who answered, what was said, the recording and deliveries
-        still waiting are deleted for good. That there was a call, when, of which flow and how it ended
-        stays."""
+        """Numbers, parameters, headers, result, who answered, what was said, recording, messages and
+        deliveries still waiting are deleted for good. That there was a call, when, of which flow and how it
+        ended stays."""
         record = await find_call(store, call_id)
-        path = await store.erase_call(record.id, time.time())
-        if path is not None:
+        for path in await store.erase_call(record.id, time.time()):
             await asyncio.to_thread(Path(path).unlink, missing_ok=True)
 
     return router
@@ -222,6 +235,20 @@ def _unix(at: datetime | None) -> float | None:
     if at is None:
         return None
     return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+
+
+async def _sound(path: str | None, name: str) -> FileResponse | None:
+    """A file as it is there now."""
+    found = None if path is None else await asyncio.to_thread(_stat, Path(path))
+    if path is None or found is None:
+        return None
+    return FileResponse(
+        path,
+        media_type="audio/wav",
+        filename=name,
+        stat_result=found,
+        headers={"Cache-Control": "private, no-store"},
+    )
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
@@ -55,6 +56,9 @@ _REPORT: Final[dict[str, JsonValue]] = {
     },
     "answered_by": {"who": "human", "reason": "short_greeting", "after_ms": 1620},
     "recording": f"/api/voice/calls/{_ID}/recording",
+    "messages": [
+        {"name": "complaint", "duration_ms": 8200, "href": f"/api/voice/calls/{_ID}/messages/complaint"}
+    ],
 }
 _EVENTS: Final[list[JsonValue]] = [
     {"seq": 1, "at": "2025-11-22T09:30:06.050000Z", "kind": "enter", "data": {"step": "offer", "visit": 1}},
@@ -226,6 +230,14 @@ class AnsweredBy(BaseModel):
     after_ms: int = Field(description="Counted from the answer")
 
 
+class LeftMessage(BaseModel):
+    """A message that was left in the call (a flow's `record`). `name` is what the flow's result holds."""
+
+    name: str
+    duration_ms: int | None = Field(description="Null while it is spoken, and where a crash cut it off")
+    href: str = Field(description="Where it can be fetched")
+
+
 class CallReport(Call):
     """A call with what went in and what came out."""
 
@@ -237,6 +249,7 @@ class CallReport(Call):
     quality: QualityReport | None
     answered_by: AnsweredBy | None = Field(None, description="Null where nobody asked")
     recording: str | None = Field(description="Where the recording can be fetched")
+    messages: list[LeftMessage] = []
 
 
 class CallDetail(CallReport):
@@ -345,6 +358,14 @@ def _report(record: CallRecord) -> dict[str, Any]:
         "quality": record.quality,
         "answered_by": record.answered_by,
         "recording": None if record.recording is None else f"{href(record.id)}/recording",
+        "messages": [
+            {
+                "name": name,
+                "duration_ms": message.duration_ms,
+                "href": f"{href(record.id)}/messages/{quote(name, safe='')}",
+            }
+            for name, message in record.messages.items()
+        ],
     }
 
 

@@ -100,6 +100,12 @@ NO_RECORDING: Final = Kind(
     "There is no recording",
     "Recording is off, the call was never answered, or it was erased.",
 )
+NO_MESSAGE: Final = Kind(
+    "no-message",
+    404,
+    "There is no such message",
+    "`known` lists the messages of the call; none was left, or it was erased.",
+)
 STILL_RECORDING: Final = Kind(
     "still-recording", 409, "The recording is not complete", "Ask again when the call has ended."
 )

@@ -17,7 +17,7 @@ from enum import Enum, auto
 from ivr.flow.model import Step
 from ivr.flow.phrases import OPERATOR
 from ivr.flow.protocol import Enter, Event, Failure, HungUpEvent, Outcome, Tick
-from ivr.flow.run import Activity, End, Escalate, Fail, Leave, Lost, Run
+from ivr.flow.run import Activity, End, Escalate, Fail, Interruptible, Leave, Lost, Run
 
 FAREWELL_S = 30.0
 """How long the way from a failure to the end may take."""
@@ -109,12 +109,18 @@ class Course:
         the flow's hang-up event is taken, after that of a flow within."""
         if not (self.step.silent and self.step.name in self.run.flow.silenced):
             if self._inner is None:
+                self.interrupt(now)
                 self.run.lose()
             else:
                 self._inner.hang_up(now)
         elif self._activity is not None:
             self._activity.handle(HungUpEvent(), now)
         self._settle(now)
+
+    def interrupt(self, now: float) -> None:
+        """The step under way is not to go on."""
+        if isinstance(self._activity, Interruptible):
+            self._activity.interrupt(now)
 
     # --- from step to step
 
@@ -160,6 +166,7 @@ class Course:
         target = self.run.flow.events.failure
         alone = self._line.lost is not None
         if not alone:
+            self.interrupt(now)
             quieten(self.run)
         if target is None or alone or self._stage is not _Stage.GOING:
             self._end(FAILED, reason)
@@ -223,6 +230,9 @@ class Nested:
     def handle(self, event: Event, now: float) -> None:
         self.course.handle(event, now)
         self._goes_on()
+
+    def interrupt(self, now: float) -> None:
+        self.course.interrupt(now)
 
     def hang_up(self, now: float) -> None:
         self._hung_up = True

@@ -50,6 +50,13 @@ class SpeechOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Records:
+    """What the caller says is kept as a message from now on, or no longer."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Requested:
     """A request was sent; when it is awaited the flow goes on with its answer only."""
 
@@ -96,6 +103,7 @@ Notice = (
     | Quiet
     | Listens
     | SpeechOver
+    | Records
     | Requested
     | Published
     | Waits

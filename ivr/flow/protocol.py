@@ -95,6 +95,18 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """The caller has stopped speaking, for now; told while a message is kept (`KeepMessage`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFailed:
+    """The message cannot be kept any more (the disk); what there is of it stays."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HungUpEvent:
     """The far end is gone; only silent steps run from here."""
 
@@ -120,6 +132,8 @@ Event = (
     | RequestFailed
     | Transferred
     | Signal
+    | SpeechPaused
+    | MessageFailed
     | HungUpEvent
     | Failure
     | Tick
@@ -153,7 +167,12 @@ class AudioFile:
     recording: str = ""
 
 
-Utterance = Text | AudioFile
+@dataclass(frozen=True, slots=True)
+class Beep:
+    """The tone after which a message may be spoken."""
+
+
+Utterance = Text | AudioFile | Beep
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +285,22 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepMessage:
+    """Keep what the far end says from now on as a message of this name, unique in the call, until
+    `EndMessage` or the end of the call. Meanwhile `SpeechBegan` and `SpeechPaused` tell when it speaks."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndMessage:
+    """The message is over: kept and in the record before any later command is carried out, or deleted."""
+
+    name: str
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call (its prompts are already done). Always followed by `Finish`."""
 
@@ -293,6 +328,8 @@ Command = (
     | BeginWaiting
     | EndWaiting
     | Transfer
+    | KeepMessage
+    | EndMessage
     | HangUp
     | Finish
 )

@@ -13,6 +13,7 @@ from ivr.flow.protocol import Transferred
 from ivr.flow.scenario_player import (
     Action,
     Answer,
+    Dictate,
     Failed,
     HangUpNow,
     Player,
@@ -80,6 +81,8 @@ def _do(call: VirtualCall, action: Action) -> list[Notice]:
             return call.press(key)
         case Speak(text):
             return call.say(text)
+        case Dictate(seconds):
+            return call.dictate(seconds)
         case HangUpNow():
             return call.hang_up()
         case Answer(status, body):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from ivr.flow.expressions import EvaluationError
 from ivr.flow.model import Assignment, Flow, Prompt, Target
@@ -68,6 +68,8 @@ class Line:
     waiting: bool = False
     signals: dict[str, Mapping[str, Value]] = field(default_factory=dict)
     ids: int = 0
+    messages: set[str] = field(default_factory=set)
+    """The names of those that were left."""
     entries: int = 0
     """How many steps were entered, of all flows."""
     lost: str | None = None
@@ -81,6 +83,15 @@ class Outer:
 
     run: Run
     fills: Mapping[str, tuple[tuple[str, ValueType], ...]]
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """An activity with something to bring to an end when it is not to go on."""
+
+    def interrupt(self, now: float) -> None:
+        """The caller has gone, or the call has failed; no event comes any more. It gives commands and values,
+        no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +234,16 @@ class Run:
         self.line.ids += 1
         return f"{prefix}{self.line.ids}"
 
+    def name_message(self, step: str) -> str:
+        """A name for the message of a step, unique in the call."""
+        name = first = f"{self.within}.{step}" if self.within else step
+        count = 1
+        while name in self.line.messages:
+            count += 1
+            name = f"{first}-{count}"
+        self.line.messages.add(name)
+        return name
+
     def say(self, prompt: Prompt, barge_in: BargeIn) -> bool:
         """Speaks a prompt; False if it has no words, or cannot be rendered (then the step has failed)."""
         try:
@@ -232,9 +253,13 @@ class Run:
             return False
         if not utterances:
             return False
+        self.utter(utterances, barge_in)
+        return True
+
+    def utter(self, utterances: tuple[Utterance, ...], barge_in: BargeIn) -> None:
+        """Speaks what is rendered already."""
         self.line.saying = self.next_id("say")
         self.emit(Say(self.line.saying, utterances, barge_in))
-        return True
 
     def is_said(self, id: str) -> bool:
         """Whether this `PromptDone` ends what is being said."""

@@ -22,6 +22,7 @@ from ivr.flow.notices import (
     Over,
     Published,
     Quiet,
+    Records,
     Requested,
     SpeechOver,
     Spoke,
@@ -35,6 +36,7 @@ from ivr.flow.scenarios import (
     Fails,
     HangsUp,
     Hears,
+    LeavesMessage,
     Presses,
     Publishes,
     Replies,
@@ -61,6 +63,13 @@ class PressKey:
 @dataclass(frozen=True, slots=True)
 class Speak:
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dictate:
+    """The caller speaks for so long, into a message."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class SettleTransfer:
     outcome: Literal["done", "busy", "no_answer", "failed"]
 
 
-Action = PressKey | Speak | HangUpNow | Answer | Refuse | SendSignal | SettleTransfer
+Action = PressKey | Speak | Dictate | HangUpNow | Answer | Refuse | SendSignal | SettleTransfer
 
 
 _LOOKS_BACK: Final = (Hears, Sends, Publishes)
@@ -139,6 +148,7 @@ class Player:
         self._keys_pressed = 0
         self._speaking = False
         self._listening = False
+        self._recording = False
         self._spoken: list[str] = []
         self._heard_to = (0, 0)
         """How far `hears` has come: the prompt, and the place in it."""
@@ -172,7 +182,8 @@ class Player:
             return self._began + step.act.seconds
         if isinstance(step.act, Presses) and self._keys_pressed:
             return self._began + self._keys_pressed * KEY_GAP_S
-        return None if self._speaking or self._waits else self._since + self._patience_s
+        # Waits and messages end by themselves, after a time that may be longer than this patience.
+        return None if self._speaking or self._waits or self._recording else self._since + self._patience_s
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -200,6 +211,8 @@ class Player:
                 self._listening = on
             case SpeechOver():
                 self._speech_over = True
+            case Records(on):
+                self._recording = on
             case Requested():
                 self._requests.append(notice)
                 self._awaited = notice if notice.awaited else self._awaited
@@ -260,7 +273,7 @@ class Player:
         return []
 
     def _next(self, done: Act, now: float) -> None:
-        if isinstance(done, Presses | Says | Silence | HangsUp):
+        if isinstance(done, Presses | Says | Silence | LeavesMessage | HangsUp):
             # What the caller has acted upon does not count as an answer to it.
             self._heard_to = max(self._heard_to, (self._said_before, 0))
         self._at += 1
@@ -273,7 +286,7 @@ class Player:
 
     def _try(self, act: Act, now: float) -> tuple[bool, list[Action]]:
         """Whether the step is done now, and what it does."""
-        if self._gone and isinstance(act, Presses | Says | HangsUp):
+        if self._gone and isinstance(act, Presses | Says | LeavesMessage | HangsUp):
             return False, []
         if self._over is not None and not isinstance(act, (*_LOOKS_BACK, Silence)):
             return False, []
@@ -290,6 +303,11 @@ class Player:
                     return self._spoke and self._speech_over, []
                 self._spoke = True
                 return False, [Speak(text)]
+            case LeavesMessage(seconds):
+                if self._spoke or not self._recording:
+                    return self._spoke and self._speech_over, []
+                self._spoke = True
+                return False, [Dictate(seconds)]
             case Silence(seconds):
                 return now >= self._began + seconds or self._over is not None, []
             case HangsUp():
@@ -360,6 +378,8 @@ class Player:
                 return f"heard instead: {_quoted(since)}" if since else "nothing was said"
             case Says():
                 return "nobody listens for speech"
+            case LeavesMessage():
+                return "no message is recorded"
             case Sends():
                 sent = [f"{request.endpoint} {dict(request.body or {})}" for request in self._requests]
                 return f"sent were: {', '.join(sent)}" if sent else "nothing was sent"
@@ -410,6 +430,8 @@ def _describe(act: Act) -> str:
             return f'says "{text}"'
         case Silence(seconds):
             return f"silence {seconds:g}s"
+        case LeavesMessage(seconds):
+            return f"leaves a message of {seconds:g}s"
         case HangsUp():
             return "hangs up"
         case Sends(endpoint, body):

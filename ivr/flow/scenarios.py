@@ -18,6 +18,7 @@ is over. The steps:
 | presses: KEYS | keys, one after the other, at once |
 | says: TEXT | speech, once the server listens; an empty text is speech that nobody understands |
 | silence: 5s | nothing for so long |
+| leaves_message: 8s | speaks for so long, once a message is recorded; what ends it comes after |
 | hangs_up: true | the caller hangs up |
 | sends: ENDPOINT | the flow has sent this request; `{to: ENDPOINT, body: {...}}` names values of its body |
 | replies: {status: 200, body: {...}} | the endpoint answers the request that is awaited |
@@ -71,6 +72,11 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class LeavesMessage:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class HangsUp:
     pass
 
@@ -113,7 +119,18 @@ class TransferGoes:
 
 
 Act = (
-    Hears | Presses | Says | Silence | HangsUp | Sends | Replies | Fails | Publishes | Signals | TransferGoes
+    Hears
+    | Presses
+    | Says
+    | Silence
+    | LeavesMessage
+    | HangsUp
+    | Sends
+    | Replies
+    | Fails
+    | Publishes
+    | Signals
+    | TransferGoes
 )
 
 
@@ -285,6 +302,7 @@ class _FileReader:
             "presses": self._presses,
             "says": self._says,
             "silence": self._silence,
+            "leaves_message": self._leaves_message,
             "hangs_up": self._hangs_up,
             "sends": self._sends,
             "replies": self._replies,
@@ -326,6 +344,10 @@ class _FileReader:
     def _silence(self, node: yaml.Node, fields: Fields) -> Silence | None:
         seconds = self._reader.seconds(node, "silence", 0.0, 3600.0)
         return None if seconds is None else Silence(seconds)
+
+    def _leaves_message(self, node: yaml.Node, fields: Fields) -> LeavesMessage | None:
+        seconds = self._reader.seconds(node, "leaves_message", 0.2, 3600.0)
+        return None if seconds is None else LeavesMessage(seconds)
 
     def _hangs_up(self, node: yaml.Node, fields: Fields) -> HangsUp | None:
         if self._reader.flag(node, "hangs_up") is False:

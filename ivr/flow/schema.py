@@ -37,6 +37,7 @@ _DURATION: Final[Schema] = {
     "description": "A time with its unit: 800ms, 5s, 4m.",
 }
 _SCALAR: Final[Schema] = {"type": ["string", "number", "boolean"]}
+_END: Final[Schema] = {"enum": [key for key in KEYS if not key.isdigit()]}
 _VALUE_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _STEP_NAME: Final = r"^[^\s!-,./:-@\[-^`{-~0-9][^\s!-,./:-@\[-^`{-~]*$"
 _PATH: Final = r"^[A-Za-z_][\w-]*(\.([A-Za-z_][\w-]*|\d+))*$"
@@ -130,6 +131,7 @@ def scenario_schema() -> Schema:
         "presses": {"type": "string", "pattern": f"^[{keys}]*$"},
         "says": {"type": "string"},
         "silence": _DURATION,
+        "leaves_message": _DURATION,
         "hangs_up": {"const": True},
         "sends": {
             "anyOf": [{"type": "string"}, _object({"to": {"type": "string"}, "body": anything}, ["to"])]
@@ -202,10 +204,9 @@ def _collect() -> Schema:
         ],
         "description": "How many digits: 4 or 1..3.",
     }
-    end = {"enum": [key for key in KEYS if not key.isdigit()]}
     fields = {
         "into": {**_TEXT, "description": "The value to fill, of result or variables."},
-        "keys": _object({"length": length, "end": end, "gap": _DURATION}, ["length"]),
+        "keys": _object({"length": length, "end": _END, "gap": _DURATION}, ["length"]),
         "speech": _object(
             {"slot": {"enum": list(ASKED_NAMES)}, "max": _DURATION, "end_silence": _DURATION}, ["slot"]
         ),
@@ -240,6 +241,22 @@ def _branch() -> Schema:
         "maxContains": 1,
     }
     return _object({"branch": cases}, ["branch"])
+
+
+def _record() -> Schema:
+    fields = {
+        "prompt": _ref("prompt"),
+        "barge_in": _ref("barge_in"),
+        "beep": {**_FLAG, "description": "Whether a tone tells when to speak; true by default."},
+        "length": {**_DURATION, "description": "The longest message, to 10m; 60s by default."},
+        "silence": {**_DURATION, "description": "So long a pause ends it; 3s by default."},
+        "end": {**_END, "description": 'The key that ends it; "#" by default.'},
+        "into": {**_TEXT, "description": "A text that gets the name of the message."},
+    }
+    return _object(
+        {"record": _object(fields, ["prompt"]), "next": _STEP, "otherwise": _STEP},
+        ("record", "next", "otherwise"),
+    )
 
 
 def _request() -> Schema:
@@ -306,6 +323,7 @@ _STEPS: Final = {
     "say": _say,
     "menu": _menu,
     "collect": _collect,
+    "record": _record,
     "set": _set,
     "branch": _branch,
     "request": _request,

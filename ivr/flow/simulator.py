@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO, assert_never, get_args
 
+from ivr.flow.checker import SPEAKING_RATE
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
@@ -31,6 +32,7 @@ from ivr.flow.notices import (
     Over,
     Published,
     Quiet,
+    Records,
     Requested,
     SpeechOver,
     Spoke,
@@ -145,14 +147,18 @@ class Simulation:
         for key in keys:
             lines += self._show(self._call.press(key))
         # A line is a whole input: what may still follow it is not waited for.
-        if not self._call.speaking and not self.over and self._waits_for is None:
+        waits = self._call.recording or self._waits_for is not None
+        if not self._call.speaking and not self.over and not waits:
             lines += self._next()
         return lines + self._settle([])
 
     def _say(self, text: str) -> list[str]:
-        if not self._call.listening:
+        if self._call.recording:
+            lines = self._show(self._call.dictate(len(text) / SPEAKING_RATE))
+        elif self._call.listening:
+            lines = self._show(self._call.say(text))
+        else:
             return ["(nobody listens for speech here)"]
-        lines = self._show(self._call.say(text))
         while self._call.hearing:
             lines += self._next()
         return lines + self._settle([])
@@ -260,6 +266,8 @@ class Simulation:
                 return [f"    transfer to {target}", "(/transfer done, busy, no_answer or failed)"]
             case Over(result, cause):
                 return [f"call over: {cause}", f"result: {_json(result)}"]
+            case Records(on):
+                return ["(write what is said; a pause (.) or the end key ends it)"] if on else []
             case Quiet() | Listens() | SpeechOver():
                 return []
             case _:

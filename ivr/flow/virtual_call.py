@@ -23,6 +23,7 @@ from ivr.flow.notices import (
     Over,
     Published,
     Quiet,
+    Records,
     Requested,
     SpeechOver,
     Spoke,
@@ -31,13 +32,16 @@ from ivr.flow.notices import (
 )
 from ivr.flow.protocol import (
     AudioFile,
+    Beep,
     BeginWaiting,
     Command,
+    EndMessage,
     Enter,
     Event,
     Finish,
     Heard,
     HungUpEvent,
+    KeepMessage,
     Key,
     Listen,
     Outcome,
@@ -48,6 +52,7 @@ from ivr.flow.protocol import (
     Say,
     SendRequest,
     SpeechBegan,
+    SpeechPaused,
     StopListening,
     StopSaying,
     Tick,
@@ -58,6 +63,9 @@ from ivr.flow.protocol import (
 from ivr.flow.signals import bind_signal
 
 UTTERANCE_S: Final = 1.0
+BEEP: Final = "[beep]"
+"""How the tone before a message is told."""
+
 _MAX_TICKS_AT_ONCE: Final = 1000
 
 
@@ -79,7 +87,10 @@ class VirtualCall:
         self._heard: tuple[float, str] | None = None
         self._request: SendRequest | None = None
         self._transferring = False
+        self._dictated_until: float | None = None
         self.listening = False
+        self.recording = False
+        """Whether what the caller says is kept as a message."""
 
     # --- what the caller and the world do
 
@@ -94,6 +105,13 @@ class VirtualCall:
         if not self.listening:
             return []
         self._heard = (self.now + UTTERANCE_S, text)
+        return self._handle(SpeechBegan())
+
+    def dictate(self, seconds: float) -> list[Notice]:
+        """The caller speaks for so long; nothing where no message is kept."""
+        if not self.recording:
+            return []
+        self._dictated_until = self.now + seconds
         return self._handle(SpeechBegan())
 
     def hang_up(self) -> list[Notice]:
@@ -128,8 +146,8 @@ class VirtualCall:
 
     @property
     def hearing(self) -> bool:
-        """Whether an utterance of the caller is under way."""
-        return self._heard is not None
+        """Whether an utterance of the caller is under way, or what he says into a message."""
+        return self._heard is not None or self._dictated_until is not None
 
     # --- time
 
@@ -139,6 +157,8 @@ class VirtualCall:
         times = [playing.until for playing in list(self._playing)[:1]]
         if self._heard is not None:
             times.append(self._heard[0])
+        if self._dictated_until is not None:
+            times.append(self._dictated_until)
         if self.machine.due is not None:
             times.append(self.machine.due)
         return None if self.over is not None or not times else max(self.now, min(times))
@@ -153,6 +173,9 @@ class VirtualCall:
         if self._heard is not None and self._heard[0] <= due:
             text, self._heard = self._heard[1], None
             return [*self._handle(Heard(text)), SpeechOver()]
+        if self._dictated_until is not None and self._dictated_until <= due:
+            self._dictated_until = None
+            return [*self._handle(SpeechPaused()), SpeechOver()]
         if self._playing and self._playing[0].until <= due:
             done = self._playing.popleft()
             quiet: list[Notice] = [] if self._playing else [Quiet()]
@@ -207,6 +230,15 @@ class VirtualCall:
         self.listening, self._heard = False, None
         return (Listens(False), *dropped)
 
+    def _keep_message(self, command: KeepMessage) -> tuple[Notice, ...]:
+        self.recording = True
+        return (Records(True),)
+
+    def _end_message(self, command: EndMessage) -> tuple[Notice, ...]:
+        cut: tuple[Notice, ...] = (SpeechOver(),) if self._dictated_until is not None else ()
+        self.recording, self._dictated_until = False, None
+        return (Records(False), *cut)
+
     def _request_sent(self, command: SendRequest) -> tuple[Notice, ...]:
         if not command.background:
             self._request = command
@@ -234,6 +266,8 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     StopSaying: VirtualCall._stop_saying,
     Listen: VirtualCall._listen,
     StopListening: VirtualCall._stop_listening,
+    KeepMessage: VirtualCall._keep_message,
+    EndMessage: VirtualCall._end_message,
     SendRequest: VirtualCall._request_sent,
     Publish: VirtualCall._publish,
     BeginWaiting: VirtualCall._wait,
@@ -245,6 +279,8 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
 
 def words_of(utterance: Utterance) -> str:
     """What is to be heard of an utterance; an audio file without words goes by its path."""
+    if isinstance(utterance, Beep):
+        return BEEP
     if isinstance(utterance, AudioFile):
         return utterance.instead.text if utterance.instead else f"[{utterance.path}]"
     return utterance.text

@@ -21,6 +21,7 @@ from ivr.flow.notices import (
     Notice,
     Over,
     Quiet,
+    Records,
     Requested,
     SpeechOver,
     Spoke,
@@ -32,6 +33,7 @@ from ivr.flow.rehearsal import Played
 from ivr.flow.scenario_player import (
     Action,
     Answer,
+    Dictate,
     Failed,
     HangUpNow,
     Player,
@@ -173,6 +175,10 @@ class Playing:
                 return [Spoke(data["text"])]
             case "heard":
                 return [SpeechOver()]
+            case "message_began":
+                return [Records(True)]
+            case "message":
+                return [Records(False)]
             case "request":
                 step = self._flow.steps[self._step]
                 if isinstance(step, Request):
@@ -250,6 +256,9 @@ class Playing:
                     await call.press(key)
                 case Speak(text):
                     await call.say(text)
+                case Dictate(seconds):
+                    await call.dictate(seconds)
+                    await self._tell(call, SpeechOver())
                 case HangUpNow():
                     await call.hang_up()
                 case Answer(status, body):

@@ -16,11 +16,18 @@ from ivr.phone.timeline import Timeline
 from ivr.phone.voice import from_file, spoken
 from ivr.phone.wire import WireLog
 from media.clip import Clip
-from media.codecs import Codec
+from media.codecs import FRAME_MS, Codec
 from media.leg import Answered, AudioTap, CallLeg, Cause, Digit, HungUp, Played, Ringing
 
 KEY_S: Final = 0.16
 """What a key takes on the wire with the pause after it."""
+
+_DICTATION: Final = {
+    "hi": "मेरा ऑर्डर अभी तक नहीं आया है, कृपया मुझे वापस फ़ोन कीजिए, मैं आज पूरे दिन घर पर ही हूँ",
+    "mr": "माझी ऑर्डर अजून आलेली नाही, कृपया मला परत फोन करा, मी आज दिवसभर घरीच आहे",
+    "en": "my order has not come yet, please call me back, I am at home for the whole of today",
+}
+"""What is said where any words will do, without a pause that would end it."""
 
 _HEARD_S: Final = 0.06
 """Sound shorter than this is a click."""
@@ -124,6 +131,15 @@ class PhoneCall:
         clip = await spoken(await self._manner.speaker(), text, self._manner.language, self.leg.codec)
         self._timeline.note("phone", f"says «{text}»")
         await self._play(clip)
+
+    async def dictate(self, seconds: float) -> None:
+        """Speaks for so long, whatever it is; returns when the last packet has been sent."""
+        language = self._manner.language
+        voice = await spoken(await self._manner.speaker(), _DICTATION[language], language, self.leg.codec)
+        wanted = round(seconds * 1000 / FRAME_MS)
+        frames = (voice.frames * (wanted // len(voice.frames) + 1))[:wanted]
+        self._timeline.note("phone", f"speaks for {seconds:g} s")
+        await self._play(Clip(self.leg.codec, frames, finished=True))
 
     async def play_file(self, path: Path) -> None:
         clip = await asyncio.to_thread(from_file, path, self.leg.codec)

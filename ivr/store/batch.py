@@ -25,6 +25,7 @@ from ivr.store.records import (
     Delivery,
     IdempotencyConflict,
     Json,
+    Message,
     NewCall,
     StoreError,
 )
@@ -129,7 +130,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """Deletes what a call holds of persons; gives the path of its recording."""
+    """Deletes what a call holds of persons; gives the paths of its recording and messages."""
 
     call_id: str
     at: float
@@ -266,19 +267,21 @@ class Batcher:
         return deliveries
 
     def _erase(self, connection: Connection, erasure: Erase) -> object:
-        """Returns the path of the recording, or the exception that refuses it."""
+        """Returns the paths of its files, or the exception that refuses it."""
         one = calls.c.id == erasure.call_id
-        row = (connection.execute(select(calls.c.state, calls.c.recording).where(one))).one_or_none()
+        wanted = select(calls.c.state, calls.c.recording, calls.c.messages).where(one)
+        row = connection.execute(wanted).one_or_none()
         if row is None:
             return StoreError("no such call")
         if row.state != CallState.ENDED.value:
             return CallLive("the call has not ended yet")
-        nothing = {"params": "{}", "result": None, "answered_by": None, "recording": None}
+        nothing = {"params": "{}", "result": None, "answered_by": None, "recording": None, "messages": None}
         numbers = {"caller": ERASED, "called": ERASED}
         connection.execute(update(calls).where(one).values(**nothing, **numbers, erased_at=erasure.at))
         connection.execute(update(events).where(events.c.call_id == erasure.call_id).values(data="{}"))
         connection.execute(delete(outbox).where(outbox.c.call_id == erasure.call_id))
-        return row.recording
+        recording = [] if row.recording is None else [row.recording]
+        return recording + [message["path"] for message in json.loads(row.messages or "{}").values()]
 
 
 def call_record(row: Mapping[str, Any] | RowMapping) -> CallRecord:
@@ -311,6 +314,7 @@ def call_record(row: Mapping[str, Any] | RowMapping) -> CallRecord:
         idempotency_key=row["idempotency_key"],
         erased_at=row["erased_at"],
         answered_by=parsed("answered_by"),
+        messages={name: Message(**message) for name, message in (parsed("messages") or {}).items()},
     )
 
 

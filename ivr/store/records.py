@@ -110,9 +110,17 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """A message that was left: its file, and how long it is once that is complete."""
+
+    path: str
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call as stored. `erased_at`: its personal data was deleted then. `answered_by`: who, by what sign
-    (`reason`), found out `after_ms`; None where nobody asked."""
+    (`reason`), found out `after_ms`; None where nobody asked. `messages` are those left in it, by name."""
 
     id: str
     direction: Direction
@@ -136,6 +144,7 @@ class CallRecord:
     idempotency_key: str | None
     erased_at: float | None
     answered_by: Json | None
+    messages: Mapping[str, Message] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

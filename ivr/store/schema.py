@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from ivr.store.records import CallState, StoreError
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 
@@ -55,6 +55,7 @@ calls = Table(
     Column("fingerprint", Text, nullable=False),
     Column("erased_at", Double),
     Column("answered_by", Text),
+    Column("messages", Text),
 )
 Index("calls_by_time", calls.c.created_at, calls.c.id)
 Index("calls_by_flow", calls.c.flow, calls.c.created_at, calls.c.id)
@@ -91,7 +92,10 @@ Index("outbox_waiting", outbox.c.next_at, sqlite_where=_waiting, postgresql_wher
 Index("outbox_by_call", outbox.c.call_id)
 
 
-_UPGRADES = {1: "ALTER TABLE calls ADD COLUMN answered_by TEXT"}
+_UPGRADES = {
+    1: "ALTER TABLE calls ADD COLUMN answered_by TEXT",
+    2: "ALTER TABLE calls ADD COLUMN messages TEXT",
+}
 """What brings the tables of each earlier version to the next."""
 
 

@@ -12,7 +12,7 @@ import fcntl
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -47,6 +47,7 @@ from ivr.store.records import (
     DueDelivery,
     Ending,
     Json,
+    Message,
     NewCall,
     StoredEvent,
     StoreError,
@@ -168,6 +169,11 @@ class Store:
         """Queues where the recording lies; worth doing when it begins, so that a crash does not hide it."""
         await self._writer.put(Change(call_id, {"recording": path}))
 
+    async def set_messages(self, call_id: str, messages: Mapping[str, Message]) -> None:
+        """Queues which messages there are, and where they lie."""
+        listed = {name: asdict(message) for name, message in messages.items()}
+        await self._writer.put(Change(call_id, {"messages": to_json(listed)}))
+
     async def append_events(
         self, call_id: str, happened: Sequence[CallEvent], *, durable: bool = False
     ) -> None:
@@ -229,15 +235,15 @@ class Store:
             log.warning("%d calls were cut off when the server stopped; their records are closed", len(rows))
         return [row["id"] for row in rows]
 
-    async def erase_call(self, call_id: str, at: float) -> str | None:
+    async def erase_call(self, call_id: str, at: float) -> list[str]:
         """Deletes numbers, parameters, result, who answered, the data of events and stored deliveries of an
         ended call, durable.
 
-        Gives the path of its recording, which is the caller's to delete. Raises `CallLive`, or `StoreError`
-        for an unknown id.
+        Gives the paths of its recording and messages, which are the caller's to delete. Raises `CallLive`, or
+        `StoreError` for an unknown id.
         """
-        recording: str | None = await self._writer.commit(Erase(call_id, at), DEADLINE_S)
-        return recording
+        files: list[str] = await self._writer.commit(Erase(call_id, at), DEADLINE_S)
+        return files
 
     # --- reading
     # --------------------------------------------------------------------------------------------

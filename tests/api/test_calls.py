@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from ivr.api import create_app, models
 from ivr.metrics import Metrics
-from ivr.store import CallEvent, CallState, Ending, NewCall, Store
+from ivr.store import CallEvent, CallState, Ending, Message, NewCall, Store
 from media.leg import Quality
 from tests.api.conftest import KEYS, bearer
 from tests.api.fake_gateway import FakeGateway
@@ -148,6 +148,59 @@ async def test_a_recording_that_is_not_there(api: httpx.AsyncClient, ended: str,
     assert_problem(await api.get(f"{href}/recording"), 404, "no-recording")
 
 
+@pytest.fixture
+async def messages(store: Store, tmp_path: Path) -> None:
+    """A live call with a message that is over and one that is being spoken."""
+    over, spoken = tmp_path / "live-1.wav", tmp_path / "live-2.wav"
+    for path in (over, spoken):
+        path.write_bytes(b"RIFF" + bytes(396))
+    await store.create_call(NewCall("live", "inbound", 1_700_000_000.0))
+    left = {"शिकायत": Message(str(over), 1500), "memo": Message(str(spoken))}
+    await store.set_messages("live", left)
+    await store.append_events("live", [], durable=True)
+
+
+@pytest.mark.usefixtures("messages")
+async def test_a_message_is_fetched_as_soon_as_it_is_over(api: httpx.AsyncClient) -> None:
+    first, second = (await api.get(f"{CALLS}/live")).json()["messages"]
+    assert (first["name"], first["duration_ms"]) == ("शिकायत", 1500)
+    assert first["href"].isascii()
+    got = await api.get(first["href"])
+    assert (got.status_code, got.content) == (200, b"RIFF" + bytes(396))
+    assert got.headers["cache-control"] == "private, no-store"
+    assert (await api.get(first["href"], headers={"Range": "bytes=0-3"})).content == b"RIFF"
+    assert second["duration_ms"] is None
+    assert_problem(await api.get(second["href"]), 409, "still-recording")
+
+
+@pytest.mark.usefixtures("messages")
+async def test_a_message_that_is_not_there(api: httpx.AsyncClient, ended: str, tmp_path: Path) -> None:
+    answer = await api.get(f"{CALLS}/live/messages/mem")
+    assert_problem(answer, 404, "no-message")
+    assert answer.json()["known"] == ["शिकायत", "memo"]
+    assert_problem(await api.get(f"{CALLS}/{ended}/messages/memo"), 404, "no-message")
+    assert_problem(await api.get(f"{CALLS}/nobody/messages/memo"), 404, "unknown-call")
+    assert (await api.get(f"{CALLS}/live/messages/..%2F..%2Fcalls.db")).status_code == 404
+    (tmp_path / "live-1.wav").unlink()
+    assert_problem(await api.get(f"{CALLS}/live/messages/शिकायत"), 404, "no-message")
+
+
+@pytest.mark.usefixtures("messages")
+async def test_messages_are_erased_with_their_call(
+    api: httpx.AsyncClient, store: Store, tmp_path: Path
+) -> None:
+    await store.finish_call("live", Ending(1_700_000_009.0, "interrupted", "us"))
+    # A crash cut it off: what was said until then is there.
+    assert (await api.get(f"{CALLS}/live/messages/memo")).status_code == 200
+    assert (await api.delete(f"{CALLS}/live")).status_code == 204
+    assert not (tmp_path / "live-1.wav").exists()
+    assert not (tmp_path / "live-2.wav").exists()
+    record = await api.get(f"{CALLS}/live")
+    assert record.json()["messages"] == []
+    assert "शिकायत" not in record.text
+    assert_problem(await api.get(f"{CALLS}/live/messages/memo"), 404, "no-message")
+
+
 async def test_erasing_a_call(api: httpx.AsyncClient, ended: str, tmp_path: Path) -> None:
     live = (await api.post(URL, json=ORDER)).json()["href"]
     assert_problem(await api.delete(live), 409, "call-live")
@@ -168,6 +221,7 @@ async def test_erasing_a_call(api: httpx.AsyncClient, ended: str, tmp_path: Path
         ("GET", CALLS, "calls:read"),
         ("GET", f"{CALLS}/c1", "calls:read"),
         ("GET", f"{CALLS}/c1/recording", "recordings:read"),
+        ("GET", f"{CALLS}/c1/messages/memo", "recordings:read"),
         ("POST", f"{CALLS}/c1/hangup", "calls:write"),
         ("POST", f"{CALLS}/c1/signals", "calls:write"),
         ("DELETE", f"{CALLS}/c1", "calls:write"),

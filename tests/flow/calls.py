@@ -19,6 +19,10 @@ TWO_PARTS = Path(__file__).parent / "two_parts.yaml"
 """Digits typed ahead, a request with an answer, a prompt that cannot be cut."""
 
 
+HELPLINE = Path(__file__).parent / "helpline.yaml"
+"""A message that is left."""
+
+
 def write_wav(
     path: Path, pcm: bytes = b"\0\1" * 4000, rate: int = 8000, channels: int = 1, width: int = 2
 ) -> None:

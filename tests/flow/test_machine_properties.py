@@ -10,6 +10,7 @@ from ivr.flow.machine import FlowMachine
 from ivr.flow.protocol import (
     Command,
     Commit,
+    EndMessage,
     Enter,
     Event,
     Failure,
@@ -17,8 +18,10 @@ from ivr.flow.protocol import (
     HangUp,
     Heard,
     HungUpEvent,
+    KeepMessage,
     Key,
     Listen,
+    MessageFailed,
     PromptDone,
     Replied,
     RequestFailed,
@@ -26,6 +29,7 @@ from ivr.flow.protocol import (
     SendRequest,
     Signal,
     SpeechBegan,
+    SpeechPaused,
     Tick,
     Transfer,
     Transferred,
@@ -34,12 +38,15 @@ from tests.flow import calls
 
 VENDOR_ORDER = load_flow(calls.VENDOR_ORDER)
 TWO_PARTS = load_flow(calls.TWO_PARTS)
+HELPLINE = load_flow(calls.HELPLINE)
 VALUES = VENDOR_ORDER.bind({"vendor": "X", "order": "7", "amount": 10, "language": "en"})
 
 TEXTS = ("yes", "no", "again", "operator", "twenty minutes", "", None, "½", "a" * 3000, "नहीं")
 events: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from("0123456789*#AZ½").map(Key),
     st.just(SpeechBegan()),
+    st.just(SpeechPaused()),
+    st.just(MessageFailed("disk full")),
     st.sampled_from(TEXTS).map(Heard),
     st.integers(1, 12).map(lambda n: PromptDone(f"say{n}")),
     st.integers(1, 12).map(lambda n: Replied(f"request{n}", 200, {"order": {"state": "x"}})),
@@ -111,6 +118,26 @@ def test_the_vendor_order_call_is_always_bounded(script: list[tuple[Event, float
 def test_a_call_with_requests_and_type_ahead_is_always_bounded(script: list[tuple[Event, float]]) -> None:
     machine = FlowMachine(TWO_PARTS, {})
     check(machine, run(machine, script))
+
+
+@given(steps)
+def test_every_message_is_ended_once_before_the_call_is_over(script: list[tuple[Event, float]]) -> None:
+    machine = FlowMachine(HELPLINE, {})
+    log = run(machine, script)
+    check(machine, log)
+    begun: list[str] = []
+    ended: list[str] = []
+    kept = None
+    for command in (command for _, batch in log for command in batch):
+        if isinstance(command, KeepMessage):
+            assert begun == ended, "one at a time"
+            begun.append(command.name)
+        elif isinstance(command, EndMessage):
+            ended.append(command.name)
+            kept = command.name if command.kept else kept
+    assert begun == ended
+    assert len(set(begun)) == len(begun)
+    assert machine.result["message"] == kept
 
 
 @given(steps)

@@ -1,6 +1,8 @@
 """Scenario files: what is read, what comes true, and what is told when it does not."""
 
+import shutil
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -269,3 +271,49 @@ def test_the_command_has_nothing_to_play(tmp_path):
     out = StringIO()
     assert run([tmp_path], out=out) == 2
     assert out.getvalue() == "no scenarios found\n"
+
+
+HELPLINE = Path(__file__).parent / "helpline.yaml"
+
+
+@pytest.fixture
+def helpline(tmp_path):
+    """Plays the steps of one scenario in the helpline flow; gives its failure as text, or None."""
+
+    def play(steps: str, rest: str) -> str | None:
+        shutil.copy(HELPLINE, tmp_path)
+        path = tmp_path / "helpline.scenarios.yaml"
+        path.write_text(f"flow: helpline\nscenarios:\n  - {{name: it, steps: [{steps}], {rest}}}\n")
+        file = load_scenarios(path)
+        failure = rehearse(file.flow, file.scenarios[0])
+        return None if failure is None else f"{failure.step}: {failure.message}"
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("steps", "rest"),
+    [
+        ('{hears: "[beep]"}, {leaves_message: 8s}, {hears: "Thank"}', "result: {message: complaint}"),
+        ('{leaves_message: 8s}, {presses: "#"}, {hears: "Thank"}', "result: {message: complaint}"),
+        ('{leaves_message: 40s}, {hears: "Thank"}', "result: {message: complaint}"),
+        (
+            "{leaves_message: 2s}, {hangs_up: true}, {sends: report}",
+            "result: {message: complaint}, cause: hangup",
+        ),
+        ('{hears: "[beep]", to_end: true}, {silence: 5s}, {hears: "nothing"}', "result: {}"),
+        ('{presses: "5"}, {leaves_message: 1s}', "result: {message: complaint}"),
+        (
+            '{hears: "nothing"}, {presses: "1"}, {leaves_message: 1s}, {silence: 2s}, {leaves_message: 1s}',
+            "result: {message: complaint-2}",
+        ),
+    ],
+)
+def test_a_message_is_left(helpline, steps, rest):
+    assert helpline(steps, rest) is None
+
+
+def test_a_message_that_nobody_takes_is_told(helpline):
+    told = helpline('{hears: "nothing"}, {leaves_message: 3s}', "result: {}")
+    assert told is not None
+    assert told.startswith("2: leaves a message of 3s: no message is recorded")

@@ -95,7 +95,7 @@ languages: [en, hi]
 params: {amount: rupees, city: {type: text, optional: true}, language: language}
 variables: {tries: {type: count, default: 0}, state: optional text}
 result: {answer: {one_of: [good, bad], default: good}, pin: optional digits}
-limits: {call: 5m, visits: 3}
+limits: {call: 8m, visits: 3}
 voice: {en: m2}
 rate: 1.1
 say_as: {Acme: {en: "ack me", hi: "ऐक्मी"}}
@@ -129,7 +129,18 @@ steps:
     request: {get: status, body: {a: "{{ amount }}", deep: {n: 1}}, answer: {state: order.0.state}}
     next: desk
     otherwise: report
-  desk: {transfer: {to: "+911234567890", context: result, wait: 20s}, next: report, otherwise: report}
+  desk: {transfer: {to: "+911234567890", context: result, wait: 20s}, next: report, otherwise: memo}
+  memo:
+    record:
+      prompt: hello
+      barge_in: keys
+      beep: true
+      length: 30s
+      silence: 2s
+      end: "*"
+      into: state
+    next: report
+    otherwise: report
   report: {request: {post: report, body: result, background: true}, next: bye}
   bye: {end: normal}
 prompts:

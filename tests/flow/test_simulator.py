@@ -223,3 +223,33 @@ def test_a_call_that_is_over_can_be_taken_up_again():
     assert run(SHIPPED / "vendor_order.yaml", lines=lines, out=out) == 0
     assert out.getvalue().count("call over") == 2
     assert out.getvalue().endswith('result: {"decision": "accepted", "eta": 20, "reason": null}\n')
+
+
+@pytest.fixture
+def helpline():
+    return Simulation(load_flow(Path(__file__).parent / "helpline.yaml"), {})
+
+
+def test_what_is_written_after_the_beep_is_a_message(helpline):
+    assert helpline.begin() == [
+        "[complaint]",
+        "server: Speak after the tone.",
+        "server: [beep]",
+        "(write what is said; a pause (.) or the end key ends it)",
+    ]
+    assert helpline.feed("my order has not come yet") == []
+    assert helpline.feed("5") == []
+    assert helpline.feed("and it is late") == []
+    assert helpline.feed(".")[:3] == ["    next (silence)", '        message = "complaint"', "[noted]"]
+    assert helpline.over
+
+
+def test_the_end_key_ends_a_message_at_once(helpline):
+    helpline.begin()
+    helpline.feed("hello")
+    assert helpline.feed("#")[0] == "    next (key)"
+
+
+def test_a_pause_without_a_word_is_no_message(helpline):
+    helpline.begin()
+    assert helpline.feed("")[:2] == ["    otherwise (silence)", "[again]"]

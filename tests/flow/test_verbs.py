@@ -40,13 +40,16 @@ result:
   eta: optional minutes
   state: optional text
   tries: {type: count, default: 0}
+  message: optional text
 limits: {call: 60m, visits: 3}
 events: {hangup: report, operator: desk}
 start: thanks
 steps:
 """
 REST = """
-  booked: {say: thanks, next: notice}
+  booked: {say: thanks, next: complaint}
+  noted: {say: thanks, next: notice}
+  sorry: {say: thanks, next: bye}
   later: {say: thanks, next: size}
   told: {say: thanks, next: count}
   manager: {say: thanks, next: taken}
@@ -57,6 +60,7 @@ prompts:
   offer: {en: Offer?, hi: प्रस्ताव?}
   retry: {en: Sorry?, hi: क्षमा?}
   eta: {en: When?, hi: कब?}
+  complaint: {en: Speak., hi: बोलिए।}
 """
 
 

@@ -237,16 +237,16 @@ asyncio.run(main())
 
 
 def test_repair_leaves_other_files_alone(tmp_path: Path) -> None:
-    mono = tmp_path / "mono.wav"
-    with wave.open(str(mono), "wb") as file:
+    coarse = tmp_path / "coarse.wav"
+    with wave.open(str(coarse), "wb") as file:
         file.setnchannels(1)
-        file.setsampwidth(2)
+        file.setsampwidth(1)
         file.setframerate(8000)
-        file.writeframes(b"\0\0" * 10)
-    content = mono.read_bytes() + b"trailer"
-    mono.write_bytes(content)
-    assert not repair(mono)
-    assert mono.read_bytes() == content
+        file.writeframes(b"\0" * 10)
+    content = coarse.read_bytes() + b"trailer"
+    coarse.write_bytes(content)
+    assert not repair(coarse)
+    assert coarse.read_bytes() == content
 
 
 def test_the_header_is_what_others_expect(tmp_path: Path) -> None:

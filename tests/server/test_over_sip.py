@@ -3,6 +3,7 @@ not is told alike."""
 
 import math
 import queue
+import shutil
 import struct
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -181,3 +182,29 @@ def test_a_request_waits_for_its_answer() -> None:
         assert not coming.done()
         request.answer(200, {"state": "ready"})
         assert coming.result(20) == (200, b'{"state": "ready"}')
+
+
+HELPLINE_SCENARIOS = """
+flow: helpline
+scenarios:
+  - name: leaves a message
+    steps: [{hears: "tone"}, {leaves_message: 2s}, {presses: "#"}, {hears: "thank you"}]
+    result: {message: complaint}
+  - name: hangs up in the middle of it
+    steps: [{leaves_message: 2s}, {hangs_up: true}, {sends: {to: report, body: {message: complaint}}}]
+    result: {message: complaint}
+    cause: hangup
+  - name: says nothing
+    steps: [{hears: "nothing"}]
+    result: {}
+"""
+
+
+def test_messages_are_left_with_a_real_voice(tmp_path):
+    shutil.copy(Path(__file__).parents[1] / "flow" / "helpline.yaml", tmp_path)
+    path = tmp_path / "helpline.scenarios.yaml"
+    path.write_text(HELPLINE_SCENARIOS, encoding="utf-8")
+    out = StringIO()
+    with over_sip([path]) as play:
+        assert run([path], out, play=play) == 0, out.getvalue()
+    assert run([path], StringIO()) == 0, "and in virtual time"

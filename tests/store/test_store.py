@@ -18,6 +18,7 @@ from ivr.store import (
     Delivery,
     Ending,
     IdempotencyConflict,
+    Message,
     NewCall,
     Settle,
     Store,
@@ -221,16 +222,21 @@ async def test_erasure_leaves_the_fact_of_a_call_and_nothing_of_the_person(
     await store.append_events("x", [CallEvent(2.5, "headers", {"X-Customer": secret})])
     await store.set_answered_by("x", {"who": "human", "reason": "key", "after_ms": 900})
     await store.set_recording("x", "x.wav")
+    await store.set_messages("x", {"memo": Message("x-1.wav", 3000), "memo-2": Message("x-2.wav")})
     with pytest.raises(CallLive):
         await store.erase_call("x", 5.0)
     await store.finish_call("x", Ending(3.0, "normal", "us", result={"phone": secret}))
-    assert await store.erase_call("x", 5.0) == "x.wav"
+    before = await store.get_call("x")
+    assert before is not None
+    assert before.messages["memo-2"] == Message("x-2.wav", None)
+    assert await store.erase_call("x", 5.0) == ["x.wav", "x-1.wav", "x-2.wav"]
     with pytest.raises(StoreError, match="no such call"):
         await store.erase_call("unknown", 5.0)
     record = await store.get_call("x")
     assert record is not None
     assert (record.flow, record.cause, record.ended_at, record.erased_at) == ("f", "normal", 3.0, 5.0)
     assert record.answered_by is None
+    assert record.messages == {}
     assert secret not in repr(record)
     assert secret not in repr(await store.list_events("x"))
     assert await store.due_deliveries(1e9, 10) == []
@@ -290,17 +296,24 @@ async def test_a_second_server_is_refused(store: Store, tmp_path: Path) -> None:
         await Store.open(database_url(tmp_path))
 
 
+def as_in_the_first_release(database: sqlite3.Connection) -> None:
+    for column in ("answered_by", "messages"):
+        database.execute(f"ALTER TABLE calls DROP COLUMN {column}")
+    database.execute("UPDATE schema_version SET version = 1")
+
+
 async def test_tables_of_the_first_release_are_brought_up_to_date(tmp_path: Path) -> None:
     store = await opened(tmp_path)
     await store.create_call(NewCall("old", "outbound", 1.0))
     await store.close()
     with sqlite3.connect(tmp_path / "calls.db") as database:
-        database.execute("ALTER TABLE calls DROP COLUMN answered_by")
-        database.execute("UPDATE schema_version SET version = 1")
+        as_in_the_first_release(database)
     store = await opened(tmp_path)
     await store.set_answered_by("old", {"who": "machine", "reason": "beep", "after_ms": 900})
     await store.finish_call("old", Ending(2.0, "answering_machine", "us"))
     record = await store.get_call("old")
+    assert record is not None
+    assert record.messages == {}
     await store.close()
     assert record is not None
     assert record.answered_by == {"who": "machine", "reason": "beep", "after_ms": 900}
@@ -315,8 +328,7 @@ async def test_a_preparation_that_was_cut_off_is_as_if_it_had_never_begun(
     if older:
         await (await opened(tmp_path)).close()
         with sqlite3.connect(tmp_path / "calls.db") as database:
-            database.execute("ALTER TABLE calls DROP COLUMN answered_by")
-            database.execute("UPDATE schema_version SET version = 1")
+            as_in_the_first_release(database)
 
     def dies(*_: object) -> None:
         raise StoreError("the power went out")

@@ -10,6 +10,7 @@ from ivr.flow.verbs.collect import Collect
 from ivr.flow.verbs.end import End
 from ivr.flow.verbs.menu import Menu
 from ivr.flow.verbs.publish import Publish
+from ivr.flow.verbs.record import Record
 from ivr.flow.verbs.request import Request
 from ivr.flow.verbs.say import Say
 from ivr.flow.verbs.set import Set
@@ -17,10 +18,11 @@ from ivr.flow.verbs.transfer import Transfer
 from ivr.flow.verbs.wait import Wait
 
 VERBS: Mapping[str, type[Step]] = {
-    step.verb: step for step in (Say, Menu, Collect, Set, Branch, Request, Publish, Transfer, Wait, End)
+    step.verb: step
+    for step in (Say, Menu, Collect, Record, Set, Branch, Request, Publish, Transfer, Wait, End)
 }
 
-NOT_YET = frozenset(("record", "consent", "agent", "flow", "voicemail"))
+NOT_YET = frozenset(("consent", "agent", "flow", "voicemail"))
 """Verbs of the language that this version does not carry out."""
 
 __all__ = ["NOT_YET", "VERBS"]

@@ -23,7 +23,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from typing import Literal
 
@@ -318,16 +317,17 @@ def _read_keys(step: StepReader, fields: Fields) -> KeyInput | None:
                 f"length of {inner.what} must be a number or a range",
                 "such as 4 or 1..3",
             )
-    end = inner.read("end", partial(_read_end, step), None)
+    end = inner.read("end", lambda at, what: read_end(step, at, what, "digits"), None)
     gap_s = step.seconds(inner, "gap", 3.0, 0.2, 30.0)
     inner.finish()
     return KeyInput(low, high, end, gap_s)
 
 
-def _read_end(step: StepReader, node: yaml.Node, what: str) -> str | None:
+def read_end(step: StepReader, node: yaml.Node, what: str, ended: str) -> str | None:
+    """The key that ends what is typed or said."""
     key = step.reader.text(node, what)
     if key is not None and (len(key) != 1 or key not in KEYS or key.isdigit()):
-        step.reader.problem(node, Rule.CHOICES, f'{what} "{key}" cannot end digits', 'use "#" or "*"')
+        step.reader.problem(node, Rule.CHOICES, f'{what} "{key}" cannot end {ended}', 'use "#" or "*"')
         return None
     return key
 
