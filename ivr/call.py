@@ -55,6 +55,7 @@ from ivr.flow.signals import bind_signal
 from ivr.flow.types import to_json
 from ivr.flow.virtual_call import words_of
 from ivr.hearing import Ear, Utterance, Vad
+from ivr.journal import step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.prompts import Prompt, Prompts
 from ivr.screening import Screening
@@ -390,12 +391,8 @@ class CallSession:
     async def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
             match command:
-                case Enter(step=step, visit=visit):
-                    self._journal.note("step", {"step": step, "visit": visit})
-                case Outcome(step=step, outcome=outcome, next=following, via=via):
-                    self._journal.note(
-                        "outcome", {"step": step, "outcome": outcome, "next": following, "via": via}
-                    )
+                case Enter() | Outcome():
+                    self._journal.note(*step_note(command))
                 case Say():
                     self._say(command)
                 case StopSaying():
@@ -458,9 +455,9 @@ class CallSession:
         self._services.prompts.prefetch(coming, self._leg.codec)
 
     def _located(self, utterance: Spoken) -> Spoken:
-        """Audio files lie in the flow's folder."""
+        """Audio files lie in the folder of their flow."""
         if isinstance(utterance, AudioFile):
-            return replace(utterance, path=f"{self._folder}/{utterance.path}")
+            return replace(utterance, path=f"{utterance.folder or self._folder}/{utterance.path}")
         return utterance
 
     async def _request(self, command: SendRequest) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ivr.envelope import envelope
+from ivr.flow.protocol import Enter, Outcome
 from ivr.store import CallEvent, CallState, Delivery, Ending, Message, Store, StoreError, new_id
 from media.leg import Quality
 
@@ -21,6 +22,15 @@ COMMIT_S: Final = 0.5
 
 _OF_MESSAGES: Final = frozenset(("message_began", "message", "message_deleted"))
 _STATES: Final = {"ringing": CallState.RINGING, "answered": CallState.ANSWERED}
+
+
+def step_note(command: Enter | Outcome) -> tuple[str, dict[str, Any]]:
+    """Kind and data of the event that says so; `flow` stands in it when the step is not of the call's own."""
+    within = {"flow": command.flow} if command.flow else {}
+    if isinstance(command, Enter):
+        return "step", {"step": command.step, "visit": command.visit, **within}
+    outcome = {"step": command.step, "outcome": command.outcome, "next": command.next, "via": command.via}
+    return "outcome", {**outcome, **within}
 
 
 class CallJournal:

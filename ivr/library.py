@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engines.tts.espeak import LANGUAGES, VARIANTS
 from ivr.config import Config, InboundNumber
-from ivr.flow.loader import Environment, load_flow
+from ivr.flow.loader import Environment, flows_of, load_flow
 from ivr.flow.model import Flow
 from ivr.flow.problems import FlowError, ParamError
 
@@ -63,11 +63,12 @@ def _unfit(number: InboundNumber, flow: Flow) -> dict[str, str]:
 def load_library(config: Config) -> FlowLibrary:
     """Loads the configured folder; raises `LibraryError`."""
     environment = environment_of(config)
+    children = flows_of(config.flows, environment)
     flows: dict[str, Flow] = {}
     problems: list[str] = []
     for path in flow_files(config.flows):
         try:
-            flow = load_flow(path, environment)
+            flow = load_flow(path, environment, children)
         except FlowError as error:
             problems.append(str(error))
             continue

@@ -51,9 +51,7 @@ def _at_start(flow: Flow) -> Names:
 
 
 def _after(way: Exit, names: Names) -> Names:
-    changed = set(names)
-    if way.certain or way.fills:
-        changed |= way.certain
+    changed = set((names - way.clears) | way.certain)
     for assign in way.assigns:
         if isinstance(assign.source, Expression) or assign.source is not None:
             changed.add(assign.name)

@@ -11,7 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from ivr.flow.loader import Environment, check_file
+from ivr.flow.children import Children
+from ivr.flow.loader import Environment, check_file, flows_of
 from ivr.flow.problems import Problem
 from ivr.flow.sarif import sarif
 from ivr.flow.scenarios import SUFFIX as SCENARIOS
@@ -29,10 +30,13 @@ def yaml_files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def problems_of(path: Path, environment: Environment | None = None) -> list[Problem]:
-    """What is wrong with a flow or a file of scenarios."""
+def problems_of(
+    path: Path, environment: Environment | None = None, children: Children | None = None
+) -> list[Problem]:
+    """What is wrong with a flow or a file of scenarios. `children` are the flows that it may enter, those of
+    its folder without any."""
     if not path.name.endswith(SCENARIOS):
-        return check_file(path, environment)
+        return check_file(path, environment, children)
     try:
         load_scenarios(path)
     except ScenarioError as error:
@@ -50,16 +54,20 @@ def run(
     """Checks files and folders, prints what was found, and returns the exit status: 0 when all can be used,
     1 when one cannot, 2 when there was nothing to check."""
     out = out or sys.stdout
-    files = list(dict.fromkeys(yaml_files(paths)))
-    found = {path: problems_of(path, environment) for path in files}
+    found: dict[Path, list[Problem]] = {}
+    for given in paths:
+        children = flows_of(given if given.is_dir() else given.parent, environment)
+        for path in yaml_files([given]):
+            if path not in found:
+                found[path] = problems_of(path, environment, children)
     if format == "json":
         listed = [asdict(problem) for problems in found.values() for problem in problems]
-        _print_json({"files": len(files), "problems": listed}, out)
+        _print_json({"files": len(found), "problems": listed}, out)
     elif format == "sarif":
         _print_json(sarif(chain.from_iterable(found.values()), version("ivr-server")), out)
     else:
         _print_text(found, out)
-    if not files:
+    if not found:
         return 2
     return 1 if any(found.values()) else 0
 

@@ -10,19 +10,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from ivr.flow.assigned import assigned_at
-from ivr.flow.graph import Stretch, components, edges_of, longest_way, reached_from, way_to
-from ivr.flow.model import Flow, Prompt, Reference, Step, Wording
+from ivr.flow.graph import Stretch, components, edges_of, reached_from, way_to
+from ivr.flow.model import Flow, Reference, Step
 from ivr.flow.problems import Report, Rule, did_you_mean
+from ivr.flow.timing import longest_stretches, seconds_of
 from ivr.flow.verbs import VERBS
-
-SPEAKING_RATE = 13.0
-"""Characters that a voice speaks in a second, on the slow side."""
-
-VALUE_CHARACTERS = 24
-"""Characters a value is taken to have when it is spoken."""
-
-AUDIO_S = 10.0
-"""What an audio file is taken to last that cannot be read."""
 
 Offered = Mapping[str, Collection[str]]
 """section -> the names that the configuration has in it; where it is a mapping, with what each wants."""
@@ -210,16 +202,15 @@ class _Checker:
             if not step.silent:
                 way = " -> ".join((root, *way_to(found, name)))
                 message = f"step {name} ({step.verb}) {why}, when nobody hears it: {way}"
-                hint = f"only {_SILENT_VERBS} may run then"
+                hint = f"only {_SILENT_VERBS} may run then, and flows of such steps"
                 self._report.add(step.place, Rule.HANG_UP, message, hint)
 
     # --- rule 6
 
     def _longest_way_fits(self) -> None:
         flow = self._flow
-        speaking = {prompt.name: speaking_seconds(prompt) for prompt in flow.prompts.values()}
-        seconds = {name: step.seconds(speaking) for name, step in flow.steps.items()}
-        way = longest_way(self._edges, seconds, flow.limits.visits, flow.start.step)
+        seconds = seconds_of(flow)
+        way = longest_stretches(flow, self._edges, seconds)
         total = sum(part.seconds for part in way)
         if total > flow.limits.call_s:
             longest = sorted(way, key=lambda part: -part.seconds)[:3]
@@ -293,29 +284,13 @@ class _Checker:
             self._report.add(reference.place, Rule.NAMES, f"{message}, which has none", hint)
 
 
-_SILENT = [name for name, step in VERBS.items() if getattr(step, "silent") is not False]  # noqa: B009
+_SILENT = [v for v, step in VERBS.items() if v != "flow" and getattr(step, "silent") is not False]  # noqa: B009
 _SILENT_VERBS: Final = f"{', '.join(_SILENT[:-1])} and {_SILENT[-1]}"
 
 
 def voices_of(language: str) -> str:
     """The section of what is offered that names the voices of a language."""
     return f"voices {language}"
-
-
-def speaking_seconds(prompt: Prompt) -> float:
-    """About how long a prompt takes, in its longest language."""
-    return max((_wording_seconds(wording) for wording in prompt.wordings.values()), default=0.0)
-
-
-def _wording_seconds(wording: Wording) -> float:
-    if wording.recording.seconds:
-        return wording.recording.seconds
-    if wording.text is None:
-        return AUDIO_S
-    characters = sum(
-        len(piece) if isinstance(piece, str) else VALUE_CHARACTERS for piece in wording.text.pieces
-    )
-    return characters / SPEAKING_RATE
 
 
 def _clock(seconds: float) -> str:

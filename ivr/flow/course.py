@@ -245,7 +245,7 @@ class Nested:
         self.course.run.give_back()
         outer = self.course.run.outer
         if self._hung_up and outer is not None:
-            outer.lose()
+            outer.run.lose()
         else:
             self._on_over(self.course)
         return False

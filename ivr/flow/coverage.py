@@ -35,13 +35,18 @@ class Coverage:
         return 100.0 * (1 - missed / (self.steps + self.outcomes))
 
 
-def coverage_of(flow: Flow, played: Iterable[Played]) -> Coverage:
-    """Outcomes are those of the steps themselves: a hang-up or a call for the operator can come anywhere."""
+def coverage_of(flow: Flow, played: Iterable[Played], around: Iterable[Played] = ()) -> Coverage:
+    """Outcomes are those of the steps themselves: a hang-up or a call for the operator can come anywhere.
+    `around` were played in other flows, which may have entered this one."""
     entered: set[str] = set()
     left: set[Way] = set()
     for one in played:
         entered.update(one.path)
-        left.update(Way(by.step, by.outcome) for by in one.outcomes)
+        left.update(Way(by.step, by.outcome) for by in one.outcomes if not by.flow)
+    for one in around:
+        within = f"{flow.name}/"
+        entered.update(path.removeprefix(within) for path in one.path if path.startswith(within))
+        left.update(Way(by.step, by.outcome) for by in one.outcomes if by.flow == flow.name)
     ways = [Way(name, outcome) for name, step in flow.steps.items() for outcome in outcomes_of(step)]
     return Coverage(
         flow.name,

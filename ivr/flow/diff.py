@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal, TextIO
 
@@ -32,7 +32,7 @@ class Change:
 
     def __str__(self) -> str:
         place = f"{self.where}: {self.what}" if self.what else self.where
-        if self.where.startswith("prompt "):
+        if self.where.rpartition(": ")[2].startswith("prompt "):
             lines = [place]
             lines += [] if self.before is None else [f'    - "{self.before}"']
             lines += [] if self.after is None else [f'    + "{self.after}"']
@@ -45,8 +45,21 @@ class Change:
 
 
 def diff(a: Flow, b: Flow) -> list[Change]:
-    """The head first, then the steps in the order of B (those that are gone after them), then the prompts."""
+    """The head first, then the steps in the order of B (those that are gone after them), then the prompts;
+    and the same of flows within that both enter."""
+    return [*_own(a, b), *_within(a, b)]
+
+
+def _own(a: Flow, b: Flow) -> list[Change]:
     return [*_head(a, b), *_steps(a, b), *_prompts(a, b)]
+
+
+def _within(a: Flow, b: Flow) -> Iterator[Change]:
+    for name, after in b.family.items():
+        before = a.family.get(name)
+        if after is not b and before is not None and before is not a and before.hash != after.hash:
+            for change in _own(before, after):
+                yield replace(change, where=f"flow {name}: {change.where}")
 
 
 def _compare(where: str, a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[Change]:

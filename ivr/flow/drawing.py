@@ -16,7 +16,16 @@ from ivr.flow.verbs.menu import Menu
 MAX_LABEL: Final = 32
 """Longest label of one outcome, in characters."""
 
-_DETAILS: Final = ("endpoint", "publishes to", "to", "goes on at the signal", "wait", "sets", "ends with")
+_DETAILS: Final = (
+    "endpoint",
+    "publishes to",
+    "to",
+    "goes on at the signal",
+    "wait",
+    "sets",
+    "ends with",
+    "enters",
+)
 """Facts that say what a step without a prompt is about, the first that it has."""
 
 
@@ -24,6 +33,7 @@ class Kind(Enum):
     """How a box looks."""
 
     STEP = "step"
+    FLOW = "flow"
     END = "end"
     EVENT = "event"
 
@@ -97,7 +107,7 @@ def _taken(visits: Visits, event: str, target: str) -> int:
 
 
 def _box(step: Step, language: str, visits: Visits | None) -> Box:
-    kind = Kind.END if step.ends else Kind.STEP
+    kind = Kind.END if step.ends else Kind.STEP if step.enters() is None else Kind.FLOW
     count = None if visits is None else visits.steps.get(step.name, 0)
     return Box(step.name, kind, step.name, step.verb, _about(step, language), count)
 

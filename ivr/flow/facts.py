@@ -9,11 +9,12 @@ from enum import Enum
 from typing import Any, Final
 
 from ivr.flow.expressions import Expression
-from ivr.flow.model import Assignment, Prompt, Reference, ResultField, Step, Target
+from ivr.flow.model import Assignment, Flow, Prompt, Reference, ResultField, Step, Target
 from ivr.flow.payload import Computed, Payload
 from ivr.flow.problems import Place
 from ivr.flow.types import ValueType, to_json
 from ivr.flow.verbs.branch import Case
+from ivr.flow.verbs.flow import Fill
 from ivr.flow.verbs.menu import Choice, Menu
 from ivr.flow.verbs.request import Answer
 from ivr.flow.verbs.wait import Brought
@@ -29,6 +30,9 @@ LABELS: Final[Mapping[str, str]] = {
     "barge_in": "the prompt may be cut by",
     "assigns": "sets",
     "cause": "ends with",
+    "child": "enters",
+    "gives": "gives",
+    "fills": "takes",
     "into": "fills",
     "keys low": "fewest digits",
     "keys high": "most digits",
@@ -78,6 +82,9 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """The facts of a field, with those of what it holds."""
     if value is None or isinstance(value, Place):
         return
+    if isinstance(value, Flow):
+        # What it does is compared by itself.
+        value = value.name
     if isinstance(value, Payload):
         yield from _walk("the result" if value.fields is None else value.fields, path)
     elif isinstance(value, Mapping):
@@ -115,6 +122,8 @@ def _scalar(value: Any) -> str:
             return f"{condition.source}: to {target.step}"
         case Brought(name=name):
             return name
+        case Fill(mine=mine, theirs=theirs):
+            return f"{mine} from {theirs}"
         case Answer(name=name, path=path):
             return f"{name} from {'.'.join(path)}"
         case Enum():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
+from ivr.flow.children import Around, EndlessError
 from ivr.flow.composing import children, place_of
 from ivr.flow.graph import edges_of, reached_from
 from ivr.flow.manner import Words, read_manner
@@ -28,19 +29,22 @@ _LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`unread`: names of steps that stand in the file and could not be understood."""
+    """`unread`: names of steps that stand in the file and could not be understood; `endless`: the flows that
+    it enters never end."""
 
     flow: Flow
     unread: frozenset[str]
+    endless: EndlessError | None = None
 
 
 class FlowReader:
     """Makes a flow of the nodes of a file. Problems go to the reader's report."""
 
-    def __init__(self, reader: Reader, folder: Path, say_as: Words | None = None) -> None:
+    def __init__(self, reader: Reader, folder: Path, around: Around, say_as: Words | None = None) -> None:
         """`say_as` is a dictionary that holds for every flow."""
         self._reader = reader
         self._folder = folder
+        self._around = around
         self._say_as = say_as or {}
 
     def read(self, root: yaml.MappingNode) -> Loaded:
@@ -64,10 +68,10 @@ class FlowReader:
         events = self._events(fields)
         start_node = fields.need("start", Rule.OUTCOMES, "name the first step: start: STEP")
         start = None if start_node is None else reader.text(start_node, "start of the flow")
-        operator = events.operator is not None
+        around = self._around.within(name, operator=events.operator is not None)
         manner = read_manner(reader, fields, languages, self._say_as)
         recordings = Recordings(self._folder)
-        flow_scope = FlowScope(reader, languages, scope, {}, operator, manner, recordings)
+        flow_scope = FlowScope(reader, languages, scope, {}, around, manner, recordings)
         intents_node = fields.take("intents")
         if intents_node is not None:
             flow_scope.intents = {
@@ -85,7 +89,7 @@ class FlowReader:
         fields.finish()
         flow = Flow(
             name=name,
-            hash=_content_hash(root, recordings),
+            hash=_content_hash(root, recordings, steps.values()),
             folder=self._folder,
             languages=languages,
             params=params,
@@ -100,7 +104,7 @@ class FlowReader:
         )
         hangup = () if events.hangup is None else (events.hangup.step,)
         silenced = frozenset(reached_from(edges_of(flow), hangup))
-        return Loaded(replace(flow, silenced=silenced), unread)
+        return Loaded(replace(flow, silenced=silenced), unread, flow_scope.endless)
 
     # --- the head
 
@@ -305,12 +309,16 @@ class FlowReader:
         self._reader.problem(entry.key_place, Rule.OUTCOMES, message, hint)
 
 
-def _content_hash(root: yaml.Node, recordings: Recordings) -> str:
-    """SHA-256 over what the file says (not its comments and layout) and the audio files it names."""
+def _content_hash(root: yaml.Node, recordings: Recordings, steps: Iterable[Step]) -> str:
+    """SHA-256 over what the file says (not its comments and layout), the audio files it names, and the flows
+    that it enters."""
     parts: list[str] = []
     _digested(root, parts)
     for name, digest in recordings.digests.items():
         parts += (name, digest)
+    entered = {child.name: child.hash for step in steps if (child := step.enters()) is not None}
+    for name in sorted(entered):
+        parts += (name, entered[name])
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

@@ -19,7 +19,7 @@ def exits_of(flow: Flow, name: str) -> tuple[Exit, ...]:
     step = flow.steps[name]
     exits = step.exits()
     if step.listens and flow.events.operator is not None:
-        exits = (*exits, Exit("operator", flow.events.operator))
+        exits = (*exits, step.operator_exit(flow.events.operator))
     return tuple(way for way in exits if way.target.step in flow.steps)
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivr.flow.checker import check_flow, voices_of
+from ivr.flow.children import Around, Children
 from ivr.flow.composing import MAX_BYTES, compose
 from ivr.flow.flow_reader import FlowReader
 from ivr.flow.manner import Words
 from ivr.flow.model import Flow
 from ivr.flow.nodes import Reader
 from ivr.flow.problems import START, FlowError, Place, Problem, Report, Rule
+from ivr.flow.siblings import Read, Siblings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +44,44 @@ class Environment:
         }
 
 
-def load_flow(path: Path, environment: Environment | None = None) -> Flow:
+def load_flow(path: Path, environment: Environment | None = None, children: Children | None = None) -> Flow:
     """The flow of a file, read and checked; raises `FlowError`. Without an environment the names of
-    endpoints and queues are not checked (rule 8)."""
-    flow, problems = _load(path, environment)
-    if flow is None or problems:
-        raise FlowError(problems)
-    return flow
+    endpoints and queues are not checked (rule 8). `children` are the flows that it may enter, those of its
+    folder without any."""
+    read = _read(path, environment, Around(children or flows_of(path.parent, environment)))
+    if read.flow is None or read.problems:
+        raise FlowError(read.problems)
+    return read.flow
 
 
-def check_file(path: Path, environment: Environment | None = None) -> list[Problem]:
+def check_file(
+    path: Path, environment: Environment | None = None, children: Children | None = None
+) -> list[Problem]:
     """What is wrong with a file, sorted by place; empty when it can be used."""
-    return _load(path, environment)[1]
+    read = _read(path, environment, Around(children or flows_of(path.parent, environment)))
+    return list(read.problems)
 
 
-def _load(path: Path, environment: Environment | None) -> tuple[Flow | None, list[Problem]]:
+def flows_of(folder: Path, environment: Environment | None = None) -> Siblings:
+    """The flows of a folder, for others to enter: each is read when one wants it, and then known."""
+
+    return Siblings(folder, lambda path, around: _read(path, environment, around))
+
+
+def _read(path: Path, environment: Environment | None, around: Around) -> Read:
     report = Report(str(path))
     text = _read_text(path, report)
     if text is None:
-        return None, report.sorted()
+        return Read(None, tuple(report.sorted()))
     with _collector_at_rest():
-        flow = _read_flow(path, text, report, environment)
-        return flow, report.sorted()
-
-
-def _read_flow(path: Path, text: str, report: Report, environment: Environment | None) -> Flow | None:
-    root = compose(text, report)
-    if root is None:
-        return None
-    say_as = None if environment is None else environment.say_as
-    loaded = FlowReader(Reader(report, text), path.parent, say_as).read(root)
-    offered = None if environment is None else environment.sections()
-    check_flow(loaded.flow, report, unread=loaded.unread, offered=offered)
-    return loaded.flow
+        root = compose(text, report)
+        if root is None:
+            return Read(None, tuple(report.sorted()))
+        say_as = None if environment is None else environment.say_as
+        loaded = FlowReader(Reader(report, text), path.parent, around, say_as).read(root)
+        offered = None if environment is None else environment.sections()
+        check_flow(loaded.flow, report, unread=loaded.unread, offered=offered)
+        return Read(loaded.flow, tuple(report.sorted()), loaded.endless)
 
 
 @contextmanager

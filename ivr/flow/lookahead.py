@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from ivr.flow.expressions import EvaluationError
+from ivr.flow.course import NORMAL
+from ivr.flow.expressions import EvaluationError, Expression
 from ivr.flow.graph import exits_of
-from ivr.flow.model import Exit, Prompt, Step
+from ivr.flow.model import Assignment, Exit, Flow, Prompt, Step
 from ivr.flow.protocol import Utterance
-from ivr.flow.run import Run
+from ivr.flow.run import Outer, Run
 from ivr.flow.sayas import say
-from ivr.flow.types import Value
+from ivr.flow.types import Value, to_json
+from ivr.flow.verbs.end import End
+from ivr.flow.verbs.flow import SubFlow
 
 Names = frozenset[str]
-Changes = frozenset[tuple[str, Value]]
 
 MAX_STEPS = 64
 """How many steps are looked at; a flow with wider choices is looked ahead in part."""
@@ -21,68 +24,133 @@ MAX_STEPS = 64
 
 def first_prompts(run: Run, step: Step) -> tuple[Utterance, ...]:
     """What the first step may speak."""
-    return _Look(run).at(step)
+    return _Look().at(_scene_of(run), step)
 
 
 def next_prompts(run: Run, step: Step) -> tuple[Utterance, ...]:
     """The retries of this step, and the first prompts of those it leads to."""
-    return _Look(run).beyond(step)
+    return _Look().beyond(_scene_of(run), step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A flow with the values that would be there: those that are known to have changed on the way, and those
+    that nobody can know yet. `back` is where the flow was entered."""
+
+    run: Run
+    changed: Mapping[str, Value] = field(default_factory=dict)
+    unknown: Names = frozenset()
+    back: tuple[_Scene, SubFlow] | None = None
+    way: tuple[str, ...] = ()
+    """The steps that led into the flow."""
+
+    @property
+    def flow(self) -> Flow:
+        return self.run.flow
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        return {**self.run.values, **self.changed} if self.changed else self.run.values
+
+
+def _scene_of(run: Run) -> _Scene:
+    outer = run.outer
+    if outer is None or not isinstance(outer.step, SubFlow):
+        return _Scene(run)
+    return _entered(_scene_of(outer.run), outer.step, run)
+
+
+def _entered(scene: _Scene, step: SubFlow, run: Run, unknown: Names = frozenset()) -> _Scene:
+    return _Scene(run, {}, unknown, (scene, step), (*scene.way, step.name))
+
+
+def _names(give: Assignment) -> Names:
+    return give.source.names if isinstance(give.source, Expression) else frozenset()
 
 
 class _Look:
-    """Walks over silent steps to those that speak, with the values that would have changed on the way."""
+    """Walks over silent steps, into flows and out of them, to the steps that speak."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self) -> None:
         self._found: dict[Utterance, None] = {}
-        self._seen: set[tuple[str, Names, Changes]] = set()
+        self._seen: set[tuple[tuple[str, ...], str, Names, frozenset[tuple[str, Value]]]] = set()
 
-    def at(self, step: Step) -> tuple[Utterance, ...]:
-        self._arrive(step, {}, frozenset())
+    def at(self, scene: _Scene, step: Step) -> tuple[Utterance, ...]:
+        self._arrive(scene, step)
         return tuple(self._found)
 
-    def beyond(self, step: Step) -> tuple[Utterance, ...]:
-        self._render(step.retries(), {}, frozenset())
-        for way in exits_of(self._run.flow, step.name):
-            self._follow(way, {}, frozenset())
+    def beyond(self, scene: _Scene, step: Step) -> tuple[Utterance, ...]:
+        self._render(scene, step.retries())
+        self._leave(scene, step, exits_of(scene.flow, step.name))
         return tuple(self._found)
 
-    def _follow(self, way: Exit, changed: Mapping[str, Value], unknown: Names) -> None:
-        unknown |= way.fills
-        if way.assigns:
-            after = dict(changed)
-            for assign in way.assigns:
-                try:
-                    after[assign.name] = assign.evaluate({**self._run.values, **after})
-                    unknown -= {assign.name}
-                except EvaluationError:
-                    unknown |= {assign.name}
-            changed = after
-        self._arrive(self._run.flow.steps[way.target.step], changed, unknown)
+    def _leave(self, scene: _Scene, step: Step, ways: Iterable[Exit]) -> None:
+        for way in ways:
+            self._follow(scene, way)
+        if isinstance(step, End):
+            self._return(scene, "next" if step.cause == NORMAL else "otherwise")
 
-    def _arrive(self, step: Step, changed: Mapping[str, Value], unknown: Names) -> None:
-        key = (step.name, unknown, frozenset(changed.items()))
+    def _follow(self, scene: _Scene, way: Exit) -> None:
+        changed, unknown = dict(scene.changed), scene.unknown | way.fills
+        for assign in way.assigns:
+            try:
+                changed[assign.name] = assign.evaluate({**scene.run.values, **changed})
+                unknown -= {assign.name}
+            except EvaluationError:
+                unknown |= {assign.name}
+        self._arrive(replace(scene, changed=changed, unknown=unknown), scene.flow.steps[way.target.step])
+
+    def _arrive(self, scene: _Scene, step: Step) -> None:
+        key = (scene.way, step.name, scene.unknown, frozenset(scene.changed.items()))
         if key in self._seen or len(self._seen) >= MAX_STEPS:
             return
         self._seen.add(key)
         prompts = step.prompts()
-        if prompts:
-            self._render(prompts[:1], changed, unknown)
+        if isinstance(step, SubFlow):
+            self._enter(scene, step)
+        elif prompts:
+            self._render(scene, prompts[:1])
         elif step.silent:
-            for way in step.exits():
-                self._follow(way, changed, unknown)
+            self._leave(scene, step, step.exits())
 
-    def _render(self, prompts: Iterable[Prompt], changed: Mapping[str, Value], unknown: Names) -> None:
-        values = {**self._run.values, **changed} if changed else self._run.values
-        language = self._run.language_of(values)
+    def _enter(self, scene: _Scene, step: SubFlow) -> None:
+        unknown = frozenset(give.name for give in step.gives if scene.unknown & _names(give))
+        try:
+            values = step.given(scene.values, scene.run.language_of(scene.values))
+        except EvaluationError:
+            return
+        language = scene.run.language_of(scene.values) if step.child.language_name is None else None
+        run = Run(step.child, values, language, scene.run.today, Outer(scene.run, step, {}))
+        self._arrive(_entered(scene, step, run, unknown), step.child.steps[step.child.start.step])
+
+    def _return(self, scene: _Scene, outcome: str) -> None:
+        """The flow is over: the one around it goes on, with what it takes from the result."""
+        if scene.back is None:
+            return
+        outer, step = scene.back
+        changed, unknown = dict(outer.changed), outer.unknown
+        for fill in step.fills:
+            if fill.theirs in scene.unknown:
+                unknown |= {fill.mine}
+            else:
+                changed[fill.mine] = fill.type.accept(to_json(scene.values[fill.theirs]))
+                unknown -= {fill.mine}
+        target = step.target if outcome == "next" else step.otherwise
+        scene = replace(outer, changed=changed, unknown=unknown)
+        self._arrive(scene, outer.flow.steps[target.step])
+
+    def _render(self, scene: _Scene, prompts: Iterable[Prompt]) -> None:
+        values = scene.values
+        language = scene.run.language_of(values)
 
         def speak(value: Value, kind: str) -> str:
             return say(value, kind, language)
 
         for prompt in prompts:
-            if prompt.names & unknown:
+            if prompt.names & scene.unknown:
                 continue
             try:
-                self._found.update(dict.fromkeys(prompt.utterances(values, language, speak)))
+                utterances = scene.run.placed(prompt.utterances(values, language, speak))
             except EvaluationError:
                 continue
+            self._found.update(dict.fromkeys(utterances))

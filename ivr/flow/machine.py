@@ -76,8 +76,14 @@ class FlowMachine:
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """The values of the call's own flow."""
-        return self._run.values
+        """The values of the call's own flow, and after them those of the flows within it that are under way,
+        as FLOW/NAME."""
+        run = self._course.innermost.run
+        within: dict[str, Value] = {}
+        while run.outer is not None:
+            within = {f"{run.flow.name}/{name}": value for name, value in run.values.items()} | within
+            run = run.outer.run
+        return {**self._run.values, **within} if within else self._run.values
 
     def lookahead(self) -> tuple[Utterance, ...]:
         """What may have to be spoken next: the prompts of every step that one outcome leads to, and the

@@ -9,7 +9,12 @@ from ivr.flow.drawing import Box, Drawing, Kind
 
 MAX_TEXT: Final = 60
 
-_SHAPES: Final = {Kind.STEP: ('["', '"]'), Kind.END: ('(["', '"])'), Kind.EVENT: ('{{"', '"}}')}
+_SHAPES: Final = {
+    Kind.STEP: ('["', '"]'),
+    Kind.FLOW: ('[["', '"]]'),
+    Kind.END: ('(["', '"])'),
+    Kind.EVENT: ('{{"', '"}}'),
+}
 _MARKS: Final = frozenset('"#&<>`\\{}[]|')
 
 

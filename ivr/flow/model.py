@@ -54,7 +54,8 @@ class Exit:
     """One outcome of a step.
 
     `assigns` are carried out on the way. `fills` are names that get a value nobody knows before; `certain`
-    those of them (and those a condition vouches for) that surely hold a value afterwards.
+    those of them (and those a condition vouches for) that surely hold a value afterwards, `clears` those that
+    may hold none afterwards, even where they held one before.
     """
 
     outcome: str
@@ -62,6 +63,7 @@ class Exit:
     assigns: tuple[Assignment, ...] = ()
     fills: frozenset[str] = frozenset()
     certain: frozenset[str] = frozenset()
+    clears: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,12 @@ class Step(ABC):
     verb: ClassVar[str]
     ends: ClassVar[bool] = False
     """Whether the call is over with it."""
-    leaves: ClassVar[bool] = False
-    """Whether the caller is somebody else's after its `next`."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the caller is somebody else's after its `next`; a verb that hands over says
+        `leaves = True`."""
+        return False
 
     @property
     def silent(self) -> bool:
@@ -192,6 +198,14 @@ class Step(ABC):
         """Names it expects of the configuration."""
         return ()
 
+    def enters(self) -> Flow | None:
+        """The flow that runs within it."""
+        return None
+
+    def operator_exit(self, operator: Target) -> Exit:
+        """The way to the operator, where it `listens`."""
+        return Exit("operator", operator)
+
     def check(self, flow: Flow, report: Report) -> None:  # noqa: B027 - most verbs have nothing to add
         """Reports what is wrong with this step alone."""
 
@@ -231,7 +245,8 @@ Phrases = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 @dataclass(frozen=True)
 class Flow:
-    """A flow. `hash` is that of its content; `folder` is where its audio files lie."""
+    """A flow. `hash` is that of its content and of the flows within it; `folder` is where its audio files
+    lie."""
 
     name: str
     hash: str
@@ -258,6 +273,25 @@ class Flow:
             **{name: f.type for name, f in self.variables.items()},
             **{name: f.type for name, f in self.result.items()},
         }
+
+    @cached_property
+    def children(self) -> Mapping[str, Flow]:
+        """The flows that its steps enter, by name."""
+        entered = (step.enters() for step in self.steps.values())
+        return {child.name: child for child in entered if child is not None}
+
+    @cached_property
+    def family(self) -> Mapping[str, Flow]:
+        """The flow and all within it, by name, itself first."""
+        found = {self.name: self}
+        for child in self.children.values():
+            found.update(child.family)
+        return found
+
+    @cached_property
+    def depth(self) -> int:
+        """How many flows deep it goes, itself included."""
+        return 1 + max((child.depth for child in self.children.values()), default=0)
 
     @cached_property
     def language_name(self) -> str | None:

@@ -11,18 +11,30 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A step was entered."""
+    """A step was entered; `flow` is named when it is within the call's own."""
 
     step: str
+    flow: str = ""
+
+    @property
+    def path(self) -> str:
+        """The step as scenarios name it: STEP, or FLOW/STEP within a flow."""
+        return f"{self.flow}/{self.step}" if self.flow else self.step
 
 
 @dataclass(frozen=True, slots=True)
 class LeftBy:
-    """A step was left by one of its outcomes."""
+    """A step was left by one of its outcomes; `flow` as in `Entered`."""
 
     step: str
     outcome: str
     via: str
+    flow: str = ""
+
+    @property
+    def path(self) -> str:
+        """As of `Entered`."""
+        return f"{self.flow}/{self.step}" if self.flow else self.step
 
 
 @dataclass(frozen=True, slots=True)

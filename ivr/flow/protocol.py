@@ -159,12 +159,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """A file to play, relative to the flow's folder; `instead` is spoken where it cannot be read. `recording`
-    tells the content that is meant from others that lay, or will lie, under the same name."""
+    """A file to play, relative to `folder`, or where that is empty to the folder of the call's flow;
+    `instead` is spoken where it cannot be read. `recording` tells the content that is meant from others that
+    lay, or will lie, under the same name."""
 
     path: str
     instead: Text | None = None
     recording: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

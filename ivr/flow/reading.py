@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
+from ivr.flow.children import MAX_DEPTH, Around, ChildError, EndlessError
 from ivr.flow.compiling import compile_condition, compile_text, is_simple
 from ivr.flow.expressions import Expression, ExpressionError
 from ivr.flow.manner import PLAIN, Manner
-from ivr.flow.model import Assignment, Phrases, Prompt, Target, Wording
+from ivr.flow.model import Assignment, Flow, Phrases, Prompt, Target, Wording
 from ivr.flow.nodes import Fields, Reader, has_braces, place_of
 from ivr.flow.problems import Place, Rule, did_you_mean
 from ivr.flow.protocol import BargeIn
@@ -50,22 +51,56 @@ class FlowScope:
         languages: tuple[str, ...],
         scope: Mapping[str, ValueType],
         intents: Mapping[str, Mapping[str, tuple[str, ...]]],
-        operator: bool,
+        around: Around,
         manner: Manner = PLAIN,
         recordings: Recordings | None = None,
     ) -> None:
-        """`manner` is how the flow is spoken; `recordings` are the audio files that its prompts name."""
+        """`around` is what is around the flows that this one enters; `manner` is how it is spoken;
+        `recordings` are the audio files that its prompts name."""
         self.reader = reader
         self.languages = languages
         self.scope = scope
         self.intents = intents
-        self.operator = operator
+        self.operator = around.operator
         self.manner = manner
         self._recordings = recordings or Recordings(Path())
         self.prompts: dict[str, Prompt] = {}
         self._spent = 0
         self.phrases: dict[tuple[str, ...], Phrases] = {}
         """Phrases of intents that many menus share."""
+        self.endless: EndlessError | None = None
+        """A step enters flows without an end."""
+        self._around = around
+
+    def child(self, name: str, node: yaml.Node, what: str) -> Flow | None:
+        """The flow that a step enters; it speaks every language of this one."""
+        try:
+            child = self._around.child(name)
+        except ChildError as error:
+            self.reader.problem(node, Rule.NAMES, f"{what}: {error}", error.hint)
+            return None
+        except EndlessError as error:
+            self.endless = error
+            self._endless(error, node, what, name)
+            return None
+        missing = [language for language in self.languages if language not in child.languages]
+        if missing:
+            message = f"{what}: the flow {name} does not speak {', '.join(missing)}, as this one does"
+            self.reader.problem(node, Rule.PROMPTS, message, f"add it to the languages of {name}")
+        return child
+
+    def _endless(self, error: EndlessError, node: yaml.Node, what: str, name: str) -> None:
+        if not error.circle:
+            message = f"{what}: more than {MAX_DEPTH} flows within each other: {error}"
+            self.reader.problem(
+                node, Rule.LOOPS, message, "a call would not find its way back: join some of them"
+            )
+        elif self._around.way[-1] in error.way:
+            message = f"{what}: the flow leads back to itself: {error.seen_from(self._around.way[-1])}"
+            self.reader.problem(node, Rule.LOOPS, message, "let one of them end instead: its caller goes on")
+        else:
+            message = f"{what}: the flow {name} leads back to itself: {error.seen_from(name)}"
+            self.reader.problem(node, Rule.LOOPS, message, f"mend {name} first")
 
     def prompt(self, name: str, node: yaml.Node) -> Prompt:
         """A prompt from its mapping of languages; rule 3 is proved here."""

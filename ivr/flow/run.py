@@ -6,15 +6,16 @@ A flow within a flow has a run of its own; the `Line` to the caller is one for a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, Protocol, runtime_checkable
 
 from ivr.flow.expressions import EvaluationError
-from ivr.flow.model import Assignment, Flow, Prompt, Target
+from ivr.flow.model import Assignment, Flow, Prompt, Step, Target
 from ivr.flow.phrases import OPERATOR
 from ivr.flow.protocol import (
+    AudioFile,
     BargeIn,
     BeginWaiting,
     Command,
@@ -79,9 +80,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outer:
-    """The run that a flow was entered from; `fills` are its values by the field of the result they follow."""
+    """The run and the step that a flow was entered from; `fills` are values of that run, by the field of the
+    result that they follow."""
 
     run: Run
+    step: Step
     fills: Mapping[str, tuple[tuple[str, ValueType], ...]]
 
 
@@ -147,7 +150,8 @@ class Run:
         self.flow = flow
         self.today = today
         self.line: Line = Line() if outer is None else outer.run.line
-        self._outer = outer
+        self.outer = outer
+        """Where it was entered from; None: it is the call's own flow."""
         self._values: dict[str, Value] = dict.fromkeys(flow.scope)
         for name, declared in (*flow.result.items(), *flow.variables.items()):
             self._values[name] = declared.default
@@ -189,24 +193,27 @@ class Run:
 
     def render(self, prompt: Prompt) -> tuple[Utterance, ...]:
         """Raises `EvaluationError`."""
-        return prompt.utterances(self.values, self.language, self.speak)
+        return self.placed(prompt.utterances(self.values, self.language, self.speak))
 
-    @property
-    def outer(self) -> Run | None:
-        """The run of the flow that this one was entered from."""
-        return None if self._outer is None else self._outer.run
+    def placed(self, utterances: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
+        """Audio files lie in the folder of the flow that plays them; it is named when it is not the call's
+        own."""
+        if self.outer is None or not any(isinstance(spoken, AudioFile) for spoken in utterances):
+            return utterances
+        folder = str(self.flow.folder)
+        return tuple(replace(s, folder=folder) if isinstance(s, AudioFile) else s for s in utterances)
 
     @property
     def within(self) -> str:
         """The name of the flow when it was entered from another, else nothing."""
-        return "" if self._outer is None else self.flow.name
+        return "" if self.outer is None else self.flow.name
 
     @property
     def has_operator(self) -> bool:
         """Whether this flow, or one around it, has an operator event."""
         if self.flow.events.operator is not None:
             return True
-        return self._outer is not None and self._outer.run.has_operator
+        return self.outer is not None and self.outer.run.has_operator
 
     # --- commands
 
@@ -225,8 +232,8 @@ class Run:
     def _commit(self) -> None:
         """The result of a call is that of its outermost flow."""
         run = self
-        while run._outer is not None:
-            run = run._outer.run
+        while run.outer is not None:
+            run = run.outer.run
         self.line.changed = False
         self.line.commands.append(Commit(run.result))
 
@@ -316,12 +323,12 @@ class Run:
     def _result_changed(self, name: str) -> None:
         """The values that a flow around this one takes from its result follow at once: what is announced has
         been committed."""
-        if self._outer is None:
+        if self.outer is None:
             self.line.changed = True
             return
         value = self._values[name]
-        fills = self._outer.fills.get(name, ())
-        self._outer.run.assign((mine, type_.accept(to_json(value))) for mine, type_ in fills)
+        fills = self.outer.fills.get(name, ())
+        self.outer.run.assign((mine, type_.accept(to_json(value))) for mine, type_ in fills)
 
     def give_back(self) -> None:
         """Fills the values of the flow around this one, those that never changed included."""

@@ -187,7 +187,7 @@ class Player:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The steps entered so far."""
+        """The steps entered so far; those of a flow within as FLOW/STEP."""
         return tuple(self._path)
 
     @property
@@ -222,8 +222,8 @@ class Player:
                 self._waits = True
             case TransferAsked():
                 self._transfer = notice
-            case Entered(step):
-                self._path.append(step)
+            case Entered():
+                self._path.append(notice.path)
                 self._awaited = self._transfer = None
             case LeftBy():
                 self._outcomes.append(notice)
@@ -399,7 +399,7 @@ class Player:
 
     def _story(self) -> tuple[str, ...]:
         """How the call went until now."""
-        outcomes = [f"{left.step} ({left.via or left.outcome})" for left in self._outcomes]
+        outcomes = [f"{left.path} ({left.via or left.outcome})" for left in self._outcomes]
         last = self._path[-1:] if len(self._path) > len(outcomes) else []
         return (f"the call went: {' -> '.join([*outcomes, *last])}",)
 

@@ -8,9 +8,9 @@
         result: {decision: accepted, eta: 20}
 
 `NAME.scenarios.yaml` lies beside the flow `NAME.yaml`. A scenario may have its own `with` (over the
-file's), a `cause` (how the call must end) and a `path` (the steps entered, in order). Fields of the result
-that are not named must have their defaults. After the last step the caller says nothing more until the call
-is over. The steps:
+file's), a `cause` (how the call must end) and a `path` (the steps entered, in order; a step of a flow within
+as FLOW/STEP). Fields of the result that are not named must have their defaults. After the last step the
+caller says nothing more until the call is over. The steps:
 
 | step | meaning |
 |---|---|
@@ -284,11 +284,13 @@ class _FileReader:
         node = fields.take("path")
         if node is None:
             return None
+        within = [flow for flow in self._flow.family.values() if flow is not self._flow]
+        known = {*self._flow.steps, *(f"{flow.name}/{step}" for flow in within for step in flow.steps)}
         steps = []
         for item in self._reader.items(node, f'path of "{name}"'):
             step = self._reader.text(item, "a step of the path")
-            if step is not None and step not in self._flow.steps:
-                hint = did_you_mean(step, self._flow.steps)
+            if step is not None and step not in known:
+                hint = did_you_mean(step, known)
                 self._reader.problem(item, Rule.YAML, f'the flow has no step "{step}"', hint)
             steps.append(step or "")
         return tuple(steps)

@@ -105,12 +105,10 @@ def flow_schema() -> Schema:
             },
             "barge_in": {"enum": [kind.value for kind in BargeIn], "description": "What may cut the prompt."},
             "retry": _object({"wait": _DURATION, "prompts": {"type": "array", "items": _ref("prompt")}}),
-            "assignments": {
-                "type": "object",
-                "additionalProperties": {
-                    "anyOf": [_SCALAR, {"type": "null"}, {"type": "array", "items": {"type": "string"}}]
-                },
+            "constant": {
+                "anyOf": [_SCALAR, {"type": "null"}, {"type": "array", "items": {"type": "string"}}]
             },
+            "assignments": _map(_ref("constant")),
             "payload": {"anyOf": [{"const": "result"}, _ref("values")]},
             "values": {
                 "type": "object",
@@ -283,6 +281,18 @@ def _request() -> Schema:
     return step
 
 
+def _flow() -> Schema:
+    name = {**_NAME, "description": "The name of a flow in this folder, or below it."}
+    given = _map(_ref("constant"), _VALUE_NAME, 'Its parameters: constants, or "{{ ... }}".')
+    field = {"type": "string", "pattern": _VALUE_NAME}
+    taken = _map(
+        field, _VALUE_NAME, "Values of this flow, each with the field of its result that it follows."
+    )
+    detailed = _object({"name": name, "with": given, "result": taken}, ["name"])
+    needed = ("flow", "next", "otherwise")
+    return _object({"flow": {"anyOf": [name, detailed]}, "next": _STEP, "otherwise": _STEP}, needed)
+
+
 def _transfer() -> Schema:
     fields = {
         "to": {**_TEXT, "description": "A number, a SIP address or a queue."},
@@ -329,6 +339,7 @@ _STEPS: Final = {
     "request": _request,
     "publish": _publish,
     "wait": _wait,
+    "flow": _flow,
     "transfer": _transfer,
     "end": _end,
 }

@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO, assert_never, get_args
 
-from ivr.flow.checker import SPEAKING_RATE
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
@@ -43,6 +42,7 @@ from ivr.flow.problems import FlowError, ParamError
 from ivr.flow.protocol import Transferred
 from ivr.flow.scenarios import KEYS, SUFFIX, ScenarioError, TransferOutcome, sample_values
 from ivr.flow.signals import UnknownSignal
+from ivr.flow.timing import SPEAKING_RATE
 from ivr.flow.types import to_json
 from ivr.flow.virtual_call import VirtualCall
 
@@ -239,16 +239,16 @@ class Simulation:
 
     def _changes(self) -> list[str]:
         values = self._call.machine.values
-        changed = [name for name, value in values.items() if value != self._shown[name]]
+        changed = [name for name, value in values.items() if value != self._shown.get(name)]
         self._shown.update(values)
         return [f"        {name} = {_json(to_json(values[name]))}" for name in changed]
 
     def _told(self, notice: Notice) -> list[str]:
         match notice:
-            case Entered(step):
+            case Entered():
                 self._waits_for = None
-                return [f"[{step}]"]
-            case LeftBy(_, outcome, via):
+                return [f"[{notice.path}]"]
+            case LeftBy(outcome=outcome, via=via):
                 return [f"    {outcome}" + (f" ({via})" if via and via != outcome else "")]
             case Spoke(text):
                 return [f"server: {text}"]

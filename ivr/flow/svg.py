@@ -21,6 +21,9 @@ LINE: Final = 1.45
 MAX_LINES: Final = 3
 WRAP_PX: Final = 215.0
 PADDING: Final = 12.0
+FRAME: Final = 3.5
+"""How far the second frame of a flow within stands inside the first."""
+
 LOOP: Final = 34.0
 """How far an arrow from a box to itself stands out."""
 
@@ -30,6 +33,7 @@ text{{font-family:{_FONTS};fill:#1c2733}}
 .title{{font-size:{TITLE_PX}px;font-weight:600}} .verb,.count{{font-size:{TEXT_PX}px;fill:#5b6b7b}}
 .text{{font-size:{TEXT_PX}px}} .label{{font-size:{LABEL_PX}px;fill:#2f4a66}}
 .box{{fill:#f4f8fc;stroke:#4a6d90;stroke-width:1.4}} .end{{fill:#eceff2;stroke:#66727e}}
+.inner{{fill:none;stroke:#4a6d90;stroke-width:1}}
 .event{{fill:#fff6e6;stroke:#b07a1c}} .never{{fill:#ffffff;stroke-dasharray:5 4}}
 .arrow{{fill:none;stroke:#4a6d90}} .back{{stroke:#a0589a}} .on{{stroke:#b07a1c;stroke-dasharray:6 4}}
 .plate{{fill:#ffffff;fill-opacity:.92}}
@@ -105,7 +109,7 @@ class _Face:
     def drawn(self, middle: Point) -> Iterator[str]:
         box, size = self._box, self.size
         left, top = middle.x - size.width / 2, middle.y - size.height / 2
-        round_ = size.height / 2 if box.kind is not Kind.STEP else 6.0
+        round_ = 6.0 if box.kind in (Kind.STEP, Kind.FLOW) else size.height / 2
         never = " never" if box.visits == 0 else ""
         kind = "" if box.kind is Kind.STEP else f" {box.kind.value}"
         whole = f"<title>{escape(box.text)}</title>" if box.text else ""
@@ -113,6 +117,11 @@ class _Face:
             f'<rect class="box{kind}{never}" x="{left:.1f}" y="{top:.1f}" width="{size.width:.1f}" '
             f'height="{size.height:.1f}" rx="{min(round_, 20):.1f}">{whole}</rect>'
         )
+        if box.kind is Kind.FLOW:
+            yield (
+                f'<rect class="inner{never}" x="{left + FRAME:.1f}" y="{top + FRAME:.1f}" '
+                f'width="{size.width - 2 * FRAME:.1f}" height="{size.height - 2 * FRAME:.1f}" rx="3.0"/>'
+            )
         y = top + PADDING / 2 + TITLE_PX
         yield _text("title", middle.x, y, box.title)
         for name, line in (*([("verb", self._second)] if self._second else []),

@@ -56,7 +56,7 @@ def run(
     out = out or sys.stdout
     suites: list[Suite] = []
     untried: list[Path] = []
-    coverages: list[Coverage] = []
+    tried: list[tuple[Flow, list[Played]]] = []
     for path in scenario_files(paths):
         try:
             file = load_scenarios(path)
@@ -76,7 +76,8 @@ def run(
                 out.write(f"{path}:{scenario.line}: {scenario.name}: {how}\n")
             out.flush()
         suites.append(Suite(path, file.flow.name, cases))
-        coverages.append(coverage_of(file.flow, all_played))
+        tried.append((file.flow, all_played))
+    coverages = _coverages(tried)
     if wishes.coverage:
         out.writelines(f"{line}\n" for line in coverage_told(coverages))
     if wishes.coverage or wishes.min_coverage:
@@ -89,6 +90,17 @@ def run(
         return _status(suites, enough=True)
     short = list(_short(coverages, wishes.min_coverage, out))
     return _status(suites, enough=not short and not (untried and wishes.min_coverage))
+
+
+def _coverages(tried: list[tuple[Flow, list[Played]]]) -> list[Coverage]:
+    """Of each flow; what others tried of it by entering it counts as well."""
+    return [coverage_of(flow, played, _around(flow, tried)) for flow, played in tried]
+
+
+def _around(flow: Flow, tried: list[tuple[Flow, list[Played]]]) -> Iterator[Played]:
+    for other, played in tried:
+        if other is not flow and flow.name in other.family:
+            yield from played
 
 
 def _played(

@@ -207,6 +207,15 @@ ASKED_NAMES = tuple(name for name in KINDS if name != "list")
 """Types that a caller can give in one answer."""
 
 
+_TAKEN: Mapping[str, tuple[str, ...]] = {
+    "text": tuple(kind.name for kind in KINDS.values() if kind.family is Family.TEXT),
+    "count": ("count", "minutes"),
+    "rupees": ("rupees", "count", "minutes"),
+    "percent": ("percent", "rupees", "count", "minutes"),
+}
+"""The kinds whose values are values of a kind as well; of others only its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class ValueType:
     """A declared type. `options` are the texts allowed (one_of, language); empty: any."""
@@ -229,6 +238,14 @@ class ValueType:
         if self.options and value not in self.options:
             raise Mismatch(f"must be one of {', '.join(self.options)}")
         return value
+
+    def takes(self, other: ValueType) -> bool:
+        """Whether every value of the other type fits this one."""
+        if other.optional and not self.optional:
+            return False
+        if self.options:
+            return bool(other.options) and set(other.options) <= set(self.options)
+        return other.kind in _TAKEN.get(self.kind, (self.kind,))
 
     def required(self) -> ValueType:
         return replace(self, optional=False)

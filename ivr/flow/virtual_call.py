@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ivr.flow.checker import SPEAKING_RATE
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
@@ -61,6 +60,7 @@ from ivr.flow.protocol import (
     Utterance,
 )
 from ivr.flow.signals import bind_signal
+from ivr.flow.timing import SPEAKING_RATE
 
 UTTERANCE_S: Final = 1.0
 BEEP: Final = "[beep]"
@@ -205,10 +205,10 @@ class VirtualCall:
         return notices
 
     def _enter(self, command: Enter) -> tuple[Notice, ...]:
-        return (Entered(command.step),)
+        return (Entered(command.step, command.flow),)
 
     def _leave(self, command: Outcome) -> tuple[Notice, ...]:
-        return (LeftBy(command.step, command.outcome, command.via),)
+        return (LeftBy(command.step, command.outcome, command.via, command.flow),)
 
     def _say(self, command: Say) -> tuple[Notice, ...]:
         text = " ".join(map(words_of, command.utterances))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
 from ivr.flow.machine import FlowMachine
-from ivr.flow.model import Flow
+from ivr.flow.model import Flow, Step
 from ivr.flow.notices import (
     Entered,
     LeftBy,
@@ -105,10 +105,11 @@ class Playing:
         """The steps that have sent a request, by endpoint; the request comes after, or has come."""
         self._seen = 0
         self._prompt: _Prompt | None = None
-        self._step = flow.start.step
+        self._step: Step = flow.steps[flow.start.step]
         self._transferred = False
+        self._expected = 0
         self._delivered = 0
-        """Requests of the background that came."""
+        """Requests of the background: those whose step was entered, and those that came."""
         self._over = False
 
     async def play(self, uri: str, number: str) -> Played:
@@ -165,11 +166,14 @@ class Playing:
         data = event["data"]
         match event["kind"]:
             case "step":
-                self._step = data["step"]
-                return [Entered(self._step)]
+                entered = Entered(data["step"], data.get("flow", ""))
+                self._step = self._flow.family[entered.flow or self._flow.name].steps[entered.step]
+                self._expected += isinstance(self._step, Request) and self._step.background
+                return [entered]
             case "outcome":
                 self._transferred = self._transferred or data["via"] == "done"
-                return [LeftBy(data["step"], data["outcome"], data["via"]), Listens(False)]
+                left = LeftBy(data["step"], data["outcome"], data["via"], data.get("flow", ""))
+                return [left, Listens(False)]
             case "prompt":
                 self._prompt = _Prompt(time.monotonic(), call.heard_s)
                 return [Spoke(data["text"])]
@@ -180,9 +184,8 @@ class Playing:
             case "message":
                 return [Records(False)]
             case "request":
-                step = self._flow.steps[self._step]
-                if isinstance(step, Request):
-                    self._announced.setdefault(data["endpoint"], deque()).append(step)
+                if isinstance(self._step, Request):
+                    self._announced.setdefault(data["endpoint"], deque()).append(self._step)
                 return []
             case "wait":
                 return [Waits(data["sound"])]
@@ -206,7 +209,7 @@ class Playing:
         return True
 
     def _listens(self) -> bool:
-        step = self._flow.steps[self._step]
+        step = self._step
         return isinstance(step, AskingStep) and bool(step.phrases or getattr(step, "speech", None))
 
     async def _take_requests(self, call: PhoneCall) -> None:
@@ -241,8 +244,7 @@ class Playing:
 
     def _owed(self) -> int:
         """Requests of the background that have not come yet."""
-        steps = (self._flow.steps[name] for name in self._player.path)
-        return sum(isinstance(step, Request) and step.background for step in steps) - self._delivered
+        return self._expected - self._delivered
 
     # --- what the caller does
 

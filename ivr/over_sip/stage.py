@@ -4,16 +4,18 @@ scenarios cannot be played by a telephone."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from ivr.flow.hearing.fold import fold
 from ivr.flow.intents import builtin_phrases
 from ivr.flow.machine import FlowMachine
-from ivr.flow.model import Flow
-from ivr.flow.scenarios import SUFFIX, Says, Scenario, ScenarioFile, TransferGoes
+from ivr.flow.model import Flow, Step
+from ivr.flow.scenarios import Says, Scenario, ScenarioFile, TransferGoes
+from ivr.flow.siblings import file_of
 from ivr.flow.types import to_json
 from ivr.flow.verbs.transfer import Transfer
 
@@ -48,9 +50,9 @@ def set_stage(files: Sequence[ScenarioFile], folder: Path, endpoints: str, desk:
         flow = file.flow
         if any(name == flow.name for name, _ in numbers):
             raise CannotStage(f"there are two flows named {flow.name}: test them one after the other")
-        _copy(file, folder / flow.name)
-        for step in flow.steps.values():
-            for reference in step.references():
+        for one in flow.family.values():
+            _copy(one, folder / one.name)
+            for reference in chain.from_iterable(step.references() for step in one.steps.values()):
                 if reference.section == "endpoints":
                     hooks[reference.name] = {"url": endpoints + reference.name}
                 elif reference.section == "queues":
@@ -64,16 +66,24 @@ def set_stage(files: Sequence[ScenarioFile], folder: Path, endpoints: str, desk:
     return Stage(config, numbers)
 
 
-def _copy(file: ScenarioFile, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    source = file.path.with_name(file.path.name.removesuffix(SUFFIX) + ".yaml")
+def _copy(flow: Flow, folder: Path) -> None:
+    """Several flows may enter the same one."""
+    source = file_of(flow)
+    if source is None:
+        raise CannotStage(f"the file of the flow {flow.name} is not there any more")
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, folder / source.name)
-    for prompt in file.flow.prompts.values():
+    for prompt in flow.prompts.values():
         for wording in prompt.wordings.values():
             if wording.audio is not None:
                 target = folder / wording.audio
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file.flow.folder / wording.audio, target)
+                shutil.copy(flow.folder / wording.audio, target)
+
+
+def _steps(flow: Flow) -> Iterator[Step]:
+    """All steps that a call in the flow can come to."""
+    return chain.from_iterable(one.steps.values() for one in flow.family.values())
 
 
 def cannot(flow: Flow, scenario: Scenario) -> str:
@@ -84,7 +94,7 @@ def cannot(flow: Flow, scenario: Scenario) -> str:
         if isinstance(step.act, Says) and fold(step.act.text) not in known:
             return f'says "{step.act.text}": only a plain yes or no is recognised for sure'
         if isinstance(step.act, TransferGoes) and not all(
-            one.references() for one in flow.steps.values() if isinstance(one, Transfer)
+            one.references() for one in _steps(flow) if isinstance(one, Transfer)
         ):
             return "transfers elsewhere than to a queue"
     return ""

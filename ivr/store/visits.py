@@ -54,6 +54,8 @@ def _count(connection: Connection, flow: str) -> Visits:
     outcomes: Counter[tuple[str, str, str]] = Counter()
     for kind, text, count in connection.execute(alike):
         data = json.loads(text)
+        if "flow" in data:
+            continue  # of a flow within, which may have a step of the same name
         if kind == "step":
             steps[data["step"]] += count
         else:

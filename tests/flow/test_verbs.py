@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,8 @@ Build = Callable[[str], Flow]
 HEAD = """
 flow: examples
 languages: [en, hi]
-params: {amount: rupees, order: digits, desk: text}
+params: {amount: rupees, order: digits, desk: text, shop: text}
+variables: {spoken: {type: language, default: en}}
 result:
   decision: {one_of: [accepted, unreached], default: unreached}
   eta: optional minutes
@@ -64,13 +66,24 @@ prompts:
 """
 
 
-def test_the_examples_beside_the_verbs_are_right(flow_of: Build) -> None:
+TONGUE = """
+flow: ask-language
+languages: [en, hi]
+params: {shop: text}
+result: {language: {type: language, default: en}}
+start: bye
+steps: {bye: {end: normal}}
+"""
+
+
+def test_the_examples_beside_the_verbs_are_right(flow_of: Build, tmp_path: Path) -> None:
+    (tmp_path / "ask_language.yaml").write_text(TONGUE, encoding="utf-8")
     examples = ""
     for verb in VERBS.values():
         module = __import__(verb.__module__, fromlist=["__doc__"])
         lines = (module.__doc__ or "").splitlines()
         examples += "".join(f"{line[2:]}\n" for line in lines if line.startswith("    "))
-    examples = examples.replace("thanks, next: bye", "thanks, next: offer")
+    examples = examples.replace("thanks, next: bye", "thanks, next: tongue")
     flow = flow_of(HEAD + examples + REST)
     assert {step.verb for step in flow.steps.values()} == set(VERBS)
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ivr.flow.checker import SPEAKING_RATE
 from ivr.flow.notices import (
     Entered,
     LeftBy,
@@ -39,6 +38,7 @@ from ivr.flow.scenarios import (
     Step,
     TransferGoes,
 )
+from ivr.flow.timing import SPEAKING_RATE
 from ivr.flow.virtual_call import UTTERANCE_S, VirtualCall
 from tests.flow.kitchen import write
 

@@ -17,6 +17,7 @@ from ivr.flow.test_command import Wishes, run
 from ivr.over_sip.endpoints import Asked, answering
 from ivr.over_sip.run import over_sip
 from ivr.over_sip.stage import CannotStage, cannot, set_stage
+from tests.flow import nested
 from tests.flow.calls import write_wav
 
 FLOW = """
@@ -208,3 +209,11 @@ def test_messages_are_left_with_a_real_voice(tmp_path):
     with over_sip([path]) as play:
         assert run([path], out, play=play) == 0, out.getvalue()
     assert run([path], StringIO()) == 0, "and in virtual time"
+
+
+def test_a_flow_within_a_flow_is_played_as_one_call(tmp_path: Path) -> None:
+    nested.write(tmp_path)
+    out = StringIO()
+    with over_sip([tmp_path]) as play:
+        assert run([tmp_path], out, Wishes(), play) == 0, out.getvalue()
+    assert out.getvalue().endswith("2 scenarios, all came true\n")

@@ -18,6 +18,8 @@ async def test_steps_and_outcomes_of_the_calls_of_one_flow(tmp_path):
                 CallEvent(2.0, "prompt", {"text": "hello"}),
                 CallEvent(3.0, "outcome", outcome),
                 CallEvent(4.0, "step", {"step": "bye", "visit": 1}),
+                CallEvent(5.0, "step", {"step": "offer", "visit": 1, "flow": "within"}),
+                CallEvent(6.0, "outcome", {**outcome, "flow": "within"}),
             ]
             await store.append_events(call, events)
         visits = count_visits(url, "order")

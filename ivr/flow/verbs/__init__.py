@@ -8,6 +8,7 @@ from ivr.flow.model import Step
 from ivr.flow.verbs.branch import Branch
 from ivr.flow.verbs.collect import Collect
 from ivr.flow.verbs.end import End
+from ivr.flow.verbs.flow import SubFlow
 from ivr.flow.verbs.menu import Menu
 from ivr.flow.verbs.publish import Publish
 from ivr.flow.verbs.record import Record
@@ -19,10 +20,10 @@ from ivr.flow.verbs.wait import Wait
 
 VERBS: Mapping[str, type[Step]] = {
     step.verb: step
-    for step in (Say, Menu, Collect, Record, Set, Branch, Request, Publish, Transfer, Wait, End)
+    for step in (Say, Menu, Collect, Record, Set, Branch, Request, Publish, SubFlow, Transfer, Wait, End)
 }
 
-NOT_YET = frozenset(("consent", "agent", "flow", "voicemail"))
+NOT_YET = frozenset(("consent", "agent", "voicemail"))
 """Verbs of the language that this version does not carry out."""
 
 __all__ = ["NOT_YET", "VERBS"]

@@ -111,7 +111,8 @@ class Request(Step):
     def exits(self) -> tuple[Exit, ...]:
         filled = frozenset(answer.name for answer in self.answers)
         certain = frozenset(answer.name for answer in self.answers if not answer.type.optional)
-        return (Exit("next", self.target, fills=filled, certain=certain), Exit("otherwise", self.otherwise))
+        done = Exit("next", self.target, fills=filled, certain=certain, clears=filled - certain)
+        return (done, Exit("otherwise", self.otherwise))
 
     def uses(self) -> tuple[Use, ...]:
         return () if self.body is None else self.body.uses()
