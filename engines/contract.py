@@ -6,7 +6,7 @@ work is done in a worker process. `deadline_s` is how long the caller is ready t
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,21 +38,57 @@ class SpeechRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecognitionRequest:
-    """What a recogniser should listen for. An empty `phrases` asks for free speech."""
+    """What a recogniser should listen for. An empty `phrases` asks for free speech.
+
+    An empty `language` leaves it to the engine to find out. `prompt` is text of the kind that is expected,
+    which a free recogniser leans towards. `words`: the transcript should tell when each word was said.
+    """
 
     language: str
     rate: int
     phrases: tuple[str, ...] = ()
+    prompt: str = ""
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Times in seconds of the audio; `confidence` between 0 and 1."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech in a transcript, in seconds of the audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """`text` is empty when nothing of what was asked for was heard. `confidence` is between 0 and 1."""
+    """`text` is empty when nothing of what was asked for was heard. `confidence` is between 0 and 1.
+
+    `final` is false for what was heard so far of an utterance that goes on; of that, `text` may change,
+    save for its first `stable` characters. `segments` are there where the engine knows times.
+    """
 
     text: str
     language: str
     confidence: float
     final: bool = True
+    stable: int = 0
+    segments: tuple[Segment, ...] = ()
+
+
+OnPartial = Callable[[Transcript], None]
+"""Takes what was heard so far, on the event loop."""
 
 
 class Synthesizer(Protocol):
@@ -106,5 +142,7 @@ class Recognizer(Protocol):
     def supports(self, request: RecognitionRequest) -> bool:
         """Whether this engine can do it at all: an engine of small grammars cannot do free speech."""
 
-    def open(self, request: RecognitionRequest) -> RecognizerStream:
-        """Starts an utterance; raises `EngineUnavailable`."""
+    def open(self, request: RecognitionRequest, on_partial: OnPartial | None = None) -> RecognizerStream:
+        """Starts an utterance; raises `EngineUnavailable`. `on_partial` is called while the caller speaks, by
+        engines that can; never after the transcript, nor after `cancel`.
+        """

@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from engines.contract import EngineTimeout, EngineUnavailable
 from engines.link import WorkerLink
 from engines.wire import Fields
+from engines.worker.settings import packed
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +33,15 @@ class WorkerCommand:
     """Which engine runs, in which interpreter, found by which module.
 
     `engine` is a built-in name or `module:callable`. An engine with a virtual environment of its own names
-    that interpreter; this project's packages are put on its path.
+    that interpreter; this project's packages are put on its path. `settings` are read by the engine with
+    `engines.worker.settings`.
     """
 
     engine: str
     interpreter: str = sys.executable
     module: str = "engines.worker"
     environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class WorkerProcess:
@@ -154,5 +157,6 @@ def _environment(command: WorkerCommand) -> dict[str, str]:
     if inherited := environment.get("PYTHONPATH"):
         paths.append(inherited)
     environment["PYTHONPATH"] = os.pathsep.join(paths)
+    environment.update(packed(command.settings))
     environment.update(command.environment)
     return environment

@@ -13,7 +13,7 @@ import asyncio
 from importlib import metadata
 from typing import Final
 
-from engines.contract import EngineError, RecognitionRequest, Transcript
+from engines.contract import EngineError, OnPartial, RecognitionRequest, Transcript
 from engines.launch import WorkerCommand
 from engines.link import RemoteJob
 from engines.supervisor import Limits, SupervisedWorker, WorkerHealth
@@ -56,8 +56,8 @@ class PocketsphinxRecognizer:
         known = _base(request.language) in _LANGUAGES and request.rate >= _LEAST_RATE
         return known and 0 < len(request.phrases) <= _MOST_PHRASES
 
-    def open(self, request: RecognitionRequest) -> PocketsphinxStream:
-        """Raises `EngineUnavailable`, and `EngineError` for what it does not support."""
+    def open(self, request: RecognitionRequest, on_partial: OnPartial | None = None) -> PocketsphinxStream:
+        """Raises `EngineUnavailable`, and `EngineError` for what it does not support. It has no partials."""
         if not self.supports(request):
             raise EngineError(
                 f"pocketsphinx cannot do {request.language!r} with {len(request.phrases)} phrases"

@@ -17,6 +17,7 @@ from engines.contract import (
     EngineError,
     EngineTimeout,
     EngineUnavailable,
+    OnPartial,
     RecognitionRequest,
     SpeechRequest,
     Transcript,
@@ -133,7 +134,7 @@ class ScriptedRecognizer:
     def supports(self, request: RecognitionRequest) -> bool:
         return self.free_speech or bool(request.phrases)
 
-    def open(self, request: RecognitionRequest) -> ScriptedStream:
+    def open(self, request: RecognitionRequest, on_partial: OnPartial | None = None) -> ScriptedStream:
         if not self.available:
             raise EngineUnavailable("the worker is down")
         stream = ScriptedStream(self, request)

@@ -1,0 +1,130 @@
+"""What is known of an engine before it runs: pure data, no engine is imported for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    ASR = "asr"
+    TTS = "tts"
+
+
+class Streaming(StrEnum):
+    """How results come: as they are made, in pieces (sentence by sentence, window by window), or all at the
+    end."""
+
+    NATIVE = "native"
+    PIECES = "pieces"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """Of the code and of the weights, as SPDX names where there are such. `service`: a provider's terms."""
+
+    code: str
+    weights: str
+    commercial: bool = True
+    """False: the weights may not earn money, so the engine is off until somebody accepts that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Code that is on no registry: a git repository, put on the environment's path."""
+
+    url: str
+    revision: str
+    requirements: str = "requirements.txt"
+    """Installed from the checkout, after the environment's own packages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A virtual environment of its own, shared by the engines that can live together in it.
+
+    `packages` are requirements as pip reads them. `newest_python`: later interpreters lack wheels.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    checkouts: tuple[Checkout, ...] = ()
+    newest_python: tuple[int, int] = (3, 13)
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Weights in a repository of the Hugging Face hub. The hub's own listing has a checksum of every file.
+
+    `files` are shell patterns; a file is fetched when one of them fits.
+    """
+
+    repository: str
+    files: tuple[str, ...] = ("*",)
+    revision: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Weights as assets of a GitHub release. The release's description has their checksums."""
+
+    repository: str
+    tag: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Comes with this project and runs in its own environment: nothing to install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Runs in `environment` on `weights`, which `ivr engines install` fetches.
+
+    `vram_gb` is what it takes of the GPU's memory, in GB, None where that was never measured; `worker` is the
+    engine for `WorkerCommand`.
+    """
+
+    environment: Environment
+    weights: tuple[Hub | Release, ...]
+    vram_gb: float | None
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A provider's service. `key_variable` is the environment variable with its key."""
+
+    address: str
+    key_variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """`rate` in Hz is what the engine takes (asr) or gives (tts); `languages` are ISO 639 codes.
+
+    `tags` are the sounds that a voice knows inside a text, as the engine writes them. `role` is one line for
+    a list.
+    """
+
+    name: str
+    kind: Kind
+    role: str
+    languages: tuple[str, ...]
+    rate: int
+    streaming: Streaming
+    licence: Licence
+    runs: Embedded | Installed | Cloud
+    cloning: bool = False
+    tags: tuple[str, ...] = ()
+
+    def speaks(self, language: str) -> bool:
+        """ "hi-IN" is spoken by who speaks "hi"."""
+        return language.partition("-")[0].lower() in self.languages
+
+
+def codes(text: str) -> tuple[str, ...]:
+    """Language codes, written with spaces between them."""
+    return tuple(text.split())
