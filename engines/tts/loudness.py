@@ -1,0 +1,218 @@
+"""Speech of every engine and voice at one loudness, without clipping, while it streams.
+
+Loudness is that of ITU-R BS.1770-4 for one channel: the mean square under the K weighting, of blocks of 400
+ms each 100 ms, those below -70 LUFS and those 10 LU under the rest left out (annex 1). The target of EBU
+R 128, -23 LUFS, lies near the nominal active speech level of telephony, -26 dBov (ITU-T P.56, G.100).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+TARGET_LUFS: Final = -23.0
+CEILING: Final = 0.708
+"""Of full scale: -3 dB. µ-law and A-law then never meet their last segment's end, nor does a resampler."""
+
+_FULL_SCALE: Final = 32768.0
+_SUB_BLOCK_S: Final = 0.1
+_BLOCK: Final = 4
+"""Sub-blocks in a block."""
+_ABSOLUTE_GATE_LUFS: Final = -70.0
+_RELATIVE_GATE_LU: Final = 10.0
+_REMEMBERED: Final = 600
+"""Blocks, one minute: what was long ago says little of how loud it is now."""
+
+_MOST_GAIN_DB: Final = 18.0
+_SLEW_DB: Final = 1.0
+"""Per sub-block: 10 dB a second, too slow to be heard as pumping."""
+_FIRST_SLEW_DB: Final = 6.0
+"""While less than a second has been heard, and nothing is known of the voice."""
+_FIRST_BLOCKS: Final = 10
+
+_LOOK_AHEAD_S: Final = 0.005
+
+# BS.1770-4, tables 1 and 2: the two filters of the K weighting at 48 kHz, b0 b1 b2 and a1 a2.
+_K_RATE: Final = 48_000
+_SHELF: Final = (
+    (1.53512485958697, -2.69169618940638, 1.19839281085285),
+    (-1.69065929318241, 0.73248077421585),
+)
+_HIGH_PASS: Final = ((1.0, -2.0, 1.0), (-1.99004745483398, 0.99007225036621))
+
+Samples = NDArray[np.float32]
+
+
+@lru_cache(maxsize=16)
+def _weights(size: int, rate: int) -> NDArray[np.float64]:
+    """Power weights of the K filters for the bins of a real FFT over `size` samples.
+
+    The response is evaluated where the standard defines it, at 48 kHz, so that it is the same at any rate.
+    The two-sided spectrum's symmetry and the mean are worked in: weights times |X|² sum to the mean square.
+    """
+    z = np.exp(-2j * np.pi * np.fft.rfftfreq(size, 1 / rate) / _K_RATE)
+    power = np.ones(len(z))
+    for (b0, b1, b2), (a1, a2) in (_SHELF, _HIGH_PASS):
+        power *= np.abs((b0 + b1 * z + b2 * z**2) / (1 + a1 * z + a2 * z**2)) ** 2
+    power *= 2.0
+    power[0] /= 2
+    if size % 2 == 0:
+        power[-1] /= 2
+    weights: NDArray[np.float64] = power / size**2
+    return weights
+
+
+def _mean_square(block: Samples, rate: int) -> float:
+    spectrum = np.fft.rfft(block)
+    return float((np.abs(spectrum) ** 2 * _weights(len(block), rate)).sum())
+
+
+def _lufs(mean_square: float) -> float:
+    return -0.691 + 10 * float(np.log10(max(mean_square, 1e-12)))
+
+
+class LoudnessMeter:
+    """The gated loudness of what was heard so far, mono float samples within ±1."""
+
+    def __init__(self, rate: int) -> None:
+        """`rate` in Hz, at most 48,000."""
+        self._rate = rate
+        self._size = round(rate * _SUB_BLOCK_S)
+        self._pending: Samples = np.zeros(0, np.float32)
+        self._powers: list[float] = []
+        self._blocks: list[float] = []
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks count so far: those that are no silence."""
+        return len(self._blocks)
+
+    def hear(self, samples: Samples) -> None:
+        self._pending = np.concatenate((self._pending, samples))
+        size = self._size
+        while len(self._pending) >= size:
+            self._powers.append(_mean_square(self._pending[:size], self._rate))
+            self._pending = self._pending[size:]
+            self._powers = self._powers[-_BLOCK:]
+            # At first a block is as long as there was sound: a short prompt must be levelled too.
+            block = sum(self._powers) / len(self._powers)
+            if _lufs(block) > _ABSOLUTE_GATE_LUFS:
+                self._blocks.append(block)
+                del self._blocks[:-_REMEMBERED]
+
+    @property
+    def lufs(self) -> float | None:
+        """None while nothing but silence was heard."""
+        if not self._blocks:
+            return None
+        blocks = np.array(self._blocks)
+        gate = 10 ** ((_lufs(float(blocks.mean())) - _RELATIVE_GATE_LU + 0.691) / 10)
+        return _lufs(float(blocks[blocks > gate].mean()))
+
+
+class Leveller:
+    """Brings one stream to the target loudness: its gain glides, and a limiter holds what remains under the
+    ceiling. 5 ms late; `flush` gives the rest.
+    """
+
+    def __init__(self, rate: int, gain_db: float | None = None, target_lufs: float = TARGET_LUFS) -> None:
+        """`gain_db` is that of the same voice before, where it is known: then the first word is level too."""
+        self._meter = LoudnessMeter(rate)
+        self._size = round(rate * _SUB_BLOCK_S)
+        self._target = target_lufs
+        self._known = gain_db is not None
+        self._gain_db = gain_db or 0.0
+        self._limiter = _Limiter(rate)
+        self._odd = b""
+
+    @property
+    def gain_db(self) -> float:
+        """Now; after the stream it is what the voice needs."""
+        return self._gain_db
+
+    def process(self, pcm: bytes) -> bytes:
+        """Takes mono 16-bit PCM in pieces of any size, even with half a sample at the end of one."""
+        pcm = self._odd + pcm
+        whole = len(pcm) & ~1
+        self._odd = pcm[whole:]
+        samples = np.frombuffer(pcm[:whole], "<i2").astype(np.float32) / np.float32(_FULL_SCALE)
+        parts = [
+            self._limiter.process(self._amplified(samples[at : at + self._size]))
+            for at in range(0, len(samples), self._size)
+        ]
+        return b"".join(map(_pcm, parts))
+
+    def flush(self) -> bytes:
+        """What the limiter held back; the stream is over."""
+        return _pcm(self._limiter.flush())
+
+    def _amplified(self, samples: Samples) -> Samples:
+        self._meter.hear(samples)
+        before = self._gain_db
+        self._gain_db = self._next_gain_db(len(samples) / self._size)
+        ramp = np.linspace(before, self._gain_db, len(samples), dtype=np.float32)
+        amplified: Samples = samples * np.float32(10) ** (ramp / np.float32(20))
+        return amplified
+
+    def _next_gain_db(self, sub_blocks: float) -> float:
+        lufs = self._meter.lufs
+        if lufs is None:
+            return self._gain_db
+        wanted = min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, self._target - lufs))
+        new = not self._known and self._meter.blocks <= _FIRST_BLOCKS
+        most = (_FIRST_SLEW_DB if new else _SLEW_DB) * sub_blocks
+        return self._gain_db + min(most, max(-most, wanted - self._gain_db))
+
+
+class _Limiter:
+    """Never lets a sample over the ceiling. The gain is the least that any sample of the next 5 ms needs,
+    averaged over the last 5 ms: it falls before a peak, and at the peak every value in the average is low
+    enough.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._ahead = max(1, round(rate * _LOOK_AHEAD_S))
+        # Samples that still wait for their future, and the needed gains of those plus of the past average.
+        self._waiting: Samples = np.zeros(0, np.float32)
+        self._needed: Samples = np.ones(self._ahead, np.float32)
+
+    def process(self, samples: Samples) -> Samples:
+        peak = np.maximum(np.abs(samples), np.float32(1e-9))
+        need = np.minimum(np.float32(1), np.float32(CEILING) / peak)
+        self._needed = np.concatenate((self._needed, need))
+        self._waiting = np.concatenate((self._waiting, samples))
+        ready = len(self._waiting) - self._ahead
+        if ready <= 0:
+            return np.zeros(0, np.float32)
+        return self._release(ready)
+
+    def flush(self) -> Samples:
+        ready = len(self._waiting)
+        self._needed = np.concatenate((self._needed, np.ones(self._ahead, np.float32)))
+        return self._release(ready) if ready else self._waiting
+
+    def _release(self, count: int) -> Samples:
+        ahead = self._ahead
+        given: Samples = self._waiting[:count]
+        # needed[i] belongs to the sample `ahead` places before waiting[i].
+        near = self._needed[: count + 2 * ahead]
+        self._waiting = self._waiting[count:]
+        self._needed = self._needed[count:]
+        if near.min() >= 1:  # as nearly always: a twentieth of the work
+            return given
+        window = np.lib.stride_tricks.sliding_window_view(near, ahead + 1)
+        least = window.min(axis=1)
+        sums = np.concatenate(([0.0], np.cumsum(least, dtype=np.float64)))
+        gains = ((sums[ahead:] - sums[:-ahead]) / ahead)[1 : count + 1].astype(np.float32)
+        limited: Samples = given * np.minimum(gains, 1)
+        return limited
+
+
+def _pcm(samples: Samples) -> bytes:
+    scaled: NDArray[np.int16] = np.clip(np.rint(samples * np.float32(_FULL_SCALE)), -32768, 32767).astype(
+        "<i2"
+    )
+    return scaled.tobytes()
