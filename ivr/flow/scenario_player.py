@@ -289,7 +289,7 @@ class Player:
         if self._gone and isinstance(act, Presses | Says | LeavesMessage | HangsUp):
             return False, []
         if self._over is not None and not isinstance(act, (*_LOOKS_BACK, Silence)):
-            return False, []
+            return self._spoke, []  # what was said may have ended the call
         match act:
             case Hears():
                 return self._hears(act), []

@@ -9,7 +9,8 @@
 
 `NAME.scenarios.yaml` lies beside the flow `NAME.yaml`. A scenario may have its own `with` (over the
 file's), a `cause` (how the call must end) and a `path` (the steps entered, in order; a step of a flow within
-as FLOW/STEP). Fields of the result that are not named must have their defaults. After the last step the
+as FLOW/STEP). Fields of the result that are not named must have their defaults. Where a caller says
+"tomorrow", the file or the scenario says what day it is: `today: "2026-11-22"`. After the last step the
 caller says nothing more until the call is over. The steps:
 
 | step | meaning |
@@ -32,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -42,7 +44,7 @@ from ivr.flow.model import Flow
 from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose, place_of
 from ivr.flow.problems import START, FlowError, ParamError, Problem, Report, Rule, did_you_mean
 from ivr.flow.signals import UnknownSignal, bind_signal
-from ivr.flow.types import Mismatch, to_json
+from ivr.flow.types import KINDS, Mismatch, to_json
 
 SUFFIX: Final = ".scenarios.yaml"
 KEYS: Final = frozenset("0123456789*#ABCD")
@@ -153,6 +155,8 @@ class Scenario:
     result: Mapping[str, Any] | None
     cause: str | None
     path: tuple[str, ...] | None
+    today: date | None = None
+    """What "tomorrow" and a date without a year count from; None: they are not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +232,10 @@ class _FileReader:
             hint = f'did you mean "{self._flow.name}"?'
             reader.problem(name_node, Rule.YAML, f"{self._flow_path.name} is not the flow {name}", hint)
         common = self._values(fields)
+        today = self._today(fields)
         node = fields.need("scenarios")
         items = [] if node is None else reader.items(node, "scenarios")
-        found = [self._scenario(item, common) for item in items]
+        found = [self._scenario(item, common, today) for item in items]
         fields.finish()
         return tuple(scenario for scenario in found if scenario is not None)
 
@@ -238,7 +243,19 @@ class _FileReader:
         node = fields.take("with")
         return {} if node is None else read_mapping(self._reader, node, "with")
 
-    def _scenario(self, node: yaml.Node, common: Mapping[str, Any]) -> Scenario | None:
+    def _today(self, fields: Fields) -> date | None:
+        node = fields.take("today")
+        text = None if node is None else self._reader.text(node, f"today of {fields.what}")
+        if node is None or text is None:
+            return None
+        try:
+            day = KINDS["date"].accept(text)
+        except Mismatch as error:
+            self._reader.problem(node, Rule.YAML, f"today {error}")
+            return None
+        return day if isinstance(day, date) else None
+
+    def _scenario(self, node: yaml.Node, common: Mapping[str, Any], today: date | None) -> Scenario | None:
         reader = self._reader
         fields = reader.fields(node, "a scenario")
         name_node = fields.need("name", hint="say what happens: name: accepts by key")
@@ -257,8 +274,9 @@ class _FileReader:
         cause_node = fields.take("cause")
         cause = None if cause_node is None else reader.text(cause_node, f'cause of "{name}"')
         path = self._path(fields, name)
+        today = self._today(fields) or today
         fields.finish()
-        return Scenario(name, fields.place.line, values, tuple(steps), result, cause, path)
+        return Scenario(name, fields.place.line, values, tuple(steps), result, cause, path, today)
 
     def _result(self, fields: Fields, name: str) -> dict[str, Any] | None:
         """The complete result: the defaults, and over them what is named."""

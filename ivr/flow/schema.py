@@ -150,6 +150,7 @@ def scenario_schema() -> Schema:
         _object({name: act, **({"to_end": _FLAG} if name == "hears" else {})}, [name])
         for name, act in acts.items()
     ]
+    today = {"type": "string", "format": "date", "description": 'The day of the calls: "2026-11-22".'}
     scenario = _object(
         {
             "name": {"type": "string", "description": "What happens."},
@@ -158,12 +159,14 @@ def scenario_schema() -> Schema:
             "result": anything,
             "cause": {"type": "string", "description": "How the call must end."},
             "path": {"type": "array", "items": {"type": "string"}, "description": "The steps entered."},
+            "today": today,
         },
         ("name", "steps"),
     )
     head = {
         "flow": {"type": "string"},
         "with": {**anything, "description": "Values of the flow."},
+        "today": today,
         "scenarios": {"type": "array", "items": scenario},
     }
     return {"$schema": DIALECT, "title": "Scenarios of a flow", **_object(head, ("flow", "scenarios"))}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from ivr.flow.machine import FlowMachine
@@ -78,9 +79,15 @@ class _Playing:
 class VirtualCall:
     """One call. `now` counts seconds from its start."""
 
-    def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
-        """`values` are those of `flow.bind`."""
-        self.machine = FlowMachine(flow, values, language)
+    def __init__(
+        self,
+        flow: Flow,
+        values: Mapping[str, Any],
+        language: str | None = None,
+        today: date | None = None,
+    ) -> None:
+        """`values` are those of `flow.bind`, `today` is the day of the call."""
+        self.machine = FlowMachine(flow, values, language, today)
         self.now = 0.0
         self.over: Over | None = None
         self._playing: deque[_Playing] = deque()

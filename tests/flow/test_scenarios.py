@@ -317,3 +317,57 @@ def test_a_message_that_nobody_takes_is_told(helpline):
     told = helpline('{hears: "nothing"}, {leaves_message: 3s}', "result: {}")
     assert told is not None
     assert told.startswith("2: leaves a message of 3s: no message is recorded")
+
+
+TODAY_FLOW = """
+flow: day
+languages: [en]
+result: {day: optional date}
+start: ask
+steps:
+  ask:
+    collect: {prompt: {en: "Which day?"}, into: day, keys: {length: 4}, speech: {slot: date}, next: bye, otherwise: bye}
+  bye: {end: normal}
+"""  # noqa: E501
+DAYS = """
+flow: day
+today: "2026-11-22"
+scenarios:
+  - {name: said, steps: [{hears: "Which"}, {says: tomorrow}], result: {day: "2026-11-23"}}
+  - {name: keyed, steps: [{presses: "2112"}], result: {day: "2026-12-21"}}
+  - {name: own, today: "2027-02-28", steps: [{hears: "Which"}, {says: tomorrow}], result: {day: "2027-03-01"}}
+"""
+
+
+def days(folder: Path, scenarios: str) -> Path:
+    (folder / "day.yaml").write_text(TODAY_FLOW, encoding="utf-8")
+    path = folder / "day.scenarios.yaml"
+    path.write_text(scenarios, encoding="utf-8")
+    return path
+
+
+def test_a_scenario_says_what_day_it_is_and_what_is_said_last_may_end_the_call(tmp_path):
+    file = load_scenarios(days(tmp_path, DAYS))
+    assert [rehearse(file.flow, scenario) for scenario in file.scenarios] == [None] * 3
+
+
+def test_without_a_day_tomorrow_is_not_understood(tmp_path):
+    file = load_scenarios(days(tmp_path, DAYS.replace('today: "2026-11-22"\n', "")))
+    said, keyed, own = (rehearse(file.flow, scenario) for scenario in file.scenarios)
+    assert own is None
+    assert [failure.message for failure in (said, keyed)] == [
+        'result day: nothing, expected "2026-11-23"',
+        'result day: nothing, expected "2026-12-21"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [
+        ("2026-11-22", "must be a text, and YAML reads 2026-11-22 as a date"),
+        ('"22.11.2026"', 'today must be a date such as "2026-12-31"'),
+    ],
+)
+def test_a_day_that_is_none_is_told(tmp_path, day, message):
+    with pytest.raises(ScenarioError, match=message):
+        load_scenarios(days(tmp_path, DAYS.replace('"2026-11-22"', day)))
