@@ -20,6 +20,8 @@ caller says nothing more until the call is over. The steps:
 | says: TEXT | speech, once the server listens; an empty text is speech that nobody understands |
 | silence: 5s | nothing for so long |
 | leaves_message: 8s | speaks for so long, once a message is recorded; what ends it comes after |
+| consents: recording | it was stored that consent was given to the recording, or the opt-in of this name |
+| refuses: recording | it was stored that it was refused; no answer is a refusal |
 | hangs_up: true | the caller hangs up |
 | sends: ENDPOINT | the flow has sent this request; `{to: ENDPOINT, body: {...}}` names values of its body |
 | replies: {status: 200, body: {...}} | the endpoint answers the request that is awaited |
@@ -79,6 +81,14 @@ class LeavesMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Consents:
+    """`to` is `recording` or the name of an opt-in; not `granted`: refused."""
+
+    to: str
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HangsUp:
     pass
 
@@ -126,6 +136,7 @@ Act = (
     | Says
     | Silence
     | LeavesMessage
+    | Consents
     | HangsUp
     | Sends
     | Replies
@@ -323,6 +334,8 @@ class _FileReader:
             "says": self._says,
             "silence": self._silence,
             "leaves_message": self._leaves_message,
+            "consents": self._consents,
+            "refuses": self._refuses,
             "hangs_up": self._hangs_up,
             "sends": self._sends,
             "replies": self._replies,
@@ -368,6 +381,14 @@ class _FileReader:
     def _leaves_message(self, node: yaml.Node, fields: Fields) -> LeavesMessage | None:
         seconds = self._reader.seconds(node, "leaves_message", 0.2, 3600.0)
         return None if seconds is None else LeavesMessage(seconds)
+
+    def _consents(self, node: yaml.Node, fields: Fields) -> Consents | None:
+        to = self._reader.text(node, "consents")
+        return None if to is None else Consents(to, granted=True)
+
+    def _refuses(self, node: yaml.Node, fields: Fields) -> Consents | None:
+        to = self._reader.text(node, "refuses")
+        return None if to is None else Consents(to, granted=False)
 
     def _hangs_up(self, node: yaml.Node, fields: Fields) -> HangsUp | None:
         if self._reader.flag(node, "hangs_up") is False:

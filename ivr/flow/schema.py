@@ -130,6 +130,8 @@ def scenario_schema() -> Schema:
         "says": {"type": "string"},
         "silence": _DURATION,
         "leaves_message": _DURATION,
+        "consents": _TEXT,
+        "refuses": _TEXT,
         "hangs_up": {"const": True},
         "sends": {
             "anyOf": [{"type": "string"}, _object({"to": {"type": "string"}, "body": anything}, ["to"])]
@@ -260,6 +262,24 @@ def _record() -> Schema:
     )
 
 
+def _consent() -> Schema:
+    purpose = {"anyOf": [{"const": "recording"}, _object({"opt_in": _NAME}, ["opt_in"])]}
+    answer = _object({"key": {"enum": list(KEYS)}, "intent": _NAME, "phrases": _ref("phrases")})
+    answer["minProperties"] = 1
+    fields: Mapping[str, Schema] = {"for": purpose, "prompt": _ref("prompt")}
+    asked = {"agree": answer, "refuse": answer, "barge_in": _ref("barge_in"), "retry": _ref("retry")}
+    told = {"for": {"const": "recording"}, "prompt": _ref("prompt")}
+    announcement, question = _object(told, told), _object({**fields, **asked}, (*fields, "agree", "refuse"))
+    step = _object(
+        {"consent": {"oneOf": [announcement, question]}, "next": _STEP, "otherwise": _STEP},
+        ("consent", "next"),
+    )
+    step["if"] = {"properties": {"consent": {"required": ["agree"]}}}
+    step["then"] = {"required": ["otherwise"]}
+    step["else"] = {"properties": {"otherwise": False}}
+    return step
+
+
 def _request() -> Schema:
     methods = ("get", "post", "put")
     body = _object(
@@ -337,6 +357,7 @@ _STEPS: Final = {
     "menu": _menu,
     "collect": _collect,
     "record": _record,
+    "consent": _consent,
     "set": _set,
     "branch": _branch,
     "request": _request,

@@ -25,6 +25,7 @@ from typing import Any, Final, TextIO, assert_never, get_args
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
+    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -273,6 +274,8 @@ class Simulation:
                 return [f"    transfer to {target}", "(/transfer done, busy, no_answer or failed)"]
             case Over(result, cause):
                 return [f"call over: {cause}", f"result: {_json(result)}"]
+            case Consented(to, granted):
+                return [f"    consent to {to} {'given' if granted else 'refused'}"]
             case Records(on):
                 return ["(write what is said; a pause (.) or the end key ends it)"] if on else []
             case Quiet() | Listens() | SpeechOver():

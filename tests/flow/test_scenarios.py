@@ -1,6 +1,7 @@
 """Scenario files: what is read, what comes true, and what is told when it does not."""
 
 import shutil
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from ivr.flow.scenarios import (
     scenario_files,
 )
 from ivr.flow.test_command import Wishes, run
+from tests.flow.calls import DELIVERY, HELPLINE
 from tests.flow.kitchen import FLOW, write
 
 
@@ -273,20 +275,25 @@ def test_the_command_has_nothing_to_play(tmp_path):
     assert out.getvalue() == "no scenarios found\n"
 
 
-HELPLINE = Path(__file__).parent / "helpline.yaml"
+def played(folder: Path, flow: Path, steps: str, rest: str) -> str | None:
+    """Plays the steps of one scenario in a flow; gives its failure as text, or None."""
+    shutil.copy(flow, folder)
+    path = folder / f"{flow.stem}.scenarios.yaml"
+    path.write_text(f"flow: {flow.stem}\nscenarios:\n  - {{name: it, steps: [{steps}], {rest}}}\n")
+    file = load_scenarios(path)
+    failure = rehearse(file.flow, file.scenarios[0])
+    return None if failure is None else f"{failure.step}: {failure.message}"
 
 
 @pytest.fixture
 def helpline(tmp_path):
-    """Plays the steps of one scenario in the helpline flow; gives its failure as text, or None."""
+    return partial(played, tmp_path, HELPLINE)
 
+
+@pytest.fixture
+def delivery(tmp_path):
     def play(steps: str, rest: str) -> str | None:
-        shutil.copy(HELPLINE, tmp_path)
-        path = tmp_path / "helpline.scenarios.yaml"
-        path.write_text(f"flow: helpline\nscenarios:\n  - {{name: it, steps: [{steps}], {rest}}}\n")
-        file = load_scenarios(path)
-        failure = rehearse(file.flow, file.scenarios[0])
-        return None if failure is None else f"{failure.step}: {failure.message}"
+        return played(tmp_path, DELIVERY, steps, f"with: {{shop: Sharma, language: en}}, {rest}")
 
     return play
 
@@ -371,3 +378,28 @@ def test_without_a_day_tomorrow_is_not_understood(tmp_path):
 def test_a_day_that_is_none_is_told(tmp_path, day, message):
     with pytest.raises(ScenarioError, match=message):
         load_scenarios(days(tmp_path, DAYS.replace('"2026-11-22"', day)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "rest"),
+    [
+        (
+            '{consents: recording}, {hears: "offers"}, {says: "yes"}, {consents: whatsapp-offers}',
+            "result: {offers: true}",
+        ),
+        ('{hears: "offers", to_end: true}, {presses: "2"}, {refuses: whatsapp-offers}', "result: {}"),
+        ("{silence: 40s}, {refuses: whatsapp-offers}, {sends: report}", "result: {}, cause: normal"),
+    ],
+)
+def test_consent_is_given_or_refused(delivery, steps, rest):
+    assert delivery(steps, rest) is None
+
+
+def test_a_consent_that_was_not_given_is_told(delivery):
+    told = delivery(
+        '{hears: "offers", to_end: true}, {presses: "2"}, {consents: whatsapp-offers}', "result: {}"
+    )
+    assert told is not None
+    assert told.startswith(
+        "3: consents to whatsapp-offers: stored were: given to recording, refused to whatsapp-offers"
+    )

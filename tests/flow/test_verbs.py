@@ -50,8 +50,8 @@ steps:
 """
 REST = """
   booked: {say: thanks, next: complaint}
-  noted: {say: thanks, next: notice}
-  sorry: {say: thanks, next: bye}
+  noted: {say: thanks, next: recorded}
+  sorry: {say: thanks, next: notice}
   later: {say: thanks, next: size}
   told: {say: thanks, next: count}
   manager: {say: thanks, next: taken}
@@ -63,6 +63,8 @@ prompts:
   retry: {en: Sorry?, hi: क्षमा?}
   eta: {en: When?, hi: कब?}
   complaint: {en: Speak., hi: बोलिए।}
+  recorded: {en: We record., hi: रिकॉर्ड।}
+  offers: {en: Offers?, hi: ऑफ़र?}
 """
 
 
