@@ -38,6 +38,7 @@ from ivr.flow.protocol import (
     Outcome,
     PromptDone,
     Publish,
+    Queued,
     Replied,
     RequestFailed,
     Say,
@@ -46,21 +47,22 @@ from ivr.flow.protocol import (
     SpeechBegan,
     StopListening,
     StopSaying,
-    StoreConsent,
+    StopTransfer,
     Tick,
     Transfer,
     Transferred,
-    words_of,
 )
 from ivr.flow.protocol import Utterance as Spoken
 from ivr.flow.signals import bind_signal
 from ivr.flow.types import to_json
+from ivr.flow.virtual_call import words_of
+from ivr.handover import Handover, Means, told_of
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.journal import step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.prompts import Prompt, Prompts
-from ivr.recording import CallRecording, settle_consent
 from ivr.screening import Screening
+from ivr.switchboard import Switchboard
 from ivr.waiting import WAITING, Ring, Sound, Waiting
 from media.amd import Answer, GreetingEnd
 from media.leg import (
@@ -96,9 +98,6 @@ class Journal(Protocol):
     async def commit(self, result: Mapping[str, Any]) -> None:
         """Keeps the result as it stands; durable when this returns."""
 
-    async def consent(self, data: Mapping[str, Any]) -> None:
-        """Keeps a consent that was given or refused; durable when this returns."""
-
     async def post(
         self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
     ) -> None:
@@ -110,17 +109,18 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What calls share. `target` turns the name of a queue into what can be called; `observe_key` takes the
-    seconds from a key to the prompt it led to."""
+    """What calls share. `replaces`: who is handed over is asked to call the agent himself (`ivr.handover`);
+    `observe_key` takes the seconds from a key to the prompt it led to."""
 
     prompts: Prompts
     vad: Vad
     recognizers: tuple[Recognizer, ...]
     asr_deadline_s: float
     endpoints: Endpoints
-    target: Callable[[str], str]
+    switchboard: Switchboard
     observe_key: Callable[[float], None]
     max_call_s: float
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,7 @@ _Input = (
     | Tick
     | Replied
     | RequestFailed
+    | Queued
     | Transferred
     | Signal
     | Failure
@@ -182,12 +183,11 @@ class CallSession:
         ring: Ring | None = None,
         waiting: Waiting | None = None,
         messages: MessageShelf | None = None,
-        recording: CallRecording | None = None,
     ) -> None:
         """`on_answered` is called when media flows (to start a recording). With a `screening` it is found out
         who answered before the flow begins; with a `ring` an inbound call is not answered at once.
         `waiting` is what the far end hears while it waits, nothing without one; `messages` keeps what is left
-        by `record`, and `recording` is what a consent decides about."""
+        by `record`."""
         self._leg = leg
         self._machine = machine
         self._folder = str(machine.flow.folder)
@@ -196,7 +196,6 @@ class CallSession:
         self._on_answered = on_answered
         self._screening = screening
         self._ring = ring
-        self._recording = recording
         self._waiting = waiting or Waiting(leg)
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
@@ -212,6 +211,14 @@ class CallSession:
             self._on_heard,
         )
         self._dictation = Dictation(leg, services.vad, messages, self._inbox.put_nowait)
+        self._handover = Handover(
+            leg,
+            self._waiting,
+            Means(services.switchboard, services.prompts, services.replaces, self._located),
+            journal.note,
+            lambda place: self._inbox.put_nowait(Queued(place)),
+        )
+        self._transferring: asyncio.Task[None] | None = None
         self._generation = 0
         self._saying: dict[str, _Saying] = {}
         self._key_at: float | None = None
@@ -228,14 +235,16 @@ class CallSession:
             self._prefetch()
             if await self._connected() and await self._screened():
                 await self._converse()
+                await self._talk()
             await self._goodbye()
         finally:
             self._ear.stop()
             self._dictation.close()
+            await self._leg.hang_up(Cause.FAILED)
+            await self._handover.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._leg.hang_up(Cause.FAILED)
         return self._ended()
 
     @property
@@ -340,6 +349,8 @@ class CallSession:
                 return HungUpEvent()
             case Held(on=on):
                 self._journal.note("held", {"on": on})
+                if self._handover.talk is not None:
+                    self._handover.talk.held(on)
                 return None
             case Replaced(party=party):
                 self._journal.note("replaced", {"party": party})
@@ -357,6 +368,9 @@ class CallSession:
                 return item
             case RequestFailed(id=id_, reason=reason, status=code):
                 self._journal.note("request_failed", {"id": id_, "reason": reason, "status": code})
+                return item
+            case Queued(place=place):
+                self._journal.note("queued", {"place": place})
                 return item
             case Transferred(outcome=outcome):
                 self._journal.note("transferred", {"outcome": outcome})
@@ -376,7 +390,10 @@ class CallSession:
         if saying.prompt.failed and not saying.prompt.clip.frames:
             self._journal.note("failure", {"reason": "no voice could speak a prompt"})
             return Failure("no voice could speak a prompt")
-        return PromptDone(saying.id) if saying.last else None
+        if not saying.last:
+            return None
+        self._handover.said()
+        return PromptDone(saying.id)
 
     def _spoken(self, generation: int, event: SpeechBegan | Heard, failure: str) -> Event | None:
         if generation != self._generation:
@@ -424,12 +441,14 @@ class CallSession:
                 case EndWaiting():
                     self._waiting.end()
                 case Transfer():
-                    self._journal.note("transfer", {"target": command.target})
-                    self._spawn(self._transfer(command))
+                    self._journal.note("transfer", told_of(command))
+                    self._transferring = self._spawn(self._transfer(command))
+                case StopTransfer():
+                    if self._transferring is not None:
+                        self._transferring.cancel()
+                    await self._handover.close()
                 case KeepMessage(name=name):
                     self._dictation.begin(name)
-                case StoreConsent():
-                    await settle_consent(command, self._journal, self._recording)
                 case EndMessage(kept=kept):
                     await self._dictation.end(kept)
                 case HangUp(cause=cause):
@@ -480,12 +499,22 @@ class CallSession:
         self._inbox.put_nowait(await self._services.endpoints.send(command))
 
     async def _transfer(self, command: Transfer) -> None:
-        self._waiting.begin_transfer()
+        self._inbox.put_nowait(await self._handover.transfer(command))
+        if self._handover.talk is not None:
+            await self._handover.talk.run()
+
+    async def _talk(self) -> None:
+        """The caller talks to whom he was handed over to, until one of them is gone."""
+        talk = self._handover.talk
+        if talk is None:
+            return
         try:
-            outcome = await self._leg.transfer(self._services.target(command.target), command.wait_s)
-        finally:
-            self._waiting.end()
-        self._inbox.put_nowait(Transferred(outcome.value))
+            async with asyncio.timeout_at(min(self._until, talk.until)):
+                while self._hung_up is None:
+                    self._translate(await self._inbox.get())
+        except TimeoutError:
+            self._too_long = True
+            await self._handover.close(Cause.LIMIT)
 
     async def _pump(self) -> None:
         while True:
@@ -507,6 +536,8 @@ class CallSession:
 
     def _note_hang_up(self, event: HungUp) -> None:
         self._hung_up = event
+        self._handover.caller_gone(event.cause)
+        self._spawn(self._handover.close())
         said = {} if event.reason is None else {"reason": event.reason}
         self._journal.note(
             "hung_up", {"cause": event.cause.value, "by": event.by, "code": event.code, **said}
@@ -516,7 +547,10 @@ class CallSession:
         result = self._finish.result if self._finish is not None else self._machine.result
         if self._hung_up is None:
             return Ended(result, Cause.FAILED.value, "us", self._answering.answer)
-        return Ended(result, self._hung_up.cause.value, self._hung_up.by, self._answering.answer)
+        cause = self._hung_up.cause
+        if cause is Cause.NORMAL and self._handover.talk is not None:
+            cause = Cause.TRANSFERRED
+        return Ended(result, cause.value, self._hung_up.by, self._answering.answer)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)

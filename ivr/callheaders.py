@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -46,6 +47,19 @@ def bind(
             if name in params:
                 raw[name] = params[name]
         return raw, flow.bind(raw)
+
+
+def context_headers(context: Mapping[str, Any]) -> dict[str, str]:
+    """The values that go with a transfer, as X-headers of the call to the agent: `order` is `X-Order`.
+
+    What is not text stands as JSON; absent values are left out.
+    """
+    found: dict[str, str] = {}
+    for name, value in list(context.items())[:_COUNT]:
+        if value is not None:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            found["X-" + name.replace("_", "-").title()] = _clean(text)
+    return found
 
 
 def _typed(flow: Flow, param: str, text: str) -> str | int:

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
 from ivr.profiles import Profile, with_profile
+from ivr.queueing import Strategy
 from media.ports import pairs_in
 from sip.guard import SCANNERS
 
@@ -123,7 +124,8 @@ class Trunk(_Strict):
     """A peer that may call us, and that we may call through.
 
     `profile` sets what a provider wants; what is written here overrides it. `number_format` is what the peer
-    wants in the Request-URI: `e164` (+919876543210), `national` (09876543210), `plain` (as given).
+    wants in the Request-URI: `e164` (+919876543210), `national` (09876543210), `plain` (as given). `transfer`
+    is how its callers reach an agent who was called first: through us, or by calling him themselves.
     """
 
     profile: Profile | None = None
@@ -151,6 +153,7 @@ class Trunk(_Strict):
     calls_per_minute: int | None = Field(default=None, ge=1)
     invites_per_minute: int | None = Field(default=None, ge=1)
     call_s: float | None = Field(default=None, gt=0)
+    transfer: Literal["bridge", "replaces"] = "bridge"
 
     @model_validator(mode="before")
     @classmethod
@@ -237,6 +240,31 @@ class Api(_Strict):
     keys: dict[str, ApiKey] = {}
 
 
+class QueueAgent(_Strict):
+    """Somebody who takes the calls of a queue: a number or SIP address, called over `trunk` (that of the
+    caller without one). It rings for `ring_s`; `calls` is how many he may have at once."""
+
+    to: str = Field(min_length=1)
+    trunk: str | None = None
+    ring_s: float = Field(default=20.0, ge=1, le=120)
+    calls: int = Field(default=1, ge=1)
+
+
+class Queue(_Strict):
+    """Where callers wait for one of several agents; `callers` is how many may wait at once."""
+
+    agents: list[str | QueueAgent] = Field(min_length=1)
+    strategy: Strategy = Strategy.IN_TURN
+    callers: int = Field(default=100, ge=1)
+
+    @model_validator(mode="after")
+    def _differ(self) -> Queue:
+        called = [agent if isinstance(agent, str) else agent.to for agent in self.agents]
+        if twice := next((to for to in called if called.count(to) > 1), None):
+            raise ValueError(f"{twice} is here twice")
+        return self
+
+
 class Endpoint(_Strict):
     """An HTTP address that flows may call by name. With a `secret`, requests are signed (HMAC-SHA256)."""
 
@@ -283,12 +311,27 @@ class Config(_Strict):
     numbers: dict[str, InboundNumber] = {}
     flows: Path = Path("flows")
     say_as: Annotated[dict[str, dict[str, str]], AfterValidator(_dictionary)] = {}
-    queues: dict[str, str] = {}
+    queues: dict[str, str | Queue] = {}
     endpoints: dict[str, Endpoint] = {}
     webhook: Webhook | None = None
     engines: Engines = Engines()
     store: Store = Store()
     limits: Limits = Limits()
+
+    def longest_call_s(self, trunk: str) -> float:
+        """How long a call over the trunk may last."""
+        configured = self.trunks.get(trunk)
+        if configured is None or configured.call_s is None:
+            return self.limits.call_s
+        return min(self.limits.call_s, configured.call_s)
+
+    @model_validator(mode="after")
+    def _trunks_of_agents(self) -> Config:
+        for name, queue in self.queues.items():
+            for agent in queue.agents if isinstance(queue, Queue) else ():
+                if isinstance(agent, QueueAgent) and agent.trunk not in (None, *self.trunks):
+                    raise ValueError(f"queues.{name}: there is no trunk {agent.trunk}")
+        return self
 
 
 class _Loader(yaml.SafeLoader):

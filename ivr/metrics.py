@@ -93,6 +93,7 @@ class Metrics:
             "trunk_registered", "Whether we are registered with the trunk; NaN: it wants none", "trunk"
         )
         self._trunk_calls = gauge("trunk_calls", "Calls that the trunk has now, both ways", "trunk")
+        self._queue_waiting = gauge("queue_waiting", "Callers who have no agent yet", "queue")
 
     # --- calls
     # ----------------------------------------------------------------------------------------------
@@ -180,6 +181,11 @@ class Metrics:
             self._trunk_up.labels(name).set_function(partial(_trunk_up, state, name))
             self._trunk_registered.labels(name).set_function(partial(_trunk_registered, state, name))
             self._trunk_calls.labels(name).set_function(partial(calls, name))
+
+    def watch_queues(self, names: Iterable[str], waiting: Callable[[str], int]) -> None:
+        """`waiting` is asked, by name, whenever the figures are read."""
+        for name in names:
+            self._queue_waiting.labels(name).set_function(partial(waiting, name))
 
     def render(self) -> bytes:
         """All figures in the text format that `CONTENT_TYPE` names."""

@@ -30,7 +30,8 @@ from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
-from ivr.trunks import trunks_of
+from ivr.switchboard import Switchboard
+from ivr.trunks import queues_of, trunks_of
 from media.plane import RtpPlane
 from media.ports import PortPool
 from media.recorder import RecordingWriter, recover
@@ -166,13 +167,17 @@ async def running(config: Config) -> AsyncIterator[Server]:
         )
         metrics.watch_media(plane.totals, lambda: plane.lateness_ms)
 
+        # The stack is there before the first call is.
+        switchboard = Switchboard(queues_of(config), lambda call: stack.call(call), config.longest_call_s)
+        metrics.watch_queues(config.queues, switchboard.waiting)
+
         services = Services(
             prompts=prompts,
             vad=vad,
             recognizers=(recognizer,),
             asr_deadline_s=config.engines.asr_deadline_s,
             endpoints=Endpoints(config.endpoints, client),
-            target=lambda name: config.queues.get(name, name),
+            switchboard=switchboard,
             observe_key=metrics.observe_key,
             max_call_s=config.limits.call_s,
         )

@@ -1,9 +1,13 @@
-"""From the configuration of trunks to what the SIP stacks take."""
+"""From the configuration of trunks and queues to what the SIP stacks and the switchboard take."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ivr.config import Config
+from ivr.config import Queue as QueueConfig
 from ivr.config import Trunk as TrunkConfig
+from ivr.queueing import Agent, Queue, direct
 from sip.digest import Credentials
 from sip.tls import ClientTls, ServerTls
 from sip.trunks import Registration, Trunk
@@ -12,6 +16,22 @@ from sip.trunks import Registration, Trunk
 def trunks_of(config: Config) -> dict[str, Trunk]:
     """All trunks by name."""
     return {name: _trunk(trunk) for name, trunk in config.trunks.items()}
+
+
+def queues_of(config: Config) -> dict[str, Queue]:
+    """All queues by name; a name for one number is one where nobody waits."""
+    return {
+        name: replace(direct(queue), name=name) if isinstance(queue, str) else _queue(name, queue)
+        for name, queue in config.queues.items()
+    }
+
+
+def _queue(name: str, queue: QueueConfig) -> Queue:
+    agents = tuple(
+        Agent(agent) if isinstance(agent, str) else Agent(agent.to, agent.trunk, agent.ring_s, agent.calls)
+        for agent in queue.agents
+    )
+    return Queue(name, agents, queue.strategy, most=queue.callers)
 
 
 def tls_of(config: Config) -> ServerTls | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ivr.config import ConfigError
+from ivr.flow.protocol import WaitingSound
 from media.clip import Clip, ClipWriter
 from media.codecs import Codec
 from media.leg import CallLeg
@@ -104,8 +105,20 @@ class Waiting:
             self._plays = True
             self._leg.play(self._sounds.clip(sound, self._leg.codec, self._country_code), WAITING)
 
-    def begin_transfer(self) -> None:
-        self.begin(self._transfer)
+    def begin_transfer(self, sound: WaitingSound | None = None) -> None:
+        """Until `end` the far end hears this sound; None: what is usual here."""
+        if sound is None:
+            self.begin(self._transfer)
+        else:
+            self.begin(None if sound == "silence" else Sound(sound))
+
+    def hold(self, on: bool) -> None:
+        """Whoever the far end talks to has put it on hold, and it hears music; or has taken it back."""
+        self.begin(Sound.MUSIC if on else None)
+
+    def of(self, leg: CallLeg) -> Waiting:
+        """The same for another leg."""
+        return Waiting(leg, self._sounds, self._country_code, self._transfer)
 
     def end(self) -> None:
         """Whoever was awaited has come, or something is to be said."""

@@ -259,6 +259,7 @@ def lose_caller(run: Run, cause: str, now: float) -> None:
 
 def quieten(run: Run) -> None:
     """Nothing is said, listened for or kept any more."""
+    run.stop_transfer()
     run.stop_saying()
     run.stop_listening()
     run.end_waiting()

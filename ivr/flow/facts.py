@@ -14,7 +14,6 @@ from ivr.flow.payload import Computed, Payload
 from ivr.flow.problems import Place
 from ivr.flow.types import ValueType, to_json
 from ivr.flow.verbs.branch import Case
-from ivr.flow.verbs.consent import Purpose
 from ivr.flow.verbs.flow import Fill
 from ivr.flow.verbs.menu import Choice, Menu
 from ivr.flow.verbs.request import Answer
@@ -49,6 +48,11 @@ LABELS: Final[Mapping[str, str]] = {
     "until": "goes on at the signal",
     "values": "filled by the signal",
     "key": "goes on at the key",
+    "mode": "hands over",
+    "whisper": "tells the agent",
+    "queued prompt": "tells the place with",
+    "queued into": "puts the place into",
+    "queued every_s": "tells the place again after",
 }
 
 _DERIVED: Final = frozenset(("name", "phrases", "accept_place", "to_place"))
@@ -103,7 +107,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield _label(path), _scalar(value)
 
 
-_SCALARS: Final = (Target, Prompt, Expression, Reference, Assignment, ValueType, Computed, Purpose)
+_SCALARS: Final = (Target, Prompt, Expression, Reference, Assignment, ValueType, Computed)
 
 
 def _scalar(value: Any) -> str:

@@ -69,14 +69,6 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
-class Consented:
-    """It was stored that consent to this (`recording`, or the name of an opt-in) was given or refused."""
-
-    to: str
-    granted: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Requested:
     """A request was sent; when it is awaited the flow goes on with its answer only."""
 
@@ -102,10 +94,12 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class TransferAsked:
-    """A transfer was begun; its outcome is awaited."""
+    """A transfer was begun; its outcome is awaited. `whisper` is what the agent is told before he has the
+    caller."""
 
     target: str
     context: Mapping[str, Any]
+    whisper: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +118,6 @@ Notice = (
     | Listens
     | SpeechOver
     | Records
-    | Consented
     | Requested
     | Published
     | Waits

@@ -80,6 +80,14 @@ class RequestFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """The caller waits for somebody to be free, in this place of the queue; 1 is the first. Told when the
+    place changes."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Transferred:
     """How the `Transfer` went. After `done` the call is somebody else's."""
 
@@ -130,6 +138,7 @@ Event = (
     | PromptDone
     | Replied
     | RequestFailed
+    | Queued
     | Transferred
     | Signal
     | SpeechPaused
@@ -175,17 +184,6 @@ class Beep:
 
 
 Utterance = Text | AudioFile | Beep
-
-
-def words_of(utterance: Utterance) -> str:
-    """What is to be heard of an utterance; an audio file without words goes by its path."""
-    match utterance:
-        case Beep():
-            return "[beep]"
-        case AudioFile():
-            return utterance.instead.text if utterance.instead else f"[{utterance.path}]"
-        case Text():
-            return utterance.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +266,15 @@ class SendRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Attended:
+    """The agent is called before he is connected: he alone hears the whisper, and must press `accept` when it
+    is given."""
+
+    whisper: tuple[Utterance, ...] = ()
+    accept: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """An event on a named topic of the configuration. It must survive a crash (outbox); nobody waits for
     it."""
@@ -290,11 +297,19 @@ class EndWaiting:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Blind transfer; `target` is a number, a SIP address or the name of a queue of the configuration."""
+    """Hand the caller over; `target` is a number, a SIP address or the name of a queue of the configuration.
+    Blind without `attended`. `sound` is what the caller hears meanwhile (None: as configured)."""
 
     target: str
     context: Json = field(default_factory=dict)
     wait_s: float = 30.0
+    sound: WaitingSound | None = None
+    attended: Attended | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopTransfer:
+    """Nobody is to be found any more; no `Transferred` need be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,26 +326,6 @@ class EndMessage:
 
     name: str
     kept: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoreConsent:
-    """Keep with the time that consent was given or refused; must be durable before any later command is
-    carried out. A recording begins when it is `granted`, and is stopped and deleted when it is not.
-
-    `name` tells opt-ins apart. `wording` is what was heard of the prompts, one a line; it may hold values of
-    this call. `flow` is the one that asked, with the hash of its content.
-    """
-
-    purpose: Literal["recording", "opt_in"]
-    name: str | None
-    granted: bool
-    how: Literal["announced", "key", "speech", "no_answer"]
-    language: str
-    wording: str
-    step: str
-    flow: str
-    flow_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +358,7 @@ Command = (
     | Transfer
     | KeepMessage
     | EndMessage
-    | StoreConsent
+    | StopTransfer
     | HangUp
     | Finish
 )

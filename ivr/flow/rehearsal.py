@@ -16,6 +16,7 @@ from ivr.flow.scenario_player import (
     Dictate,
     Failed,
     HangUpNow,
+    MoveInQueue,
     Player,
     PressKey,
     Refuse,
@@ -45,7 +46,7 @@ def rehearse(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCa
 
 def play(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCall) -> Played:
     """As `rehearse`, and tells the way the call took."""
-    call = make(flow, scenario.values, today=scenario.today)
+    call = make(flow, scenario.values)
     language = call.machine.language
     player = Player(scenario, language, respell=flow.manner.say_as.get(language))
     player.begin(call.now)
@@ -91,6 +92,8 @@ def _do(call: VirtualCall, action: Action) -> list[Notice]:
             return call.fail_request(reason)
         case SendSignal(name, values):
             return call.signal(name, values)
+        case MoveInQueue(place):
+            return call.queue(place)
         case SettleTransfer(outcome):
             return call.settle_transfer(Transferred(outcome))
         case _:

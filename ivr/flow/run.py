@@ -29,6 +29,8 @@ from ivr.flow.protocol import (
     SpeechSpec,
     StopListening,
     StopSaying,
+    StopTransfer,
+    Transfer,
     Utterance,
     WaitingSound,
 )
@@ -50,7 +52,7 @@ class Activity(Protocol):
         """Takes one event."""
 
 
-_UNNOTICED: Final = (Enter, Outcome, StopSaying, StopListening, EndWaiting)
+_UNNOTICED: Final = (Enter, Outcome, StopSaying, StopListening, EndWaiting, StopTransfer)
 """Commands that may come before a changed result is stored."""
 
 
@@ -68,6 +70,7 @@ class Line:
     listening: SpeechSpec | None = None
     waiting: bool = False
     signals: dict[str, Mapping[str, Value]] = field(default_factory=dict)
+    transferring: bool = False
     ids: int = 0
     messages: set[str] = field(default_factory=set)
     """The names of those that were left."""
@@ -300,8 +303,22 @@ class Run:
             self.line.waiting = False
             self.emit(EndWaiting())
 
+    def transfer(self, command: Transfer) -> None:
+        self.line.transferring = True
+        self.emit(command)
+
+    def transferred(self) -> None:
+        """The transfer has come to its end by itself."""
+        self.line.transferring = False
+
+    def stop_transfer(self) -> None:
+        if self.line.transferring:
+            self.line.transferring = False
+            self.emit(StopTransfer())
+
     def forget_caller(self) -> None:
-        """Nobody hears or speaks any more; there is nothing left to stop."""
+        """Nobody hears or speaks any more; there is nothing left to stop but the search for an agent."""
+        self.stop_transfer()
         self.line.saying = None
         self.line.waiting = False
         self.line.listening = None

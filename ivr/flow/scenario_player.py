@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Any, Final, Literal, assert_never
 
 from ivr.flow.notices import (
-    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -34,10 +33,10 @@ from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.scenarios import (
     Act,
-    Consents,
     Fails,
     HangsUp,
     Hears,
+    IsQueued,
     LeavesMessage,
     Presses,
     Publishes,
@@ -107,11 +106,18 @@ class SettleTransfer:
     outcome: Literal["done", "busy", "no_answer", "failed"]
 
 
-Action = PressKey | Speak | Dictate | HangUpNow | Answer | Refuse | SendSignal | SettleTransfer
-
-
-_LOOKS_BACK: Final = (Hears, Sends, Publishes, Consents)
+_LOOKS_BACK: Final = (Hears, Sends, Publishes)
 """Steps that may come true of what was before the end of the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveInQueue:
+    """The caller is in this place of the queue now."""
+
+    place: int
+
+
+Action = PressKey | Speak | Dictate | HangUpNow | Answer | Refuse | SendSignal | SettleTransfer | MoveInQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,6 @@ class Player:
         self._speaking = False
         self._listening = False
         self._recording = False
-        self._consents: list[Consented] = []
-        self._checked_consents = 0
         self._spoken: list[str] = []
         self._heard_to = (0, 0)
         """How far `hears` has come: the prompt, and the place in it."""
@@ -217,8 +221,6 @@ class Player:
                 self._speech_over = True
             case Records(on):
                 self._recording = on
-            case Consented():
-                self._consents.append(notice)
             case Requested():
                 self._requests.append(notice)
                 self._awaited = notice if notice.awaited else self._awaited
@@ -295,7 +297,7 @@ class Player:
         if self._gone and isinstance(act, Presses | Says | LeavesMessage | HangsUp):
             return False, []
         if self._over is not None and not isinstance(act, (*_LOOKS_BACK, Silence)):
-            return self._spoke, []  # what was said may have ended the call
+            return False, []
         match act:
             case Hears():
                 return self._hears(act), []
@@ -314,8 +316,6 @@ class Player:
                     return self._spoke and self._speech_over, []
                 self._spoke = True
                 return False, [Dictate(seconds)]
-            case Consents():
-                return self._consented(act), []
             case Silence(seconds):
                 return now >= self._began + seconds or self._over is not None, []
             case HangsUp():
@@ -333,6 +333,8 @@ class Player:
             case Fails(reason):
                 awaited, self._awaited = self._awaited, None
                 return awaited is not None, [Refuse(reason)] if awaited else []
+            case IsQueued(place):
+                return self._transfer is not None, [MoveInQueue(place)] if self._transfer else []
             case TransferGoes():
                 return self._transferred(act)
             case _:
@@ -347,13 +349,6 @@ class Player:
                 if act.to_end and index == len(self._spoken) - 1 and self._speaking:
                     return False
                 self._heard_to = (index, found + len(wanted))
-                return True
-        return False
-
-    def _consented(self, act: Consents) -> bool:
-        for index in range(self._checked_consents, len(self._consents)):
-            if self._consents[index] == Consented(act.to, act.granted):
-                self._checked_consents = index + 1
                 return True
         return False
 
@@ -375,10 +370,15 @@ class Player:
 
     def _transferred(self, act: TransferGoes) -> tuple[bool, list[Action]]:
         asked = self._transfer
-        if asked is None or act.target not in (None, asked.target):
+        if asked is None or act.target not in (None, asked.target) or not self._is_whispered(act, asked):
             return False, []
         self._transfer = None
         return True, [SettleTransfer(act.outcome)]
+
+    def _is_whispered(self, act: TransferGoes, asked: TransferAsked) -> bool:
+        if act.whispers is None:
+            return True
+        return _wanted(act.whispers, self._language, self._respell) in _plain(asked.whisper)
 
     # --- failures
 
@@ -395,9 +395,6 @@ class Player:
                 return "nobody listens for speech"
             case LeavesMessage():
                 return "no message is recorded"
-            case Consents():
-                told = [f"{'given' if one.granted else 'refused'} to {one.to}" for one in self._consents]
-                return f"stored were: {', '.join(told)}" if told else "no consent was stored"
             case Sends():
                 sent = [f"{request.endpoint} {dict(request.body or {})}" for request in self._requests]
                 return f"sent were: {', '.join(sent)}" if sent else "nothing was sent"
@@ -406,12 +403,12 @@ class Player:
                 return f"published were: {', '.join(events)}" if events else "nothing was published"
             case Replies() | Fails():
                 return "no request is awaited"
-            case TransferGoes():
-                return (
-                    f"the transfer is to {self._transfer.target}"
-                    if self._transfer
-                    else "no transfer is under way"
-                )
+            case TransferGoes(target=target) if self._transfer is not None:
+                if target not in (None, self._transfer.target):
+                    return f"the transfer is to {self._transfer.target}"
+                return f'the agent is told "{self._transfer.whisper}"'
+            case TransferGoes() | IsQueued():
+                return "no transfer is under way"
             case _:
                 return "it could not be done"
 
@@ -450,8 +447,6 @@ def _describe(act: Act) -> str:
             return f"silence {seconds:g}s"
         case LeavesMessage(seconds):
             return f"leaves a message of {seconds:g}s"
-        case Consents(to, granted):
-            return f"{'consents to' if granted else 'refuses'} {to}"
         case HangsUp():
             return "hangs up"
         case Sends(endpoint, body):
@@ -464,8 +459,11 @@ def _describe(act: Act) -> str:
             return f"replies {status}"
         case Fails(reason):
             return f"fails {reason}"
-        case TransferGoes(outcome, target):
-            return f"transfer {f'to {target} ' if target else ''}{outcome}"
+        case IsQueued(place):
+            return f"queued {place}"
+        case TransferGoes(outcome, target, whispers):
+            told = f' whispers "{whispers}"' if whispers else ""
+            return f"transfer {f'to {target} ' if target else ''}{outcome}{told}"
         case _:
             assert_never(act)
 

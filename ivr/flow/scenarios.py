@@ -9,8 +9,7 @@
 
 `NAME.scenarios.yaml` lies beside the flow `NAME.yaml`. A scenario may have its own `with` (over the
 file's), a `cause` (how the call must end) and a `path` (the steps entered, in order; a step of a flow within
-as FLOW/STEP). Fields of the result that are not named must have their defaults. Where a caller says
-"tomorrow", the file or the scenario says what day it is: `today: "2026-11-22"`. After the last step the
+as FLOW/STEP). Fields of the result that are not named must have their defaults. After the last step the
 caller says nothing more until the call is over. The steps:
 
 | step | meaning |
@@ -20,22 +19,22 @@ caller says nothing more until the call is over. The steps:
 | says: TEXT | speech, once the server listens; an empty text is speech that nobody understands |
 | silence: 5s | nothing for so long |
 | leaves_message: 8s | speaks for so long, once a message is recorded; what ends it comes after |
-| consents: recording | it was stored that consent was given to the recording, or the opt-in of this name |
-| refuses: recording | it was stored that it was refused; no answer is a refusal |
 | hangs_up: true | the caller hangs up |
 | sends: ENDPOINT | the flow has sent this request; `{to: ENDPOINT, body: {...}}` names values of its body |
 | replies: {status: 200, body: {...}} | the endpoint answers the request that is awaited |
 | fails: REASON | the request that is awaited fails |
 | publishes: TOPIC | the flow has published this event; `{to: TOPIC, body: {...}}` names values of its body |
 | signal: NAME | this happens outside, now; `{name: NAME, values: {...}}` brings values |
+| queued: 2 | the caller is in this place of the queue while the transfer waits for an agent |
 | transfer: OUTCOME | how the transfer goes (done, busy, no_answer, failed); `{to: TARGET, outcome: ...}` |
+
+A transfer with `{whispers: TEXT, outcome: ...}` also looks at what the agent is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -46,7 +45,7 @@ from ivr.flow.model import Flow
 from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose, place_of
 from ivr.flow.problems import START, FlowError, ParamError, Problem, Report, Rule, did_you_mean
 from ivr.flow.signals import UnknownSignal, bind_signal
-from ivr.flow.types import KINDS, Mismatch, to_json
+from ivr.flow.types import Mismatch, to_json
 
 SUFFIX: Final = ".scenarios.yaml"
 KEYS: Final = frozenset("0123456789*#ABCD")
@@ -78,14 +77,6 @@ class Silence:
 @dataclass(frozen=True, slots=True)
 class LeavesMessage:
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Consents:
-    """`to` is `recording` or the name of an opt-in; not `granted`: refused."""
-
-    to: str
-    granted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +119,12 @@ class Signals:
 class TransferGoes:
     outcome: TransferOutcome
     target: str | None = None
+    whispers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IsQueued:
+    place: int
 
 
 Act = (
@@ -136,7 +133,6 @@ Act = (
     | Says
     | Silence
     | LeavesMessage
-    | Consents
     | HangsUp
     | Sends
     | Replies
@@ -144,6 +140,7 @@ Act = (
     | Publishes
     | Signals
     | TransferGoes
+    | IsQueued
 )
 
 
@@ -166,8 +163,6 @@ class Scenario:
     result: Mapping[str, Any] | None
     cause: str | None
     path: tuple[str, ...] | None
-    today: date | None = None
-    """What "tomorrow" and a date without a year count from; None: they are not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +238,9 @@ class _FileReader:
             hint = f'did you mean "{self._flow.name}"?'
             reader.problem(name_node, Rule.YAML, f"{self._flow_path.name} is not the flow {name}", hint)
         common = self._values(fields)
-        today = self._today(fields)
         node = fields.need("scenarios")
         items = [] if node is None else reader.items(node, "scenarios")
-        found = [self._scenario(item, common, today) for item in items]
+        found = [self._scenario(item, common) for item in items]
         fields.finish()
         return tuple(scenario for scenario in found if scenario is not None)
 
@@ -254,19 +248,7 @@ class _FileReader:
         node = fields.take("with")
         return {} if node is None else read_mapping(self._reader, node, "with")
 
-    def _today(self, fields: Fields) -> date | None:
-        node = fields.take("today")
-        text = None if node is None else self._reader.text(node, f"today of {fields.what}")
-        if node is None or text is None:
-            return None
-        try:
-            day = KINDS["date"].accept(text)
-        except Mismatch as error:
-            self._reader.problem(node, Rule.YAML, f"today {error}")
-            return None
-        return day if isinstance(day, date) else None
-
-    def _scenario(self, node: yaml.Node, common: Mapping[str, Any], today: date | None) -> Scenario | None:
+    def _scenario(self, node: yaml.Node, common: Mapping[str, Any]) -> Scenario | None:
         reader = self._reader
         fields = reader.fields(node, "a scenario")
         name_node = fields.need("name", hint="say what happens: name: accepts by key")
@@ -285,9 +267,8 @@ class _FileReader:
         cause_node = fields.take("cause")
         cause = None if cause_node is None else reader.text(cause_node, f'cause of "{name}"')
         path = self._path(fields, name)
-        today = self._today(fields) or today
         fields.finish()
-        return Scenario(name, fields.place.line, values, tuple(steps), result, cause, path, today)
+        return Scenario(name, fields.place.line, values, tuple(steps), result, cause, path)
 
     def _result(self, fields: Fields, name: str) -> dict[str, Any] | None:
         """The complete result: the defaults, and over them what is named."""
@@ -334,14 +315,13 @@ class _FileReader:
             "says": self._says,
             "silence": self._silence,
             "leaves_message": self._leaves_message,
-            "consents": self._consents,
-            "refuses": self._refuses,
             "hangs_up": self._hangs_up,
             "sends": self._sends,
             "replies": self._replies,
             "fails": self._fails,
             "publishes": self._publishes,
             "signal": self._signal,
+            "queued": self._queued,
             "transfer": self._transfer,
         }
         kinds = [key for key in fields.keys if key in readers]
@@ -381,14 +361,6 @@ class _FileReader:
     def _leaves_message(self, node: yaml.Node, fields: Fields) -> LeavesMessage | None:
         seconds = self._reader.seconds(node, "leaves_message", 0.2, 3600.0)
         return None if seconds is None else LeavesMessage(seconds)
-
-    def _consents(self, node: yaml.Node, fields: Fields) -> Consents | None:
-        to = self._reader.text(node, "consents")
-        return None if to is None else Consents(to, granted=True)
-
-    def _refuses(self, node: yaml.Node, fields: Fields) -> Consents | None:
-        to = self._reader.text(node, "refuses")
-        return None if to is None else Consents(to, granted=False)
 
     def _hangs_up(self, node: yaml.Node, fields: Fields) -> HangsUp | None:
         if self._reader.flag(node, "hangs_up") is False:
@@ -444,19 +416,25 @@ class _FileReader:
         reason = self._reader.text(node, "fails")
         return None if reason is None else Fails(reason)
 
+    def _queued(self, node: yaml.Node, fields: Fields) -> IsQueued | None:
+        place = self._reader.whole(node, "queued", 1, 999)
+        return None if place is None else IsQueued(place)
+
     def _transfer(self, node: yaml.Node, fields: Fields) -> TransferGoes | None:
-        target = None
+        target = whispers = None
         outcome_node: yaml.Node | None = node
         if isinstance(node, yaml.MappingNode):
             inner = self._reader.fields(node, "transfer")
             to = inner.take("to")
             target = None if to is None else self._reader.text(to, "to of transfer")
+            whispers_node = inner.take("whispers")
+            whispers = None if whispers_node is None else self._reader.text(whispers_node, "whispers")
             outcome_node = inner.need("outcome")
             inner.finish()
         options: tuple[TransferOutcome, ...] = get_args(TransferOutcome)
         read = None if outcome_node is None else self._reader.one_of(outcome_node, "transfer", options)
         outcome = next((option for option in options if option == read), None)
-        return None if outcome is None else TransferGoes(outcome, target)
+        return None if outcome is None else TransferGoes(outcome, target, whispers)
 
 
 def read_mapping(reader: Reader, node: yaml.Node, what: str) -> dict[str, Any]:

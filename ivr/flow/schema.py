@@ -19,6 +19,7 @@ from ivr.flow.types import ASKED_NAMES, MAX_DIGITS, SIMPLE_NAMES
 from ivr.flow.verbs import VERBS
 from ivr.flow.verbs.end import CAUSES
 from ivr.flow.verbs.menu import KEYS
+from ivr.flow.verbs.transfer import SOUNDS, Mode
 from ivr.flow.verbs.wait import KEYS as WAIT_KEYS
 
 Schema = dict[str, Any]
@@ -130,8 +131,6 @@ def scenario_schema() -> Schema:
         "says": {"type": "string"},
         "silence": _DURATION,
         "leaves_message": _DURATION,
-        "consents": _TEXT,
-        "refuses": _TEXT,
         "hangs_up": {"const": True},
         "sends": {
             "anyOf": [{"type": "string"}, _object({"to": {"type": "string"}, "body": anything}, ["to"])]
@@ -145,14 +144,20 @@ def scenario_schema() -> Schema:
         "replies": _object({"status": {"type": "integer", "minimum": 200, "maximum": 299}, "body": {}}),
         "fails": {"type": "string"},
         "transfer": {
-            "anyOf": [outcome, _object({"to": {"type": "string"}, "outcome": outcome}, ["outcome"])]
+            "anyOf": [
+                outcome,
+                _object(
+                    {"to": {"type": "string"}, "outcome": outcome, "whispers": {"type": "string"}},
+                    ["outcome"],
+                ),
+            ]
         },
+        "queued": {"type": "integer", "minimum": 1, "maximum": 999},
     }
     steps = [
         _object({name: act, **({"to_end": _FLAG} if name == "hears" else {})}, [name])
         for name, act in acts.items()
     ]
-    today = {"type": "string", "format": "date", "description": 'The day of the calls: "2026-11-22".'}
     scenario = _object(
         {
             "name": {"type": "string", "description": "What happens."},
@@ -161,14 +166,12 @@ def scenario_schema() -> Schema:
             "result": anything,
             "cause": {"type": "string", "description": "How the call must end."},
             "path": {"type": "array", "items": {"type": "string"}, "description": "The steps entered."},
-            "today": today,
         },
         ("name", "steps"),
     )
     head = {
         "flow": {"type": "string"},
         "with": {**anything, "description": "Values of the flow."},
-        "today": today,
         "scenarios": {"type": "array", "items": scenario},
     }
     return {"$schema": DIALECT, "title": "Scenarios of a flow", **_object(head, ("flow", "scenarios"))}
@@ -262,24 +265,6 @@ def _record() -> Schema:
     )
 
 
-def _consent() -> Schema:
-    purpose = {"anyOf": [{"const": "recording"}, _object({"opt_in": _NAME}, ["opt_in"])]}
-    answer = _object({"key": {"enum": list(KEYS)}, "intent": _NAME, "phrases": _ref("phrases")})
-    answer["minProperties"] = 1
-    fields: Mapping[str, Schema] = {"for": purpose, "prompt": _ref("prompt")}
-    asked = {"agree": answer, "refuse": answer, "barge_in": _ref("barge_in"), "retry": _ref("retry")}
-    told = {"for": {"const": "recording"}, "prompt": _ref("prompt")}
-    announcement, question = _object(told, told), _object({**fields, **asked}, (*fields, "agree", "refuse"))
-    step = _object(
-        {"consent": {"oneOf": [announcement, question]}, "next": _STEP, "otherwise": _STEP},
-        ("consent", "next"),
-    )
-    step["if"] = {"properties": {"consent": {"required": ["agree"]}}}
-    step["then"] = {"required": ["otherwise"]}
-    step["else"] = {"properties": {"otherwise": False}}
-    return step
-
-
 def _request() -> Schema:
     methods = ("get", "post", "put")
     body = _object(
@@ -317,13 +302,28 @@ def _flow() -> Schema:
 
 
 def _transfer() -> Schema:
+    attended = {
+        "whisper": {**_ref("prompt"), "description": "What the agent alone hears before he is connected."},
+        "accept": {"enum": list(KEYS), "description": "The key by which the agent takes the call."},
+        "queued": {
+            **_object({"prompt": _ref("prompt"), "into": _TEXT, "every": _DURATION}, ("prompt", "into")),
+            "description": "The caller is told his place in the queue.",
+        },
+    }
     fields = {
         "to": {**_TEXT, "description": "A number, a SIP address or a queue."},
+        "mode": {"enum": [mode.value for mode in Mode]},
+        "sound": {"enum": list(SOUNDS), "description": "What the caller hears meanwhile."},
         "context": _ref("payload"),
         "wait": _DURATION,
+        **attended,
     }
+    body = _object(fields, ["to"])
+    body["if"] = {"not": {"properties": {"mode": {"const": "attended"}}, "required": ["mode"]}}
+    body["then"] = {"properties": dict.fromkeys(attended, False)}
+    body["dependentRequired"] = {"accept": ["whisper"]}
     return _object(
-        {"transfer": _object(fields, ["to"]), "next": _STEP, "otherwise": _STEP},
+        {"transfer": body, "next": _STEP, "otherwise": _STEP},
         ("transfer", "next", "otherwise"),
     )
 
@@ -357,7 +357,6 @@ _STEPS: Final = {
     "menu": _menu,
     "collect": _collect,
     "record": _record,
-    "consent": _consent,
     "set": _set,
     "branch": _branch,
     "request": _request,

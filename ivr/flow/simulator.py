@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO, assert_never, get_args
@@ -25,7 +24,6 @@ from typing import Any, Final, TextIO, assert_never, get_args
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
-    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -56,6 +54,7 @@ HELP: Final = (
     "/fail [REASON]     the request fails",
     "/signal NAME JSON  this happens outside; JSON has its values",
     "/transfer OUTCOME  done, busy, no_answer or failed",
+    "/queued PLACE      the caller waits in this place of the queue",
     "/back              takes the last line back, and again the one before",
     "/state             the step, the time, and every value",
     "/result            the result as it stands",
@@ -67,15 +66,9 @@ _MOST_EVENTS: Final = 10_000
 class Simulation:
     """One call, line by line."""
 
-    def __init__(
-        self,
-        flow: Flow,
-        values: Mapping[str, Any],
-        language: str | None = None,
-        today: date | None = None,
-    ) -> None:
-        """`values` are those of `flow.bind`, `today` is the day of the call."""
-        self._new_call = partial(VirtualCall, flow, values, language, today)
+    def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
+        """`values` are those of `flow.bind`."""
+        self._new_call = partial(VirtualCall, flow, values, language)
         self._done: list[str] = []
         """The lines that made the call what it is."""
         self._commands: Mapping[str, Callable[[str], list[str]]] = {
@@ -89,6 +82,7 @@ class Simulation:
             "/fail": self._fail,
             "/signal": self._signal,
             "/transfer": self._transfer,
+            "/queued": self._queued,
         }
         self._renew()
 
@@ -221,6 +215,13 @@ class Simulation:
         self._waits_for = None
         return self._settle(self._call.settle_transfer(Transferred(outcome)))
 
+    def _queued(self, rest: str) -> list[str]:
+        if not isinstance(self._waits_for, TransferAsked):
+            return ["(no transfer is under way)"]
+        if not (rest.isascii() and rest.isdigit() and 0 < int(rest) < 1000):
+            return ["(a place in a queue is a number from 1 on)"]
+        return self._settle(self._call.queue(int(rest)))
+
     # --- what the server does
 
     def _next(self) -> list[str]:
@@ -269,13 +270,12 @@ class Simulation:
             case Waits(sound):
                 self._waits_for = notice
                 return [f"    waits, {sound}", "(/signal NAME JSON happens outside; . lets the time pass)"]
-            case TransferAsked(target, _):
+            case TransferAsked(target, _, whisper):
                 self._waits_for = notice
-                return [f"    transfer to {target}", "(/transfer done, busy, no_answer or failed)"]
+                told = [f"    to the agent: {whisper}"] if whisper else []
+                return [f"    transfer to {target}", *told, "(/transfer done, busy, no_answer or failed)"]
             case Over(result, cause):
                 return [f"call over: {cause}", f"result: {_json(result)}"]
-            case Consented(to, granted):
-                return [f"    consent to {to} {'given' if granted else 'refused'}"]
             case Records(on):
                 return ["(write what is said; a pause (.) or the end key ends it)"] if on else []
             case Quiet() | Listens() | SpeechOver():
@@ -290,7 +290,6 @@ def run(
     language: str | None = None,
     lines: Iterable[str] | None = None,
     out: TextIO | None = None,
-    today: date | None = None,
 ) -> int:
     """Simulates a call in the terminal. `params` are texts; what they lack is taken from the `with` of the
     flow's scenarios. `lines` (default: the terminal) are the caller's; when they end, the caller hangs up.
@@ -300,8 +299,7 @@ def run(
     out = out or sys.stdout
     try:
         flow = load_flow(path)
-        values = flow.bind(_values(flow, path, params or {}, language))
-        simulation = Simulation(flow, values, language, today)
+        simulation = Simulation(flow, flow.bind(_values(flow, path, params or {}, language)), language)
     except (FlowError, ScenarioError) as error:
         out.write(f"{error}\n")
         return 1

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
-    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -32,6 +30,8 @@ from ivr.flow.notices import (
     Waits,
 )
 from ivr.flow.protocol import (
+    AudioFile,
+    Beep,
     BeginWaiting,
     Command,
     EndMessage,
@@ -46,6 +46,7 @@ from ivr.flow.protocol import (
     Outcome,
     PromptDone,
     Publish,
+    Queued,
     Replied,
     RequestFailed,
     Say,
@@ -54,16 +55,19 @@ from ivr.flow.protocol import (
     SpeechPaused,
     StopListening,
     StopSaying,
-    StoreConsent,
+    StopTransfer,
     Tick,
     Transfer,
     Transferred,
-    words_of,
+    Utterance,
 )
 from ivr.flow.signals import bind_signal
 from ivr.flow.timing import SPEAKING_RATE
 
 UTTERANCE_S: Final = 1.0
+BEEP: Final = "[beep]"
+"""How the tone before a message is told."""
+
 _MAX_TICKS_AT_ONCE: Final = 1000
 
 
@@ -76,15 +80,9 @@ class _Playing:
 class VirtualCall:
     """One call. `now` counts seconds from its start."""
 
-    def __init__(
-        self,
-        flow: Flow,
-        values: Mapping[str, Any],
-        language: str | None = None,
-        today: date | None = None,
-    ) -> None:
-        """`values` are those of `flow.bind`, `today` is the day of the call."""
-        self.machine = FlowMachine(flow, values, language, today)
+    def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
+        """`values` are those of `flow.bind`."""
+        self.machine = FlowMachine(flow, values, language)
         self.now = 0.0
         self.over: Over | None = None
         self._playing: deque[_Playing] = deque()
@@ -142,6 +140,10 @@ class VirtualCall:
     def signal(self, name: str, values: Mapping[str, Any]) -> list[Notice]:
         """Something happens outside; as `ivr.flow.signals.bind_signal`."""
         return self._handle(bind_signal(self.machine.flow, name, values))
+
+    def queue(self, place: int) -> list[Notice]:
+        """The caller waits in this place of a queue, where a transfer is under way."""
+        return self._handle(Queued(place)) if self._transferring else []
 
     @property
     def speaking(self) -> bool:
@@ -243,9 +245,6 @@ class VirtualCall:
         self.recording, self._dictated_until = False, None
         return (Records(False), *cut)
 
-    def _consent(self, command: StoreConsent) -> tuple[Notice, ...]:
-        return (Consented(command.name or command.purpose, granted=command.granted),)
-
     def _request_sent(self, command: SendRequest) -> tuple[Notice, ...]:
         if not command.background:
             self._request = command
@@ -259,7 +258,13 @@ class VirtualCall:
 
     def _transfer(self, command: Transfer) -> tuple[Notice, ...]:
         self._transferring = True
-        return (TransferAsked(command.target, command.context),)
+        attended = command.attended
+        whisper = "" if attended is None else " ".join(map(words_of, attended.whisper))
+        return (TransferAsked(command.target, command.context, whisper),)
+
+    def _stop_transfer(self, command: StopTransfer) -> tuple[Notice, ...]:
+        self._transferring = False
+        return ()
 
     def _finish(self, command: Finish) -> tuple[Notice, ...]:
         self.over = Over(dict(command.result), command.cause)
@@ -275,11 +280,20 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     StopListening: VirtualCall._stop_listening,
     KeepMessage: VirtualCall._keep_message,
     EndMessage: VirtualCall._end_message,
-    StoreConsent: VirtualCall._consent,
     SendRequest: VirtualCall._request_sent,
     Publish: VirtualCall._publish,
     BeginWaiting: VirtualCall._wait,
     Transfer: VirtualCall._transfer,
+    StopTransfer: VirtualCall._stop_transfer,
     Finish: VirtualCall._finish,
 }
 """What is to be noticed of each command; the others are for real calls."""
+
+
+def words_of(utterance: Utterance) -> str:
+    """What is to be heard of an utterance; an audio file without words goes by its path."""
+    if isinstance(utterance, Beep):
+        return BEEP
+    if isinstance(utterance, AudioFile):
+        return utterance.instead.text if utterance.instead else f"[{utterance.path}]"
+    return utterance.text

@@ -15,7 +15,6 @@ from typing import Any, Final, assert_never
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow, Step
 from ivr.flow.notices import (
-    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -37,6 +36,7 @@ from ivr.flow.scenario_player import (
     Dictate,
     Failed,
     HangUpNow,
+    MoveInQueue,
     Player,
     PressKey,
     Refuse,
@@ -49,10 +49,10 @@ from ivr.flow.types import Family
 from ivr.flow.verbs.asking import AskingStep
 from ivr.flow.verbs.request import Request
 from ivr.local import Api
+from ivr.over_sip.desk import Desk
 from ivr.over_sip.endpoints import Asked
 from ivr.phone.calling import CallOver, NothingHeard, PhoneCall
 from ivr.phone.phone import Phone
-from media.leg import Cause
 
 PATIENCE_S: Final = 10.0
 """As the player's in virtual time, with recognition and a busy machine added."""
@@ -64,8 +64,6 @@ SILENT_PROMPT_S: Final = 3.0
 LONGEST_S: Final = 300.0
 DELIVERY_S: Final = 5.0
 _POLL_S: Final = 0.1
-_SETTLE_S: Final = 10.0
-_REFUSALS: Final = {"busy": Cause.BUSY, "no_answer": Cause.NO_ANSWER, "failed": Cause.REJECTED}
 
 
 @dataclass(slots=True)
@@ -95,7 +93,7 @@ class Playing:
         self._line = scenario.line
         self._api = api
         self._phone = phone
-        self._desk = desk
+        self._desk = Desk(desk)
         self._asked = asked
         self._id = ""
         """Of the call, once the server has a record of it."""
@@ -148,6 +146,8 @@ class Playing:
         events = record["events"][self._seen :]
         self._seen += len(events)
         for event in events:
+            if event["kind"] == "connected":
+                await self._desk.connected()
             for notice in self._noticed(event, call):
                 await self._tell(call, notice)
         await self._take_requests(call)
@@ -180,8 +180,6 @@ class Playing:
                 return [Spoke(data["text"])]
             case "heard":
                 return [SpeechOver()]
-            case "consent":
-                return [Consented(data["name"] or data["purpose"], granted=data["granted"])]
             case "message_began":
                 return [Records(True)]
             case "message":
@@ -193,7 +191,7 @@ class Playing:
             case "wait":
                 return [Waits(data["sound"])]
             case "transfer":
-                return [TransferAsked(data["target"], {})]
+                return [TransferAsked(data["target"], {}, data.get("whisper", ""))]
             case _:
                 return []
 
@@ -273,10 +271,9 @@ class Playing:
                 case SendSignal(name, values):
                     await asyncio.to_thread(self._api.signal, self._id, name, values)
                 case SettleTransfer(outcome):
-                    if outcome == "done":
-                        await self._desk.answer(_SETTLE_S)
-                    else:
-                        await self._desk.refuse(_REFUSALS[outcome], _SETTLE_S)
+                    await self._desk.settle(outcome, self._step)
+                case MoveInQueue():
+                    raise NothingHeard("a place in a queue cannot be played over SIP")
                 case _:
                     assert_never(action)
 

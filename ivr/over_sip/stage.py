@@ -14,7 +14,7 @@ from ivr.flow.hearing.fold import fold
 from ivr.flow.intents import builtin_phrases
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow, Step
-from ivr.flow.scenarios import Says, Scenario, ScenarioFile, TransferGoes
+from ivr.flow.scenarios import IsQueued, Says, Scenario, ScenarioFile, TransferGoes
 from ivr.flow.siblings import file_of
 from ivr.flow.types import to_json
 from ivr.flow.verbs.transfer import Transfer
@@ -88,13 +88,13 @@ def _steps(flow: Flow) -> Iterator[Step]:
 
 def cannot(flow: Flow, scenario: Scenario) -> str:
     """Why a scenario cannot be played as a call; empty when it can."""
-    if scenario.today is not None:
-        return f"the server's day is not {scenario.today}"
     language = FlowMachine(flow, scenario.values).language
     known = {fold(phrase) for intent in _UNDERSTOOD for phrase in builtin_phrases(intent, language)}
     for step in scenario.steps:
         if isinstance(step.act, Says) and fold(step.act.text) not in known:
             return f'says "{step.act.text}": only a plain yes or no is recognised for sure'
+        if isinstance(step.act, IsQueued):
+            return "waits in a queue"
         if isinstance(step.act, TransferGoes) and not all(
             one.references() for one in _steps(flow) if isinstance(one, Transfer)
         ):

@@ -36,7 +36,8 @@ SHAPE = {
     "rule8_no_topic_named", "rule9_wait_of_two_hours", "rule2_choice_without_key_and_intent",
     "rule2_key_not_on_a_telephone", "rule3_unknown_type", "rule9_duration_without_unit", "rule9_language_no",
     "rule9_not_a_mapping", "rule9_unknown_field", "rule9_unquoted_key_digit", "rule9_options_yes_no",
-    "rule9_braces_unquoted", "rule9_empty", "many_at_once",
+    "rule9_braces_unquoted", "rule9_empty", "many_at_once", "rule3_accept_without_whisper",
+    "rule9_whisper_of_a_blind_transfer",
 }  # fmt: skip
 """Fixtures that can be told from a good flow without looking at names and meanings."""
 
@@ -139,17 +140,17 @@ steps:
       silence: 2s
       end: "*"
       into: state
-    next: told
-    otherwise: report
-  told: {consent: {for: recording, prompt: hello}, next: offers}
-  offers:
-    consent:
-      for: {opt_in: offers}
-      prompt: hello
-      agree: {key: "1", intent: affirm}
-      refuse: {key: "2", phrases: {en: ["not me"], hi: ["मैं नहीं"]}}
-      barge_in: keys
-      retry: {wait: 4s, prompts: [hello]}
+    next: report
+    otherwise: person
+  person:
+    transfer:
+      to: "+911234567890"
+      mode: attended
+      whisper: hello
+      accept: "1"
+      sound: music
+      wait: 30s
+      queued: {prompt: {en: "Number {{ tries }}", hi: "{{ tries }}"}, into: tries, every: 20s}
     next: report
     otherwise: report
   report: {request: {post: report, body: result, background: true}, next: bye}
@@ -235,6 +236,13 @@ WRONG_SHAPES = [
     (("steps", "look", "request", "answer", "state"), "order state"),
     (("steps", "report", "request", "answer"), {"state": "state"}),
     (("steps", "desk", "transfer", "to"), None),
+    (("steps", "desk", "transfer", "whisper"), "hello"),
+    (("steps", "person", "transfer", "mode"), None),
+    (("steps", "person", "transfer", "mode"), "warm"),
+    (("steps", "person", "transfer", "accept"), "12"),
+    (("steps", "person", "transfer", "whisper"), None),
+    (("steps", "person", "transfer", "sound"), "noise"),
+    (("steps", "person", "transfer", "queued", "into"), None),
     (("steps", "bye", "end"), "well"),
     (("steps", "bye", "next"), "hello"),
     (("prompts", "hello", "en", "audio"), 1),
@@ -261,7 +269,8 @@ def test_a_wrong_shape_is_refused_by_both(folder, place, value):
 @pytest.mark.parametrize(
     "step",
     [{"heers": "x"}, {"hears": "x", "says": "y"}, {"hears": " "}, {"presses": "1x"}, {"silence": 5},
-     {"hangs_up": False}, {"transfer": "gone"}, {"replies": {"status": 500}}, {"sends": {"body": {}}}],
+     {"hangs_up": False}, {"transfer": "gone"}, {"queued": 0}, {"transfer": {"whispers": "x"}},
+     {"replies": {"status": 500}}, {"sends": {"body": {}}}],
     ids=str,
 )  # fmt: skip
 def test_a_wrong_step_of_a_scenario_is_refused_by_both(folder, step):

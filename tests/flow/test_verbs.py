@@ -13,19 +13,25 @@ from ivr.flow.loader import load_flow
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.protocol import (
+    Attended,
     Commit,
     Enter,
+    Failure,
     Heard,
     HungUpEvent,
     Key,
     Listen,
     Outcome,
     PromptDone,
+    Queued,
     Say,
     SendRequest,
     StopListening,
     StopSaying,
+    StopTransfer,
+    Text,
     Transfer,
+    Transferred,
 )
 from ivr.flow.verbs import NOT_YET, VERBS
 from tests.flow.calls import TWO_PARTS, Call
@@ -36,7 +42,7 @@ HEAD = """
 flow: examples
 languages: [en, hi]
 params: {amount: rupees, order: digits, desk: text, shop: text}
-variables: {spoken: {type: language, default: en}}
+variables: {spoken: {type: language, default: en}, place: {type: count, default: 0}}
 result:
   decision: {one_of: [accepted, unreached], default: unreached}
   eta: optional minutes
@@ -50,8 +56,8 @@ steps:
 """
 REST = """
   booked: {say: thanks, next: complaint}
-  noted: {say: thanks, next: recorded}
-  sorry: {say: thanks, next: notice}
+  noted: {say: thanks, next: notice}
+  sorry: {say: thanks, next: bye}
   later: {say: thanks, next: size}
   told: {say: thanks, next: count}
   manager: {say: thanks, next: taken}
@@ -63,8 +69,8 @@ prompts:
   retry: {en: Sorry?, hi: क्षमा?}
   eta: {en: When?, hi: कब?}
   complaint: {en: Speak., hi: बोलिए।}
-  recorded: {en: We record., hi: रिकॉर्ड।}
-  offers: {en: Offers?, hi: ऑफ़र?}
+  brief: {en: "{{ order }}. Press 1.", hi: "{{ order }}। 1 दबाएँ।"}
+  queued: {en: "You are number {{ place }}.", hi: "आपका नंबर {{ place }} है।"}
 """
 
 
@@ -295,6 +301,83 @@ class TestTransfer:
         call.send(HungUpEvent(), 3.0)
         assert len(call.of(SendRequest)) == 1
         assert call.machine.due is not None, "a report that is not in the background is waited for"
+
+
+class TestAttendedTransfer:
+    TEXT = small(
+        "  ask:\n"
+        "    transfer: {to: desk, mode: attended, whisper: brief, accept: '1', sound: music, wait: 60s,\n"
+        "      queued: {prompt: queued, into: place, every: 20s}, context: {who: '{{ who }}'}}\n"
+        "    next: report\n    otherwise: sorry\n"
+        "  sorry: {say: done, next: bye}\n"
+        "  report: {request: {post: report, body: result, background: true}, next: bye}\n",
+        head="params: {who: text}\nvariables: {place: {type: count, default: 0}}\nevents: {hangup: report}\n",
+        prompts='  brief: {en: "{{ who }} calls.", mr: "{{ who }} बोलत आहे."}\n'
+        '  queued: {en: "Number {{ place }}.", mr: "क्रमांक {{ place }}."}\n',
+    )
+
+    @pytest.fixture
+    def waiting(self, flow_of: Build) -> Call:
+        call = Call(flow_of(self.TEXT), who="Asha")
+        call.start()
+        return call
+
+    def test_the_command_has_all_that_is_needed(self, waiting: Call) -> None:
+        whisper = (Text("Asha calls.", "en", personal=True),)
+        assert waiting.of(Transfer) == [
+            Transfer("desk", {"who": "Asha"}, 60.0, "music", Attended(whisper, "1"))
+        ]
+        assert waiting.machine.due == 107.0
+
+    def test_the_caller_is_told_his_place_now_and_then(self, waiting: Call) -> None:
+        waiting.send(Queued(3), 1.0)
+        assert waiting.said == "Number three."
+        waiting.send(PromptDone(waiting.saying), 3.0)
+        waiting.send(Queued(2), 5.0)
+        assert waiting.of(Say) == []
+        assert waiting.machine.due == 21.0
+        waiting.tick()
+        assert waiting.said == "Number two."
+        waiting.send(PromptDone(waiting.saying), 23.0)
+        waiting.tick()
+        assert (waiting.at, waiting.said) == (41.0, "Number two.")
+
+    def test_what_is_said_is_cut_when_an_agent_has_been_found(self, waiting: Call) -> None:
+        waiting.send(Queued(3), 1.0)
+        waiting.send(Transferred("done"), 2.0)
+        assert isinstance(waiting.last[0], StopSaying)
+        assert waiting.of(StopTransfer) == []
+        assert waiting.finish.cause == "transferred"
+
+    @pytest.mark.parametrize("outcome", ["busy", "no_answer", "failed"])
+    def test_without_an_agent_it_takes_otherwise(self, waiting: Call, outcome: str) -> None:
+        waiting.send(Transferred(outcome), 9.0)  # type: ignore[arg-type]
+        assert waiting.of(Outcome)[0] == Outcome("ask", "otherwise", "sorry", outcome)
+        assert waiting.said == "Done."
+
+    def test_a_hang_up_stops_it_before_anything_else(self, waiting: Call) -> None:
+        waiting.send(HungUpEvent(), 9.0)
+        assert waiting.last[0] == StopTransfer()
+        assert len(waiting.of(SendRequest)) == 1
+        assert waiting.finish.cause == "hangup"
+
+    def test_a_failure_stops_it(self, waiting: Call) -> None:
+        waiting.send(Queued(3), 1.0)
+        waiting.send(Failure("no media"), 2.0)
+        assert waiting.last[:2] == [StopTransfer(), StopSaying()]
+        assert waiting.finish.cause == "failed"
+
+    def test_a_driver_that_says_nothing_is_not_waited_for(self, waiting: Call) -> None:
+        waiting.tick()
+        assert (waiting.at, waiting.of(Outcome)[0].via) == (107.0, "no_answer")
+        assert waiting.last[0] == StopTransfer()
+
+    def test_a_place_in_the_queue_of_who_is_not_told_changes_nothing(self, flow_of: Build) -> None:
+        text = small("  ask: {transfer: {to: desk, mode: attended}, next: bye, otherwise: bye}\n")
+        call = Call(flow_of(text))
+        call.start()
+        assert call.of(Transfer) == [Transfer("desk", {}, 30.0, None, Attended())]
+        assert call.send(Queued(2), 1.0) == []
 
 
 def test_an_instant_loop_through_a_say_without_words_is_bounded(flow_of: Build) -> None:

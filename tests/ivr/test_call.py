@@ -18,10 +18,13 @@ from ivr.flow.loader import load_flow
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.prompts import Prompts
+from ivr.queueing import direct
 from ivr.screening import OnMachine, Screening
+from ivr.switchboard import Switchboard
 from media.amd import Timings
 from media.clip import Clip
 from media.leg import Cause, TransferOutcome
+from tests.fakes.agents import nobody
 from tests.fakes.engines import ScriptedRecognizer, ToneSynthesizer, tone_of
 from tests.fakes.leg import FakeLeg
 
@@ -135,7 +138,7 @@ class Scene:
             recognizers=(ScriptedRecognizer(deque(heard)),),
             asr_deadline_s=0.5,
             endpoints=Endpoints({"orders": Endpoint(url="http://127.0.0.1:1/")}, self.client),
-            target=lambda name: f"sip:{name}@127.0.0.1",
+            switchboard=Switchboard({"help": direct("sip:help@127.0.0.1")}, nobody),
             observe_key=self.keys.append,
             max_call_s=max_call_s,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.callheaders import bind, x_headers
+from ivr.callheaders import bind, context_headers, x_headers
 from ivr.config import Config
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
@@ -88,3 +88,14 @@ def test_what_is_kept_is_bounded_and_can_be_stored() -> None:
     assert list(x_headers(headers)) == [f"X-{number}" for number in range(32)]
     assert x_headers({"X-A": "a" * 1000})["X-A"] == "a" * 256
     assert x_headers({"X-A": "caf\udce9 \x07bell"}) == {"X-A": "caf\ufffd bell"}
+
+
+def test_what_goes_with_a_transfer_becomes_x_headers() -> None:
+    context = {"order_id": "48213", "eta": 20, "reason": None, "note": "एक\r\nX-Evil: 1", "list": ["a"]}
+    assert context_headers(context) == {
+        "X-Order-Id": "48213",
+        "X-Eta": "20",
+        "X-Note": "एकX-Evil: 1",
+        "X-List": '["a"]',
+    }
+    assert len(context_headers({f"n{i}": "x" * 1000 for i in range(100)})) == 32

@@ -16,12 +16,15 @@ from ivr.endpoints import Endpoints
 from ivr.flow.loader import load_flow
 from ivr.flow.machine import FlowMachine
 from ivr.prompts import Prompts
+from ivr.queueing import direct
+from ivr.switchboard import Switchboard
 from ivr.waiting import Ring, Sound, Waiting, WaitingSounds
 from media.clip import Clip
 from media.codecs import PCMA, PCMU, Codec
 from media.leg import TransferOutcome
 from media.music import hold_music
 from media.tones import Partial, ringback, tone
+from tests.fakes.agents import nobody
 from tests.fakes.engines import ToneSynthesizer
 from tests.fakes.leg import FakeLeg
 from tests.ivr.test_call import LevelVad, Notebook
@@ -142,7 +145,7 @@ class Call:
             recognizers=(),
             asr_deadline_s=0.5,
             endpoints=Endpoints({}, self.client),
-            target=lambda name: f"sip:{name}@127.0.0.1",
+            switchboard=Switchboard({"help": direct("sip:help@127.0.0.1")}, nobody),
             observe_key=lambda _: None,
             max_call_s=60.0,
         )

@@ -100,6 +100,30 @@ def test_scenarios_as_calls(tmp_path: Path) -> None:
     assert status == 1
 
 
+def test_an_attended_transfer_is_played_with_its_whisper(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    flow = FLOW.replace(
+        "{to: somebody}", '{to: somebody, mode: attended, accept: "5", wait: 5s, whisper: brief}'
+    )
+    (tmp_path / "desk.yaml").write_text(
+        flow + 'prompts:\n  brief: {en: "Call {{ count }}, press 5."}\n', encoding="utf-8"
+    )
+    path.write_text(
+        SCENARIOS.partition("scenarios:")[0]
+        + """scenarios:
+  - name: nobody takes it
+    steps: [{presses: "2"}, {transfer: {whispers: "call 3", outcome: busy}}, {hears: "nobody is free"}]
+  - name: is taken
+    steps: [{presses: "2"}, {transfer: {whispers: "press five", outcome: done}}, {sends: report}]
+    cause: transferred
+""",
+        encoding="utf-8",
+    )
+    out = StringIO()
+    with over_sip([path]) as play:
+        assert run([path], out, Wishes(verbose=True), play) == 0, out.getvalue()
+
+
 JINGLE = """
 flow: jingle
 languages: [en]
