@@ -48,19 +48,21 @@ from ivr.flow.protocol import (
     StopListening,
     StopSaying,
     StopTransfer,
+    StoreConsent,
     Tick,
     Transfer,
     Transferred,
+    words_of,
 )
 from ivr.flow.protocol import Utterance as Spoken
 from ivr.flow.signals import bind_signal
 from ivr.flow.types import to_json
-from ivr.flow.virtual_call import words_of
 from ivr.handover import Handover, Means, told_of
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.journal import step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.prompts import Prompt, Prompts
+from ivr.recording import CallRecording, settle_consent
 from ivr.screening import Screening
 from ivr.switchboard import Switchboard
 from ivr.waiting import WAITING, Ring, Sound, Waiting
@@ -97,6 +99,9 @@ class Journal(Protocol):
 
     async def commit(self, result: Mapping[str, Any]) -> None:
         """Keeps the result as it stands; durable when this returns."""
+
+    async def consent(self, data: Mapping[str, Any]) -> None:
+        """Keeps a consent that was given or refused; durable when this returns."""
 
     async def post(
         self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
@@ -183,11 +188,12 @@ class CallSession:
         ring: Ring | None = None,
         waiting: Waiting | None = None,
         messages: MessageShelf | None = None,
+        recording: CallRecording | None = None,
     ) -> None:
         """`on_answered` is called when media flows (to start a recording). With a `screening` it is found out
         who answered before the flow begins; with a `ring` an inbound call is not answered at once.
         `waiting` is what the far end hears while it waits, nothing without one; `messages` keeps what is left
-        by `record`."""
+        by `record`, and `recording` is what a consent decides about."""
         self._leg = leg
         self._machine = machine
         self._folder = str(machine.flow.folder)
@@ -196,6 +202,7 @@ class CallSession:
         self._on_answered = on_answered
         self._screening = screening
         self._ring = ring
+        self._recording = recording
         self._waiting = waiting or Waiting(leg)
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
@@ -449,6 +456,8 @@ class CallSession:
                     await self._handover.close()
                 case KeepMessage(name=name):
                     self._dictation.begin(name)
+                case StoreConsent():
+                    await settle_consent(command, self._journal, self._recording)
                 case EndMessage(kept=kept):
                     await self._dictation.end(kept)
                 case HangUp(cause=cause):

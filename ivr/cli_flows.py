@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -76,7 +77,7 @@ def simulate(
     """A call as text: type keys, or what the caller says."""
     from ivr.flow.simulator import run
 
-    raise SystemExit(run(flow, _pairs(param or []), language))
+    raise SystemExit(run(flow, _pairs(param or []), language, today=date.today()))
 
 
 def play_scenarios(

@@ -33,16 +33,18 @@ from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
 from ivr.flow.signals import UnknownSignal
 from ivr.flow.types import Value
+from ivr.flow.verbs.consent import asks_to_record
 from ivr.journal import CallJournal
 from ivr.library import FlowLibrary
 from ivr.masking import mask_number
 from ivr.messages import MessageShelf
 from ivr.metrics import Metrics
+from ivr.recording import CallRecording
 from ivr.screening import Screening
 from ivr.store import NewCall, Store, StoreError, new_id
 from ivr.waiting import Ring, Sound, Waiting, WaitingSounds
 from media.leg import CallLeg, Cause, LegInfo
-from media.recorder import RecordingEnd, RecordingWriter
+from media.recorder import RecordingWriter
 from sip import stack as stack_errors
 from sip.stack import OutboundCall, SipStack, TrunkBusy
 from sip.trunks import Target, TrunkTable, target_of
@@ -307,20 +309,20 @@ class CallDesk:
         if told := _told(info):
             journal.note("headers", told)
         answered: list[float] = []
-        recordings: list[asyncio.Future[None]] = []
+        recording = self._recording_of(leg, call_id, journal, machine.flow)
 
         def on_answered() -> None:
             answered.append(time.monotonic())
             rang = 0.0 if ring is None else ring.seconds
             self._metrics.observe_setup(info.direction, max(0.0, answered[0] - began - rang))
-            if self._config.media.record:
-                recordings.append(self._record(leg, call_id, journal))
+            if recording is not None:
+                recording.answered()
 
         services = self._services_of(info.trunk)
         waiting = self._waiting(leg)
         messages = MessageShelf(self._recorder, self._recordings(), call_id, journal)
         session = CallSession(
-            leg, machine, journal, services, on_answered, screening, ring, waiting, messages
+            leg, machine, journal, services, on_answered, screening, ring, waiting, messages, recording
         )
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
@@ -336,9 +338,9 @@ class CallDesk:
             self._metrics.call_ended(info.direction, flow, ended.cause, answered_s=talked, quality=quality)
             await journal.language(machine.language)
             await messages.complete(RECORDED_S)
-            if recordings:
+            if recording is not None:
                 # Who reads that the call has ended may fetch its recording: it is whole by then.
-                await asyncio.wait(recordings, timeout=RECORDED_S)
+                await recording.complete(RECORDED_S)
             await journal.finish(ended.result, ended.cause, ended.by, quality)
             log.info("call %s: ended, %s by %s, after %.1f s", call_id, ended.cause, ended.by, talked or 0.0)
 
@@ -362,20 +364,13 @@ class CallDesk:
             replaces=configured is not None and configured.transfer == "replaces",
         )
 
-    def _record(self, leg: CallLeg, call_id: str, journal: CallJournal) -> asyncio.Future[None]:
-        """Starts the recording; what it gives is done when the file is complete."""
-        complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def on_end(end: RecordingEnd) -> None:
-            if end.fault:
-                log.error("call %s: the recording stopped: %s", call_id, end.fault)
-                journal.note("recording_stopped", {"reason": end.fault})
-            complete.set_result(None)
-
+    def _recording_of(
+        self, leg: CallLeg, call_id: str, journal: CallJournal, flow: Flow
+    ) -> CallRecording | None:
+        if not self._config.media.record:
+            return None
         path = self._recordings() / f"{call_id}.wav"
-        leg.record(self._recorder.open(path, leg.codec, on_end))
-        journal.recording(str(path))
-        return complete
+        return CallRecording(leg, self._recorder, path, journal, held=asks_to_record(flow))
 
     def _recordings(self) -> Path:
         """The folder of today."""

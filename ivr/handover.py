@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from ivr.callheaders import context_headers
-from ivr.flow.protocol import Attended, Transfer, Transferred, Utterance
+from ivr.flow.protocol import Attended, Transfer, Transferred, Utterance, words_of
 from ivr.flow.verbs.transfer import TAKING_S
-from ivr.flow.virtual_call import words_of
 from ivr.prompts import Prompts
 from ivr.switchboard import Found, NoAgent, Note, Search, Switchboard
 from ivr.waiting import Waiting

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 COMMIT_S: Final = 0.5
 """How long a call waits for the store before it goes on: a slow disk must not silence a caller."""
 
+_OF_RECORDING: Final = frozenset(("recording", "recording_deleted"))
 _OF_MESSAGES: Final = frozenset(("message_began", "message", "message_deleted"))
 _STATES: Final = {"ringing": CallState.RINGING, "answered": CallState.ANSWERED}
 
@@ -81,6 +82,19 @@ class CallJournal:
         self._recording = path
         self.note("recording", {})
 
+    def recording_deleted(self) -> None:
+        """It was refused; there is no file any more."""
+        self._recording = None
+        self.note("recording_deleted", {})
+
+    async def consent(self, data: Mapping[str, Any]) -> None:
+        await self._settle()
+        event = CallEvent(time.time(), "consent", data)
+        try:
+            await self._store.append_events(self._call_id, [event], durable=True, deadline_s=COMMIT_S)
+        except StoreError as error:
+            log.error("call %s: a consent is not stored yet: %s", self._call_id, error)
+
     def message_began(self, name: str, path: Path) -> None:
         """Noted when it begins, so that a crash does not hide it."""
         self._messages[name] = Message(str(path))
@@ -119,7 +133,7 @@ class CallJournal:
                 for event in batch:
                     if (state := _STATES.get(event.kind)) is not None:
                         await self._store.advance(self._call_id, state, event.at)
-                    elif event.kind == "recording" and self._recording is not None:
+                    elif event.kind in _OF_RECORDING:
                         await self._store.set_recording(self._call_id, self._recording)
                     elif event.kind in _OF_MESSAGES:
                         await self._store.set_messages(self._call_id, self._messages)

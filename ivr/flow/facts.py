@@ -14,6 +14,7 @@ from ivr.flow.payload import Computed, Payload
 from ivr.flow.problems import Place
 from ivr.flow.types import ValueType, to_json
 from ivr.flow.verbs.branch import Case
+from ivr.flow.verbs.consent import Purpose
 from ivr.flow.verbs.flow import Fill
 from ivr.flow.verbs.menu import Choice, Menu
 from ivr.flow.verbs.request import Answer
@@ -107,7 +108,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield _label(path), _scalar(value)
 
 
-_SCALARS: Final = (Target, Prompt, Expression, Reference, Assignment, ValueType, Computed)
+_SCALARS: Final = (Target, Prompt, Expression, Reference, Assignment, ValueType, Computed, Purpose)
 
 
 def _scalar(value: Any) -> str:

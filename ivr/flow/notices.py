@@ -69,6 +69,14 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class Consented:
+    """It was stored that consent to this (`recording`, or the name of an opt-in) was given or refused."""
+
+    to: str
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Requested:
     """A request was sent; when it is awaited the flow goes on with its answer only."""
 
@@ -118,6 +126,7 @@ Notice = (
     | Listens
     | SpeechOver
     | Records
+    | Consented
     | Requested
     | Published
     | Waits

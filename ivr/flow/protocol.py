@@ -186,6 +186,17 @@ class Beep:
 Utterance = Text | AudioFile | Beep
 
 
+def words_of(utterance: Utterance) -> str:
+    """What is to be heard of an utterance; an audio file without words goes by its path."""
+    match utterance:
+        case Beep():
+            return "[beep]"
+        case AudioFile():
+            return utterance.instead.text if utterance.instead else f"[{utterance.path}]"
+        case Text():
+            return utterance.text
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechSpec:
     """What speech is awaited. `phrases` empty: free speech. Lengths in seconds."""
@@ -329,6 +340,26 @@ class EndMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreConsent:
+    """Keep with the time that consent was given or refused; must be durable before any later command is
+    carried out. A recording begins when it is `granted`, and is stopped and deleted when it is not.
+
+    `name` tells opt-ins apart. `wording` is what was heard of the prompts, one a line; it may hold values of
+    this call. `flow` is the one that asked, with the hash of its content.
+    """
+
+    purpose: Literal["recording", "opt_in"]
+    name: str | None
+    granted: bool
+    how: Literal["announced", "key", "speech", "no_answer"]
+    language: str
+    wording: str
+    step: str
+    flow: str
+    flow_hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call (its prompts are already done). Always followed by `Finish`."""
 
@@ -358,6 +389,7 @@ Command = (
     | Transfer
     | KeepMessage
     | EndMessage
+    | StoreConsent
     | StopTransfer
     | HangUp
     | Finish

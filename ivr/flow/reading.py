@@ -319,13 +319,13 @@ class StepReader:
             self.reader.problem(node, Rule.PROMPTS, f'there is no prompt "{name}"', hint)
         return found
 
-    def barge_in(self, fields: Fields) -> BargeIn:
+    def barge_in(self, fields: Fields, default: BargeIn = BargeIn.ANY) -> BargeIn:
         options = tuple(kind.value for kind in BargeIn)
 
         def read(node: yaml.Node, what: str) -> str | None:
             return self.reader.one_of(node, what, options)
 
-        return BargeIn(fields.read("barge_in", read, BargeIn.ANY.value))
+        return BargeIn(fields.read("barge_in", read, default.value))
 
     def seconds(self, fields: Fields, key: str, default: float, low: float, high: float) -> float:
         return fields.read(key, lambda node, what: self.reader.seconds(node, what, low, high), default)

@@ -46,7 +46,7 @@ def rehearse(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCa
 
 def play(flow: Flow, scenario: Scenario, make: type[VirtualCall] = VirtualCall) -> Played:
     """As `rehearse`, and tells the way the call took."""
-    call = make(flow, scenario.values)
+    call = make(flow, scenario.values, today=scenario.today)
     language = call.machine.language
     player = Player(scenario, language, respell=flow.manner.say_as.get(language))
     player.begin(call.now)

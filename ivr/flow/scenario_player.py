@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, assert_never
 
 from ivr.flow.notices import (
+    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -33,6 +34,7 @@ from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.scenarios import (
     Act,
+    Consents,
     Fails,
     HangsUp,
     Hears,
@@ -106,7 +108,7 @@ class SettleTransfer:
     outcome: Literal["done", "busy", "no_answer", "failed"]
 
 
-_LOOKS_BACK: Final = (Hears, Sends, Publishes)
+_LOOKS_BACK: Final = (Hears, Sends, Publishes, Consents)
 """Steps that may come true of what was before the end of the call."""
 
 
@@ -157,6 +159,8 @@ class Player:
         self._speaking = False
         self._listening = False
         self._recording = False
+        self._consents: list[Consented] = []
+        self._checked_consents = 0
         self._spoken: list[str] = []
         self._heard_to = (0, 0)
         """How far `hears` has come: the prompt, and the place in it."""
@@ -221,6 +225,8 @@ class Player:
                 self._speech_over = True
             case Records(on):
                 self._recording = on
+            case Consented():
+                self._consents.append(notice)
             case Requested():
                 self._requests.append(notice)
                 self._awaited = notice if notice.awaited else self._awaited
@@ -297,7 +303,7 @@ class Player:
         if self._gone and isinstance(act, Presses | Says | LeavesMessage | HangsUp):
             return False, []
         if self._over is not None and not isinstance(act, (*_LOOKS_BACK, Silence)):
-            return False, []
+            return self._spoke, []  # what was said may have ended the call
         match act:
             case Hears():
                 return self._hears(act), []
@@ -316,6 +322,8 @@ class Player:
                     return self._spoke and self._speech_over, []
                 self._spoke = True
                 return False, [Dictate(seconds)]
+            case Consents():
+                return self._consented(act), []
             case Silence(seconds):
                 return now >= self._began + seconds or self._over is not None, []
             case HangsUp():
@@ -349,6 +357,13 @@ class Player:
                 if act.to_end and index == len(self._spoken) - 1 and self._speaking:
                     return False
                 self._heard_to = (index, found + len(wanted))
+                return True
+        return False
+
+    def _consented(self, act: Consents) -> bool:
+        for index in range(self._checked_consents, len(self._consents)):
+            if self._consents[index] == Consented(act.to, act.granted):
+                self._checked_consents = index + 1
                 return True
         return False
 
@@ -395,6 +410,9 @@ class Player:
                 return "nobody listens for speech"
             case LeavesMessage():
                 return "no message is recorded"
+            case Consents():
+                told = [f"{'given' if one.granted else 'refused'} to {one.to}" for one in self._consents]
+                return f"stored were: {', '.join(told)}" if told else "no consent was stored"
             case Sends():
                 sent = [f"{request.endpoint} {dict(request.body or {})}" for request in self._requests]
                 return f"sent were: {', '.join(sent)}" if sent else "nothing was sent"
@@ -447,6 +465,8 @@ def _describe(act: Act) -> str:
             return f"silence {seconds:g}s"
         case LeavesMessage(seconds):
             return f"leaves a message of {seconds:g}s"
+        case Consents(to, granted):
+            return f"{'consents to' if granted else 'refuses'} {to}"
         case HangsUp():
             return "hangs up"
         case Sends(endpoint, body):

@@ -9,7 +9,8 @@
 
 `NAME.scenarios.yaml` lies beside the flow `NAME.yaml`. A scenario may have its own `with` (over the
 file's), a `cause` (how the call must end) and a `path` (the steps entered, in order; a step of a flow within
-as FLOW/STEP). Fields of the result that are not named must have their defaults. After the last step the
+as FLOW/STEP). Fields of the result that are not named must have their defaults. Where a caller says
+"tomorrow", the file or the scenario says what day it is: `today: "2026-11-22"`. After the last step the
 caller says nothing more until the call is over. The steps:
 
 | step | meaning |
@@ -19,6 +20,8 @@ caller says nothing more until the call is over. The steps:
 | says: TEXT | speech, once the server listens; an empty text is speech that nobody understands |
 | silence: 5s | nothing for so long |
 | leaves_message: 8s | speaks for so long, once a message is recorded; what ends it comes after |
+| consents: recording | it was stored that consent was given to the recording, or the opt-in of this name |
+| refuses: recording | it was stored that it was refused; no answer is a refusal |
 | hangs_up: true | the caller hangs up |
 | sends: ENDPOINT | the flow has sent this request; `{to: ENDPOINT, body: {...}}` names values of its body |
 | replies: {status: 200, body: {...}} | the endpoint answers the request that is awaited |
@@ -35,6 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -45,7 +49,7 @@ from ivr.flow.model import Flow
 from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose, place_of
 from ivr.flow.problems import START, FlowError, ParamError, Problem, Report, Rule, did_you_mean
 from ivr.flow.signals import UnknownSignal, bind_signal
-from ivr.flow.types import Mismatch, to_json
+from ivr.flow.types import KINDS, Mismatch, to_json
 
 SUFFIX: Final = ".scenarios.yaml"
 KEYS: Final = frozenset("0123456789*#ABCD")
@@ -77,6 +81,14 @@ class Silence:
 @dataclass(frozen=True, slots=True)
 class LeavesMessage:
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """`to` is `recording` or the name of an opt-in; not `granted`: refused."""
+
+    to: str
+    granted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,7 @@ Act = (
     | Says
     | Silence
     | LeavesMessage
+    | Consents
     | HangsUp
     | Sends
     | Replies
@@ -163,6 +176,8 @@ class Scenario:
     result: Mapping[str, Any] | None
     cause: str | None
     path: tuple[str, ...] | None
+    today: date | None = None
+    """What "tomorrow" and a date without a year count from; None: they are not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +253,10 @@ class _FileReader:
             hint = f'did you mean "{self._flow.name}"?'
             reader.problem(name_node, Rule.YAML, f"{self._flow_path.name} is not the flow {name}", hint)
         common = self._values(fields)
+        today = self._today(fields)
         node = fields.need("scenarios")
         items = [] if node is None else reader.items(node, "scenarios")
-        found = [self._scenario(item, common) for item in items]
+        found = [self._scenario(item, common, today) for item in items]
         fields.finish()
         return tuple(scenario for scenario in found if scenario is not None)
 
@@ -248,7 +264,19 @@ class _FileReader:
         node = fields.take("with")
         return {} if node is None else read_mapping(self._reader, node, "with")
 
-    def _scenario(self, node: yaml.Node, common: Mapping[str, Any]) -> Scenario | None:
+    def _today(self, fields: Fields) -> date | None:
+        node = fields.take("today")
+        text = None if node is None else self._reader.text(node, f"today of {fields.what}")
+        if node is None or text is None:
+            return None
+        try:
+            day = KINDS["date"].accept(text)
+        except Mismatch as error:
+            self._reader.problem(node, Rule.YAML, f"today {error}")
+            return None
+        return day if isinstance(day, date) else None
+
+    def _scenario(self, node: yaml.Node, common: Mapping[str, Any], today: date | None) -> Scenario | None:
         reader = self._reader
         fields = reader.fields(node, "a scenario")
         name_node = fields.need("name", hint="say what happens: name: accepts by key")
@@ -267,8 +295,9 @@ class _FileReader:
         cause_node = fields.take("cause")
         cause = None if cause_node is None else reader.text(cause_node, f'cause of "{name}"')
         path = self._path(fields, name)
+        today = self._today(fields) or today
         fields.finish()
-        return Scenario(name, fields.place.line, values, tuple(steps), result, cause, path)
+        return Scenario(name, fields.place.line, values, tuple(steps), result, cause, path, today)
 
     def _result(self, fields: Fields, name: str) -> dict[str, Any] | None:
         """The complete result: the defaults, and over them what is named."""
@@ -315,6 +344,8 @@ class _FileReader:
             "says": self._says,
             "silence": self._silence,
             "leaves_message": self._leaves_message,
+            "consents": self._consents,
+            "refuses": self._refuses,
             "hangs_up": self._hangs_up,
             "sends": self._sends,
             "replies": self._replies,
@@ -361,6 +392,14 @@ class _FileReader:
     def _leaves_message(self, node: yaml.Node, fields: Fields) -> LeavesMessage | None:
         seconds = self._reader.seconds(node, "leaves_message", 0.2, 3600.0)
         return None if seconds is None else LeavesMessage(seconds)
+
+    def _consents(self, node: yaml.Node, fields: Fields) -> Consents | None:
+        to = self._reader.text(node, "consents")
+        return None if to is None else Consents(to, granted=True)
+
+    def _refuses(self, node: yaml.Node, fields: Fields) -> Consents | None:
+        to = self._reader.text(node, "refuses")
+        return None if to is None else Consents(to, granted=False)
 
     def _hangs_up(self, node: yaml.Node, fields: Fields) -> HangsUp | None:
         if self._reader.flag(node, "hangs_up") is False:

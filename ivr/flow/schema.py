@@ -131,6 +131,8 @@ def scenario_schema() -> Schema:
         "says": {"type": "string"},
         "silence": _DURATION,
         "leaves_message": _DURATION,
+        "consents": _TEXT,
+        "refuses": _TEXT,
         "hangs_up": {"const": True},
         "sends": {
             "anyOf": [{"type": "string"}, _object({"to": {"type": "string"}, "body": anything}, ["to"])]
@@ -158,6 +160,7 @@ def scenario_schema() -> Schema:
         _object({name: act, **({"to_end": _FLAG} if name == "hears" else {})}, [name])
         for name, act in acts.items()
     ]
+    today = {"type": "string", "format": "date", "description": 'The day of the calls: "2026-11-22".'}
     scenario = _object(
         {
             "name": {"type": "string", "description": "What happens."},
@@ -166,12 +169,14 @@ def scenario_schema() -> Schema:
             "result": anything,
             "cause": {"type": "string", "description": "How the call must end."},
             "path": {"type": "array", "items": {"type": "string"}, "description": "The steps entered."},
+            "today": today,
         },
         ("name", "steps"),
     )
     head = {
         "flow": {"type": "string"},
         "with": {**anything, "description": "Values of the flow."},
+        "today": today,
         "scenarios": {"type": "array", "items": scenario},
     }
     return {"$schema": DIALECT, "title": "Scenarios of a flow", **_object(head, ("flow", "scenarios"))}
@@ -263,6 +268,24 @@ def _record() -> Schema:
         {"record": _object(fields, ["prompt"]), "next": _STEP, "otherwise": _STEP},
         ("record", "next", "otherwise"),
     )
+
+
+def _consent() -> Schema:
+    purpose = {"anyOf": [{"const": "recording"}, _object({"opt_in": _NAME}, ["opt_in"])]}
+    answer = _object({"key": {"enum": list(KEYS)}, "intent": _NAME, "phrases": _ref("phrases")})
+    answer["minProperties"] = 1
+    fields: Mapping[str, Schema] = {"for": purpose, "prompt": _ref("prompt")}
+    asked = {"agree": answer, "refuse": answer, "barge_in": _ref("barge_in"), "retry": _ref("retry")}
+    told = {"for": {"const": "recording"}, "prompt": _ref("prompt")}
+    announcement, question = _object(told, told), _object({**fields, **asked}, (*fields, "agree", "refuse"))
+    step = _object(
+        {"consent": {"oneOf": [announcement, question]}, "next": _STEP, "otherwise": _STEP},
+        ("consent", "next"),
+    )
+    step["if"] = {"properties": {"consent": {"required": ["agree"]}}}
+    step["then"] = {"required": ["otherwise"]}
+    step["else"] = {"properties": {"otherwise": False}}
+    return step
 
 
 def _request() -> Schema:
@@ -357,6 +380,7 @@ _STEPS: Final = {
     "menu": _menu,
     "collect": _collect,
     "record": _record,
+    "consent": _consent,
     "set": _set,
     "branch": _branch,
     "request": _request,

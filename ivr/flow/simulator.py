@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO, assert_never, get_args
@@ -24,6 +25,7 @@ from typing import Any, Final, TextIO, assert_never, get_args
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
+    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -66,9 +68,15 @@ _MOST_EVENTS: Final = 10_000
 class Simulation:
     """One call, line by line."""
 
-    def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
-        """`values` are those of `flow.bind`."""
-        self._new_call = partial(VirtualCall, flow, values, language)
+    def __init__(
+        self,
+        flow: Flow,
+        values: Mapping[str, Any],
+        language: str | None = None,
+        today: date | None = None,
+    ) -> None:
+        """`values` are those of `flow.bind`, `today` is the day of the call."""
+        self._new_call = partial(VirtualCall, flow, values, language, today)
         self._done: list[str] = []
         """The lines that made the call what it is."""
         self._commands: Mapping[str, Callable[[str], list[str]]] = {
@@ -276,6 +284,8 @@ class Simulation:
                 return [f"    transfer to {target}", *told, "(/transfer done, busy, no_answer or failed)"]
             case Over(result, cause):
                 return [f"call over: {cause}", f"result: {_json(result)}"]
+            case Consented(to, granted):
+                return [f"    consent to {to} {'given' if granted else 'refused'}"]
             case Records(on):
                 return ["(write what is said; a pause (.) or the end key ends it)"] if on else []
             case Quiet() | Listens() | SpeechOver():
@@ -290,6 +300,7 @@ def run(
     language: str | None = None,
     lines: Iterable[str] | None = None,
     out: TextIO | None = None,
+    today: date | None = None,
 ) -> int:
     """Simulates a call in the terminal. `params` are texts; what they lack is taken from the `with` of the
     flow's scenarios. `lines` (default: the terminal) are the caller's; when they end, the caller hangs up.
@@ -299,7 +310,8 @@ def run(
     out = out or sys.stdout
     try:
         flow = load_flow(path)
-        simulation = Simulation(flow, flow.bind(_values(flow, path, params or {}, language)), language)
+        values = flow.bind(_values(flow, path, params or {}, language))
+        simulation = Simulation(flow, values, language, today)
     except (FlowError, ScenarioError) as error:
         out.write(f"{error}\n")
         return 1

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
+    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -30,8 +32,6 @@ from ivr.flow.notices import (
     Waits,
 )
 from ivr.flow.protocol import (
-    AudioFile,
-    Beep,
     BeginWaiting,
     Command,
     EndMessage,
@@ -56,18 +56,16 @@ from ivr.flow.protocol import (
     StopListening,
     StopSaying,
     StopTransfer,
+    StoreConsent,
     Tick,
     Transfer,
     Transferred,
-    Utterance,
+    words_of,
 )
 from ivr.flow.signals import bind_signal
 from ivr.flow.timing import SPEAKING_RATE
 
 UTTERANCE_S: Final = 1.0
-BEEP: Final = "[beep]"
-"""How the tone before a message is told."""
-
 _MAX_TICKS_AT_ONCE: Final = 1000
 
 
@@ -80,9 +78,15 @@ class _Playing:
 class VirtualCall:
     """One call. `now` counts seconds from its start."""
 
-    def __init__(self, flow: Flow, values: Mapping[str, Any], language: str | None = None) -> None:
-        """`values` are those of `flow.bind`."""
-        self.machine = FlowMachine(flow, values, language)
+    def __init__(
+        self,
+        flow: Flow,
+        values: Mapping[str, Any],
+        language: str | None = None,
+        today: date | None = None,
+    ) -> None:
+        """`values` are those of `flow.bind`, `today` is the day of the call."""
+        self.machine = FlowMachine(flow, values, language, today)
         self.now = 0.0
         self.over: Over | None = None
         self._playing: deque[_Playing] = deque()
@@ -245,6 +249,9 @@ class VirtualCall:
         self.recording, self._dictated_until = False, None
         return (Records(False), *cut)
 
+    def _consent(self, command: StoreConsent) -> tuple[Notice, ...]:
+        return (Consented(command.name or command.purpose, granted=command.granted),)
+
     def _request_sent(self, command: SendRequest) -> tuple[Notice, ...]:
         if not command.background:
             self._request = command
@@ -280,6 +287,7 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     StopListening: VirtualCall._stop_listening,
     KeepMessage: VirtualCall._keep_message,
     EndMessage: VirtualCall._end_message,
+    StoreConsent: VirtualCall._consent,
     SendRequest: VirtualCall._request_sent,
     Publish: VirtualCall._publish,
     BeginWaiting: VirtualCall._wait,
@@ -288,12 +296,3 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     Finish: VirtualCall._finish,
 }
 """What is to be noticed of each command; the others are for real calls."""
-
-
-def words_of(utterance: Utterance) -> str:
-    """What is to be heard of an utterance; an audio file without words goes by its path."""
-    if isinstance(utterance, Beep):
-        return BEEP
-    if isinstance(utterance, AudioFile):
-        return utterance.instead.text if utterance.instead else f"[{utterance.path}]"
-    return utterance.text

@@ -15,6 +15,7 @@ from typing import Any, Final, assert_never
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow, Step
 from ivr.flow.notices import (
+    Consented,
     Entered,
     LeftBy,
     Listens,
@@ -180,6 +181,8 @@ class Playing:
                 return [Spoke(data["text"])]
             case "heard":
                 return [SpeechOver()]
+            case "consent":
+                return [Consented(data["name"] or data["purpose"], granted=data["granted"])]
             case "message_began":
                 return [Records(True)]
             case "message":

@@ -88,6 +88,8 @@ def _steps(flow: Flow) -> Iterator[Step]:
 
 def cannot(flow: Flow, scenario: Scenario) -> str:
     """Why a scenario cannot be played as a call; empty when it can."""
+    if scenario.today is not None:
+        return f"the server's day is not {scenario.today}"
     language = FlowMachine(flow, scenario.values).language
     known = {fold(phrase) for intent in _UNDERSTOOD for phrase in builtin_phrases(intent, language)}
     for step in scenario.steps:

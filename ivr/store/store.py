@@ -165,8 +165,9 @@ class Store:
         """Queues who answered, and by what sign it was known."""
         await self._writer.put(Change(call_id, {"answered_by": to_json(answer)}))
 
-    async def set_recording(self, call_id: str, path: str) -> None:
-        """Queues where the recording lies; worth doing when it begins, so that a crash does not hide it."""
+    async def set_recording(self, call_id: str, path: str | None) -> None:
+        """Queues where the recording lies, or that there is none any more; worth doing when it begins, so
+        that a crash does not hide it."""
         await self._writer.put(Change(call_id, {"recording": path}))
 
     async def set_messages(self, call_id: str, messages: Mapping[str, Message]) -> None:
@@ -175,14 +176,20 @@ class Store:
         await self._writer.put(Change(call_id, {"messages": to_json(listed)}))
 
     async def append_events(
-        self, call_id: str, happened: Sequence[CallEvent], *, durable: bool = False
+        self,
+        call_id: str,
+        happened: Sequence[CallEvent],
+        *,
+        durable: bool = False,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
-        """Adds events behind those the call has; queued, or with `durable` committed on return."""
+        """Adds events behind those the call has; queued, or with `durable` committed on return (or
+        `StoreUnavailable` after `deadline_s`)."""
         if call_id not in self._last_seq:
             await self._find_last_seq(call_id)
         append = Append(self._rows(call_id, happened))
         if durable:
-            await self._writer.commit(append, DEADLINE_S)
+            await self._writer.commit(append, deadline_s)
         else:
             await self._writer.put(append)
 

@@ -19,6 +19,9 @@ TWO_PARTS = Path(__file__).parent / "two_parts.yaml"
 """Digits typed ahead, a request with an answer, a prompt that cannot be cut."""
 
 
+DELIVERY = Path(__file__).parent / "delivery.yaml"
+"""Consent to the recording, and to an opt-in."""
+
 HELPLINE = Path(__file__).parent / "helpline.yaml"
 """A message that is left."""
 

@@ -3,7 +3,9 @@ lost."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -216,3 +218,53 @@ def test_another_end_key(flow_of: Build) -> None:
     assert call.last == []
     call.send(Key("*"), 3.0)
     assert call.of(Outcome)[0].via == "key"
+
+
+PARENT = """
+flow: parent
+languages: [en]
+result: {left: optional text, also: optional text}
+events: {hangup: report}
+limits: {call: 20m}
+start: first
+steps:
+  first: {flow: {name: helpline, result: {left: message}}, next: second, otherwise: second}
+  second: {flow: {name: helpline, result: {also: message}}, next: report, otherwise: report}
+  report: {request: {post: parent-report, body: result, background: true}, next: bye}
+  bye: {end: normal}
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Call:
+    shutil.copy(calls.HELPLINE, tmp_path)
+    (tmp_path / "parent.yaml").write_text(PARENT, encoding="utf-8")
+    call = Call(load_flow(tmp_path / "parent.yaml"))
+    call.start()
+    return call
+
+
+def to_message(call: Call) -> KeepMessage:
+    call.send(PromptDone(call.saying), call.at + 2)
+    call.send(PromptDone(call.saying), call.at + 1)
+    return call.of(KeepMessage)[0]
+
+
+def test_messages_of_flows_within_have_names_of_their_own(parent: Call) -> None:
+    assert to_message(parent) == KeepMessage("helpline.complaint")
+    parent.send(SpeechBegan(), parent.at)
+    parent.send(Key("#"), parent.at + 1)
+    parent.send(PromptDone(parent.saying), parent.at + 1)
+    assert to_message(parent) == KeepMessage("helpline.complaint-2")
+    parent.send(SpeechBegan(), parent.at)
+    parent.send(Key("#"), parent.at + 1)
+    assert parent.machine.result == {"left": "helpline.complaint", "also": "helpline.complaint-2"}
+
+
+@pytest.mark.parametrize("event", [HungUpEvent(), Failure("media lost")])
+def test_what_was_said_in_a_flow_within_is_kept(parent: Call, event: HungUpEvent | Failure) -> None:
+    to_message(parent)
+    parent.send(SpeechBegan(), parent.at)
+    parent.send(event, parent.at + 1)
+    assert parent.of(EndMessage) == [EndMessage("helpline.complaint", kept=True)]
+    assert parent.machine.result["left"] == "helpline.complaint"

@@ -1,6 +1,7 @@
 """Scenario files: what is read, what comes true, and what is told when it does not."""
 
 import shutil
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from ivr.flow.scenarios import (
     scenario_files,
 )
 from ivr.flow.test_command import Wishes, run
+from tests.flow.calls import DELIVERY, HELPLINE
 from tests.flow.kitchen import FLOW, write
 
 
@@ -273,20 +275,25 @@ def test_the_command_has_nothing_to_play(tmp_path):
     assert out.getvalue() == "no scenarios found\n"
 
 
-HELPLINE = Path(__file__).parent / "helpline.yaml"
+def played(folder: Path, flow: Path, steps: str, rest: str) -> str | None:
+    """Plays the steps of one scenario in a flow; gives its failure as text, or None."""
+    shutil.copy(flow, folder)
+    path = folder / f"{flow.stem}.scenarios.yaml"
+    path.write_text(f"flow: {flow.stem}\nscenarios:\n  - {{name: it, steps: [{steps}], {rest}}}\n")
+    file = load_scenarios(path)
+    failure = rehearse(file.flow, file.scenarios[0])
+    return None if failure is None else f"{failure.step}: {failure.message}"
 
 
 @pytest.fixture
 def helpline(tmp_path):
-    """Plays the steps of one scenario in the helpline flow; gives its failure as text, or None."""
+    return partial(played, tmp_path, HELPLINE)
 
+
+@pytest.fixture
+def delivery(tmp_path):
     def play(steps: str, rest: str) -> str | None:
-        shutil.copy(HELPLINE, tmp_path)
-        path = tmp_path / "helpline.scenarios.yaml"
-        path.write_text(f"flow: helpline\nscenarios:\n  - {{name: it, steps: [{steps}], {rest}}}\n")
-        file = load_scenarios(path)
-        failure = rehearse(file.flow, file.scenarios[0])
-        return None if failure is None else f"{failure.step}: {failure.message}"
+        return played(tmp_path, DELIVERY, steps, f"with: {{shop: Sharma, language: en}}, {rest}")
 
     return play
 
@@ -317,3 +324,82 @@ def test_a_message_that_nobody_takes_is_told(helpline):
     told = helpline('{hears: "nothing"}, {leaves_message: 3s}', "result: {}")
     assert told is not None
     assert told.startswith("2: leaves a message of 3s: no message is recorded")
+
+
+TODAY_FLOW = """
+flow: day
+languages: [en]
+result: {day: optional date}
+start: ask
+steps:
+  ask:
+    collect: {prompt: {en: "Which day?"}, into: day, keys: {length: 4}, speech: {slot: date}, next: bye, otherwise: bye}
+  bye: {end: normal}
+"""  # noqa: E501
+DAYS = """
+flow: day
+today: "2026-11-22"
+scenarios:
+  - {name: said, steps: [{hears: "Which"}, {says: tomorrow}], result: {day: "2026-11-23"}}
+  - {name: keyed, steps: [{presses: "2112"}], result: {day: "2026-12-21"}}
+  - {name: own, today: "2027-02-28", steps: [{hears: "Which"}, {says: tomorrow}], result: {day: "2027-03-01"}}
+"""
+
+
+def days(folder: Path, scenarios: str) -> Path:
+    (folder / "day.yaml").write_text(TODAY_FLOW, encoding="utf-8")
+    path = folder / "day.scenarios.yaml"
+    path.write_text(scenarios, encoding="utf-8")
+    return path
+
+
+def test_a_scenario_says_what_day_it_is_and_what_is_said_last_may_end_the_call(tmp_path):
+    file = load_scenarios(days(tmp_path, DAYS))
+    assert [rehearse(file.flow, scenario) for scenario in file.scenarios] == [None] * 3
+
+
+def test_without_a_day_tomorrow_is_not_understood(tmp_path):
+    file = load_scenarios(days(tmp_path, DAYS.replace('today: "2026-11-22"\n', "")))
+    said, keyed, own = (rehearse(file.flow, scenario) for scenario in file.scenarios)
+    assert own is None
+    assert [failure.message for failure in (said, keyed)] == [
+        'result day: nothing, expected "2026-11-23"',
+        'result day: nothing, expected "2026-12-21"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "message"),
+    [
+        ("2026-11-22", "must be a text, and YAML reads 2026-11-22 as a date"),
+        ('"22.11.2026"', 'today must be a date such as "2026-12-31"'),
+    ],
+)
+def test_a_day_that_is_none_is_told(tmp_path, day, message):
+    with pytest.raises(ScenarioError, match=message):
+        load_scenarios(days(tmp_path, DAYS.replace('"2026-11-22"', day)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "rest"),
+    [
+        (
+            '{consents: recording}, {hears: "offers"}, {says: "yes"}, {consents: whatsapp-offers}',
+            "result: {offers: true}",
+        ),
+        ('{hears: "offers", to_end: true}, {presses: "2"}, {refuses: whatsapp-offers}', "result: {}"),
+        ("{silence: 40s}, {refuses: whatsapp-offers}, {sends: report}", "result: {}, cause: normal"),
+    ],
+)
+def test_consent_is_given_or_refused(delivery, steps, rest):
+    assert delivery(steps, rest) is None
+
+
+def test_a_consent_that_was_not_given_is_told(delivery):
+    told = delivery(
+        '{hears: "offers", to_end: true}, {presses: "2"}, {consents: whatsapp-offers}', "result: {}"
+    )
+    assert told is not None
+    assert told.startswith(
+        "3: consents to whatsapp-offers: stored were: given to recording, refused to whatsapp-offers"
+    )

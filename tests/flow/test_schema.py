@@ -140,6 +140,17 @@ steps:
       silence: 2s
       end: "*"
       into: state
+    next: told
+    otherwise: report
+  told: {consent: {for: recording, prompt: hello}, next: offers}
+  offers:
+    consent:
+      for: {opt_in: offers}
+      prompt: hello
+      agree: {key: "1", intent: affirm}
+      refuse: {key: "2", phrases: {en: ["not me"], hi: ["मैं नहीं"]}}
+      barge_in: keys
+      retry: {wait: 4s, prompts: [hello]}
     next: report
     otherwise: person
   person:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ivr.flow.loader import load_flow
 from ivr.flow.simulator import HELP, Simulation, run
+from tests.flow.calls import DELIVERY
 from tests.flow.kitchen import FLOW
 
 SHIPPED = Path(__file__).parents[2] / "flows"
@@ -253,3 +254,10 @@ def test_the_end_key_ends_a_message_at_once(helpline):
 def test_a_pause_without_a_word_is_no_message(helpline):
     helpline.begin()
     assert helpline.feed("")[:2] == ["    otherwise (silence)", "[again]"]
+
+
+def test_consent_is_shown_as_it_is_stored():
+    flow = load_flow(DELIVERY)
+    call = Simulation(flow, flow.bind({"shop": "Sharma", "language": "en"}))
+    assert "    consent to recording given" in call.begin()
+    assert "    consent to whatsapp-offers refused" in call.feed("no")

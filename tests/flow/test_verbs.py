@@ -56,8 +56,8 @@ steps:
 """
 REST = """
   booked: {say: thanks, next: complaint}
-  noted: {say: thanks, next: notice}
-  sorry: {say: thanks, next: bye}
+  noted: {say: thanks, next: recorded}
+  sorry: {say: thanks, next: notice}
   later: {say: thanks, next: size}
   told: {say: thanks, next: count}
   manager: {say: thanks, next: taken}
@@ -69,6 +69,8 @@ prompts:
   retry: {en: Sorry?, hi: क्षमा?}
   eta: {en: When?, hi: कब?}
   complaint: {en: Speak., hi: बोलिए।}
+  recorded: {en: We record., hi: रिकॉर्ड।}
+  offers: {en: Offers?, hi: ऑफ़र?}
   brief: {en: "{{ order }}. Press 1.", hi: "{{ order }}। 1 दबाएँ।"}
   queued: {en: "You are number {{ place }}.", hi: "आपका नंबर {{ place }} है।"}
 """

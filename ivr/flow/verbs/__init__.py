@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ivr.flow.model import Step
 from ivr.flow.verbs.branch import Branch
 from ivr.flow.verbs.collect import Collect
+from ivr.flow.verbs.consent import Consent
 from ivr.flow.verbs.end import End
 from ivr.flow.verbs.flow import SubFlow
 from ivr.flow.verbs.menu import Menu
@@ -20,10 +21,13 @@ from ivr.flow.verbs.wait import Wait
 
 VERBS: Mapping[str, type[Step]] = {
     step.verb: step
-    for step in (Say, Menu, Collect, Record, Set, Branch, Request, Publish, SubFlow, Transfer, Wait, End)
+    for step in (
+        *(Say, Menu, Collect, Record, Consent, Set, Branch),
+        *(Request, Publish, SubFlow, Transfer, Wait, End),
+    )
 }
 
-NOT_YET = frozenset(("consent", "agent", "voicemail"))
+NOT_YET = frozenset(("agent", "voicemail"))
 """Verbs of the language that this version does not carry out."""
 
 __all__ = ["NOT_YET", "VERBS"]

@@ -141,7 +141,7 @@ class Asking(ABC):
         elif self.takes_keys and self._run.typed_ahead:
             self._take_typed_ahead(now)
             return
-        self._speak(self._step.prompt, now)
+        self.speak(self._step.prompt, now)
 
     def handle(self, event: Event, now: float) -> None:
         if isinstance(event, Key):
@@ -171,7 +171,7 @@ class Asking(ABC):
                 return
             self.pressed(key, now)
 
-    def _speak(self, prompt: Prompt, now: float) -> None:
+    def speak(self, prompt: Prompt, now: float) -> None:
         if self._spec is not None and not self._speech_cuts:
             self._run.stop_listening()
         self._phase = _Phase.PROMPT
@@ -233,9 +233,13 @@ class Asking(ABC):
         prompts = self._step.retry.prompts
         if self._attempt < len(prompts):
             self._attempt += 1
-            self._speak(prompts[self._attempt - 1], now)
+            self.speak(prompts[self._attempt - 1], now)
         else:
-            self.choose("otherwise", self._step.otherwise, reason)
+            self.give_up(reason)
+
+    def give_up(self, reason: Literal["no-input", "no-match"]) -> None:
+        """The ladder has been walked to its end."""
+        self.choose("otherwise", self._step.otherwise, reason)
 
     def choose(self, outcome: str, target: Target, via: str) -> None:
         """The step is over."""

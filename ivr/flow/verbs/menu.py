@@ -28,7 +28,7 @@ import yaml
 from ivr.flow.hearing.fold import fold
 from ivr.flow.intents import builtin_intents, match_intent
 from ivr.flow.model import Assignment, Exit, Flow, Target
-from ivr.flow.nodes import Entry
+from ivr.flow.nodes import Entry, Fields
 from ivr.flow.phrases import OPERATOR, collect_phrases, own_phrases, read_phrases
 from ivr.flow.problems import Place, Report, Rule, did_you_mean
 from ivr.flow.protocol import SpeechSpec
@@ -112,14 +112,19 @@ class Menu(AskingStep):
         check_choices(self, flow.languages, report)
 
     def begin(self, run: Run, now: float) -> Asking:
-        listed = self.listened.get(run.language)
-        spec = SpeechSpec(run.language, listed, max_s=_MENU_SPEECH_S) if listed else None
-        asking = _MenuAsking(run, self, spec)
+        asking = MenuAsking(run, self, self.speech_spec(run))
         asking.begin(now)
         return asking
 
+    def speech_spec(self, run: Run) -> SpeechSpec | None:
+        """What is listened for now, if anything is."""
+        listed = self.listened.get(run.language)
+        return SpeechSpec(run.language, listed, max_s=_MENU_SPEECH_S) if listed else None
 
-class _MenuAsking(Asking):
+
+class MenuAsking(Asking):
+    """A menu under way."""
+
     def __init__(self, run: Run, menu: Menu, spec: SpeechSpec | None) -> None:
         super().__init__(run, menu, spec)
         self._menu = menu
@@ -131,7 +136,7 @@ class _MenuAsking(Asking):
     def pressed(self, key: str, now: float) -> None:
         choice = self._menu.keys.get(key)
         if choice is not None:
-            self._take(choice, key)
+            self.take(choice, key)
         elif not (key == OPERATOR_KEY and self.call_operator(key)):
             self.again("no-match", now)
 
@@ -143,7 +148,7 @@ class _MenuAsking(Asking):
             return
         choice = self._menu.intents.get(found[0])
         if choice is not None:
-            self._take(choice, found[0])
+            self.take(choice, found[0])
         elif not (found[0] == OPERATOR and self.call_operator(OPERATOR)):
             self.again("no-match", now)
 
@@ -158,7 +163,7 @@ class _MenuAsking(Asking):
     def keys_over(self, now: float) -> None:
         """A menu acts at the first key."""
 
-    def _take(self, choice: Choice, via: str) -> None:
+    def take(self, choice: Choice, via: str) -> None:
         if self._run.carry_out(choice.assigns):
             self.choose(choice.name, choice.target, via)
 
@@ -178,14 +183,31 @@ def _read_choices(step: StepReader, node: yaml.Node | None) -> tuple[Choice, ...
 
 
 def _read_choice(step: StepReader, entry: Entry) -> Choice | None:
-    reader = step.reader
     what = f"choice {entry.key} of {step.what}"
-    fields = reader.fields(entry.node, what)
+    fields = step.reader.fields(entry.node, what)
+    key, intent, phrases = read_means(step, entry, fields)
+    set_node = fields.take("set")
+    assigns = () if set_node is None else step.flow.assignments(set_node, f"set of {what}")
+    target = step.target(fields, "next")
+    fields.finish()
+    if target is None:
+        return None
+    return Choice(entry.key, entry.key_place, key, intent, phrases, assigns, target)
+
+
+def read_means(
+    step: StepReader, entry: Entry, fields: Fields
+) -> tuple[str | None, str | None, Mapping[str, tuple[str, ...]]]:
+    """How a choice is made: its key, its intent, and the phrases of that beyond the built-in ones."""
+    reader, what = step.reader, fields.what
     key_node = fields.take("key")
     key = None if key_node is None else reader.text(key_node, f"key of {what}")
     if key_node is not None and key is not None and (len(key) != 1 or key not in KEYS):
         reader.problem(
-            key_node, Rule.CHOICES, f'key "{key}" of {what} is not on a telephone', "use 0-9, *, # or A-D"
+            key_node,
+            Rule.CHOICES,
+            f'key "{key}" of {what} is not on a telephone',
+            "use 0-9, *, # or A-D",
         )
         key = None
     intent = fields.read("intent", reader.name, None)
@@ -202,13 +224,7 @@ def _read_choice(step: StepReader, entry: Entry) -> Choice | None:
             f"{what} can neither be pressed nor said",
             "give a key or an intent",
         )
-    set_node = fields.take("set")
-    assigns = () if set_node is None else step.flow.assignments(set_node, f"set of {what}")
-    target = step.target(fields, "next")
-    fields.finish()
-    if target is None:
-        return None
-    return Choice(entry.key, entry.key_place, key, intent, phrases, assigns, target)
+    return key, intent, phrases
 
 
 _folded = lru_cache(maxsize=8192)(fold)
