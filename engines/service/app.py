@@ -1,0 +1,103 @@
+"""The HTTP application that both services begin with: errors, limits, health, metrics, and pages that work
+without the internet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from fastapi import Depends, FastAPI, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel
+from starlette.staticfiles import StaticFiles
+
+from engines.service import errors
+from engines.service.keys import Keys
+from engines.service.limits import BodyLimit
+from engines.service.metrics import CONTENT_TYPE, ServiceMetrics
+
+BODY_BYTES: Final = 32 * 1024 * 1024
+BODY_S: Final = 60.0
+
+
+class Health(BaseModel):
+    """`reasons` say why the service should get no work now."""
+
+    status: Literal["ready", "not ready"]
+    reasons: list[str] = []
+
+
+class Live(BaseModel):
+    status: Literal["live"] = "live"
+
+
+def new_app(
+    title: str,
+    description: str,
+    keys: Keys,
+    metrics: ServiceMetrics,
+    reasons: Callable[[], list[str]],
+    *,
+    body_bytes: int = BODY_BYTES,
+    body_s: float = BODY_S,
+) -> FastAPI:
+    """Routes of the service are added by who calls this. `reasons` is asked for what is not well now."""
+    app = FastAPI(title=title, version="1", description=description, docs_url=None, redoc_url=None)
+    app.add_middleware(BodyLimit, most_bytes=body_bytes, most_s=body_s)
+    errors.install(app)
+
+    @app.get("/health/live", tags=["operation"], summary="The process answers")
+    async def live() -> Live:
+        return Live()
+
+    @app.get(
+        "/health/ready",
+        tags=["operation"],
+        response_model=Health,
+        responses={503: {"model": Health, "description": "Send no work here now"}},
+        summary="Work can be taken",
+    )
+    async def ready() -> JSONResponse:
+        why = reasons()
+        state = Health(status="not ready" if why else "ready", reasons=why)
+        return JSONResponse(state.model_dump(), 503 if why else 200)
+
+    @app.get(
+        "/metrics",
+        tags=["operation"],
+        summary="Figures in Prometheus' text format",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}, 401: errors.RESPONSES[401]},
+    )
+    async def figures(_: str = Depends(keys.client)) -> Response:
+        return Response(metrics.render(), media_type=CONTENT_TYPE)
+
+    _add_docs(app)
+    return app
+
+
+def _add_docs(app: FastAPI) -> None:
+    build = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            errors.describe(build())
+        return build()
+
+    app.openapi = described  # type: ignore[method-assign]
+    assets = Path(str(files("fastapi_offline") / "static"))
+    app.mount("/docs/assets", StaticFiles(directory=assets), name="docs assets")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon.png",
+        )
