@@ -7,7 +7,8 @@ and a name that is not known is counted under `other`. Observing takes a few mic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import Counter as Counted
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import partial
 from math import nan
@@ -95,6 +96,10 @@ class Metrics:
         self._trunk_calls = gauge("trunk_calls", "Calls that the trunk has now, both ways", "trunk")
         self._queue_waiting = gauge("queue_waiting", "Callers who have no agent yet", "queue")
 
+        self._flow_changes = counter("flow_changes", "Changes of flow files, by what became of them", "what")
+        self._flow_states = gauge("flows", "Flows, by whether their file is what answers", "state")
+        self._flow_problems = gauge("flow_problems", "Problems of a flow's file as it is now", "flow", "file")
+
     # --- calls
     # ----------------------------------------------------------------------------------------------
 
@@ -138,6 +143,25 @@ class Metrics:
 
     def observe_lag(self, seconds: float) -> None:
         self._lag.observe(seconds)
+
+    # --- flows
+    # ----------------------------------------------------------------------------------------------
+
+    def know_flows(self, names: Iterable[str]) -> None:
+        """The flows that take calls from now on."""
+        self._flows = frozenset(names)
+
+    def flow_changed(self, what: str) -> None:
+        self._flow_changes.labels(what).inc()
+
+    def flow_states(self, flows: Mapping[tuple[str, str], tuple[str, int]]) -> None:
+        """For the name and file of each flow its state, and how many problems its file has."""
+        states = Counted(state for state, _ in flows.values())
+        for state in ("current", "behind", "broken"):
+            self._flow_states.labels(state).set(states[state])
+        self._flow_problems.clear()
+        for (name, file), (_, problems) in flows.items():
+            self._flow_problems.labels(name, file).set(problems)
 
     # --- engines, store, outbox
     # -----------------------------------------------------------------------------

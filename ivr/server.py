@@ -24,10 +24,12 @@ from ivr.call import Services
 from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
 from ivr.endpoints import Endpoints
-from ivr.library import FlowLibrary, load_library
+from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
+from ivr.shelf.keeper import FlowKeeper
+from ivr.shelf.opening import open_library
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
@@ -54,6 +56,7 @@ class Server:
         self,
         config: Config,
         library: FlowLibrary,
+        keeper: FlowKeeper,
         desk: CallDesk,
         stack: SipStack,
         store: Store,
@@ -62,6 +65,7 @@ class Server:
     ) -> None:
         self.config = config
         self.library = library
+        self.keeper = keeper
         self.api = api
         self._desk = desk
         self._stack = stack
@@ -124,9 +128,8 @@ async def running(config: Config) -> AsyncIterator[Server]:
     Raises `LibraryError`, `ConfigError`, `StoreError`, `EngineError`, `OSError` (an address that cannot be
     bound) before any call is taken.
     """
-    library = load_library(config)
     async with AsyncExitStack() as on_exit:
-        metrics = Metrics(library.names, ("espeak", "pocketsphinx"))
+        metrics = Metrics(engines=("espeak", "pocketsphinx"))
         lag = LoopLag(metrics.observe_lag)
         _background(on_exit, lag.run())
 
@@ -135,6 +138,9 @@ async def running(config: Config) -> AsyncIterator[Server]:
         store = await Store.open(url, announce=outbox.announce, observer=metrics.observe_commit)
         on_exit.push_async_callback(store.close)
         metrics.watch_store(lambda: store.backlog)
+        library, memory = await open_library(config, store)
+        keeper = FlowKeeper(config.flows, environment_of(config), memory, library, store, metrics)
+        on_exit.push_async_callback(keeper.close)
         await asyncio.to_thread(recover, config.store.path / "recordings")
 
         voices = tuple(EspeakSynthesizer() for _ in range(VOICES))
@@ -196,7 +202,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         listener = _listener(config)
         api = f"http://{config.api.host}:{listener.getsockname()[1]}"
-        server = Server(config, library, desk, stack, store, voices, api)
+        server = Server(config, library, keeper, desk, stack, store, voices, api)
         await _serve_api(on_exit, server, store, metrics, listener)
         # What is there now stays: the collector need not walk it again while calls are live.
         gc.collect()
@@ -207,6 +213,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         on_exit.push_async_callback(stack.close)
         on_exit.push_async_callback(desk.close)
         await stack.start()
+        keeper.start()
         yield server
 
 

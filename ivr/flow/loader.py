@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from ivr.flow.checker import check_flow, voices_of
 from ivr.flow.children import Around, Children
@@ -62,15 +63,40 @@ def check_file(
     return list(read.problems)
 
 
-def flows_of(folder: Path, environment: Environment | None = None) -> Siblings:
-    """The flows of a folder, for others to enter: each is read when one wants it, and then known."""
+def flows_of(
+    folder: Path, environment: Environment | None = None, texts: Mapping[Path, bytes] = MappingProxyType({})
+) -> Siblings:
+    """The flows of a folder, for others to enter: each is read when one wants it, and then known. `texts` stand
+    in place of what is in the files."""
 
-    return Siblings(folder, lambda path, around: _read(path, environment, around))
+    def read(path: Path, around: Around) -> Read:
+        text = texts.get(path)
+        return _read(path, environment, around) if text is None else _read_data(path, text, environment, around)
+
+    return Siblings(folder, read)
+
+
+def read_text(
+    path: Path, data: bytes, environment: Environment | None = None, children: Children | None = None
+) -> Read:
+    """What a file would be with this content, and what is wrong with it; with problems the flow is not to be
+    used. `children` as for `load_flow`."""
+    return _read_data(path, data, environment, Around(children or flows_of(path.parent, environment)))
 
 
 def _read(path: Path, environment: Environment | None, around: Around) -> Read:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        problem = Problem(str(path), *START, Rule.YAML, f"the file cannot be read: {error.strerror}")
+        return Read(None, (problem,))
+    return _read_data(path, data, environment, around)
+
+
+def _read_data(path: Path, data: bytes, environment: Environment | None, around: Around) -> Read:
     report = Report(str(path))
-    text = _read_text(path, report)
+    text = _decoded(data, report)
     if text is None:
         return Read(None, tuple(report.sorted()))
     with _collector_at_rest():
@@ -97,13 +123,7 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _read_text(path: Path, report: Report) -> str | None:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        report.add(START, Rule.YAML, f"the file cannot be read: {error.strerror}")
-        return None
+def _decoded(data: bytes, report: Report) -> str | None:
     if len(data) > MAX_BYTES:
         report.add(
             START,

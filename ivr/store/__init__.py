@@ -1,6 +1,7 @@
 """Durable records of calls: SQLite by default, PostgreSQL by URL."""
 
 from ivr.store.batch import ERASED, Announce, Settle
+from ivr.store.flows import FlowVersion
 from ivr.store.records import (
     INTERRUPTED,
     CallEvent,
@@ -36,6 +37,7 @@ __all__ = [
     "Delivery",
     "DueDelivery",
     "Ending",
+    "FlowVersion",
     "IdempotencyConflict",
     "Json",
     "Message",

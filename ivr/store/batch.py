@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql import Executable
 
+from ivr.store.flows import KeepVersion, write_versions
 from ivr.store.records import (
     CallLive,
     CallRecord,
@@ -136,7 +137,7 @@ class Erase:
     at: float
 
 
-Write = Create | Append | Change | Finish | Enqueue | Settle | Erase
+Write = Create | Append | Change | Finish | Enqueue | Settle | Erase | KeepVersion
 
 
 @dataclass(slots=True)
@@ -150,6 +151,7 @@ class _Sorted:
     deliveries: list[Delivery] = field(default_factory=list)
     settled: list[Settle] = field(default_factory=list)
     erasures: list[tuple[int, Erase]] = field(default_factory=list)
+    versions: list[KeepVersion] = field(default_factory=list)
 
 
 def _sort(batch: Sequence[Write]) -> _Sorted:
@@ -170,6 +172,8 @@ def _sort(batch: Sequence[Write]) -> _Sorted:
                 kinds.settled.append(write)
             case Erase():
                 kinds.erasures.append((index, write))
+            case KeepVersion():
+                kinds.versions.append(write)
     return kinds
 
 
@@ -186,6 +190,7 @@ class Batcher:
 
     def __init__(self, dialect: str, announce: Announce) -> None:
         self._announce = announce
+        self._dialect = dialect
         make = postgresql.insert if dialect == "postgresql" else sqlite.insert
 
         def insert_new(table: Table) -> Insert:
@@ -219,6 +224,8 @@ class Batcher:
             connection.execute(self._insert_delivery, [_delivery_row(each) for each in deliveries])
         if kinds.settled:
             connection.execute(self._settle, [_settle_row(each) for each in kinds.settled])
+        if kinds.versions:
+            write_versions(connection, self._dialect, kinds.versions)
         for index, erasure in kinds.erasures:
             outcomes[index] = self._erase(connection, erasure)
         return outcomes

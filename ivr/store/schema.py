@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from ivr.store.records import CallState, StoreError
 
-VERSION = 3
+VERSION = 4
 
 metadata = MetaData()
 
@@ -92,9 +92,22 @@ Index("outbox_waiting", outbox.c.next_at, sqlite_where=_waiting, postgresql_wher
 Index("outbox_by_call", outbox.c.call_id)
 
 
+flow_versions = Table(
+    "flow_versions",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("at", Double, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
 _UPGRADES = {
     1: "ALTER TABLE calls ADD COLUMN answered_by TEXT",
     2: "ALTER TABLE calls ADD COLUMN messages TEXT",
+    3: """CREATE TABLE flow_versions (flow TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, hash TEXT NOT NULL,
+          file TEXT NOT NULL, "by" TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (flow, at))""",
 }
 """What brings the tables of each earlier version to the next."""
 

@@ -36,6 +36,7 @@ from ivr.store.batch import (
     call_record,
     to_json,
 )
+from ivr.store.flows import FlowVersion, KeepVersion, from_rows, newest_of_all, versions_of
 from ivr.store.records import (
     INTERRUPTED,
     CallEvent,
@@ -299,6 +300,23 @@ class Store:
         async with self._reading() as connection:
             rows = await connection.execute(query)
             return [StoredEvent(row.seq, row.at, row.kind, json.loads(row.data)) for row in rows]
+
+    # --- flows
+    # ----------------------------------------------------------------------------------------------
+
+    async def keep_flow_version(self, version: FlowVersion) -> None:
+        """Queues a version for the history of its flow."""
+        await self._writer.put(KeepVersion(version))
+
+    async def flow_versions(self, flow: str) -> list[FlowVersion]:
+        """The versions of a flow that are kept, newest first."""
+        async with self._reading() as connection:
+            return from_rows(await connection.execute(versions_of(flow)))
+
+    async def newest_flow_versions(self) -> list[FlowVersion]:
+        """The version of each flow that was put last."""
+        async with self._reading() as connection:
+            return from_rows(await connection.execute(newest_of_all()))
 
     # --- deliveries
     # -----------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from ivr.config import Config
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
-from ivr.library import LibraryError, load_library
+from ivr.library import LibraryError
+from ivr.shelf.opening import read_library
 
 FLOW = """
 flow: order
@@ -66,9 +67,9 @@ def test_a_number_whose_calls_would_all_be_refused_stops_the_start(
 ) -> None:
     config = {"flows": str(tmp_path), "numbers": {"100": {"flow": "order", **number}}}
     with pytest.raises(LibraryError, match=re.escape(message)):
-        load_library(Config.model_validate(config))
+        read_library(Config.model_validate(config))
     config["numbers"] = {"100": {"flow": "order", "params": {"order": "1"}, "params_from_headers": NAMED}}
-    assert load_library(Config.model_validate(config)).names == (flow.name,)
+    assert read_library(Config.model_validate(config))[0].names == (flow.name,)
 
 
 def test_a_header_that_is_missing_or_does_not_fit_leaves_the_configured_value(flow: Flow) -> None:

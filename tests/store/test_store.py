@@ -299,6 +299,7 @@ async def test_a_second_server_is_refused(store: Store, tmp_path: Path) -> None:
 def as_in_the_first_release(database: sqlite3.Connection) -> None:
     for column in ("answered_by", "messages"):
         database.execute(f"ALTER TABLE calls DROP COLUMN {column}")
+    database.execute("DROP TABLE flow_versions")
     database.execute("UPDATE schema_version SET version = 1")
 
 
