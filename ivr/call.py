@@ -18,6 +18,7 @@ from ivr.alarm import Alarm
 from ivr.answering import Answering
 from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
+from ivr.flow.model import Flow
 from ivr.flow.protocol import (
     AudioFile,
     BeginWaiting,
@@ -258,6 +259,11 @@ class CallSession:
     def step(self) -> str:
         """The step of the flow that the call is in."""
         return self._machine.step
+
+    @property
+    def flow(self) -> Flow:
+        """The flow as it was when the call began: a reload does not change it."""
+        return self._machine.flow
 
     @property
     def quality(self) -> Quality:

@@ -231,7 +231,9 @@ class InboundNumber(_Strict):
 
 class ApiKey(_Strict):
     key: str = Field(min_length=16)
-    scopes: list[Literal["calls:read", "calls:write", "recordings:read", "metrics:read"]]
+    scopes: list[
+        Literal["calls:read", "calls:write", "recordings:read", "metrics:read", "flows:read", "flows:write"]
+    ]
 
 
 class Api(_Strict):

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -101,6 +102,11 @@ class CallDesk:
     def live(self) -> int:
         """Calls under way, those still ringing and those about to be placed included."""
         return len(self._tasks) + self._placing
+
+    @property
+    def flows(self) -> Counter[tuple[str, str]]:
+        """How many live calls each version of a flow has, by name and hash."""
+        return Counter((session.flow.name, session.flow.hash) for session in self._sessions.values())
 
     def admit(self) -> int | None:
         """None when another call may come; else the seconds after which to try again."""

@@ -38,7 +38,9 @@ async def _serve(config: Config, announce: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, None)
+    reloads: set[asyncio.Task[None]] = set()
     async with running(config) as server:
+        loop.add_signal_handler(signal.SIGHUP, _reload, server, reloads)
         if announce is not None:
             _announce(server, announce)
         print(_welcome(server), flush=True)
@@ -49,6 +51,12 @@ async def _serve(config: Config, announce: Path | None) -> None:
         await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
         again.cancel()
+
+
+def _reload(server: Server, reloads: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(server.flows.reload())
+    reloads.add(task)
+    task.add_done_callback(reloads.discard)
 
 
 def _announce(server: Server, path: Path) -> None:

@@ -30,6 +30,7 @@ from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
+from ivr.shelf.reader import FlowReaderProcess
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
@@ -65,7 +66,7 @@ class Server:
     ) -> None:
         self.config = config
         self.library = library
-        self.keeper = keeper
+        self.flows = keeper
         self.api = api
         self._desk = desk
         self._stack = stack
@@ -94,6 +95,9 @@ class Server:
 
     def live(self, call_id: str) -> LiveCall | None:
         return self._desk.live_call(call_id)
+
+    def flow_calls(self) -> Mapping[tuple[str, str], int]:
+        return self._desk.flows
 
     def readiness(self) -> Readiness:
         reasons = []
@@ -139,7 +143,8 @@ async def running(config: Config) -> AsyncIterator[Server]:
         on_exit.push_async_callback(store.close)
         metrics.watch_store(lambda: store.backlog)
         library, memory = await open_library(config, store)
-        keeper = FlowKeeper(config.flows, environment_of(config), memory, library, store, metrics)
+        reader = FlowReaderProcess(config.flows, environment_of(config), memory)
+        keeper = FlowKeeper(config.flows, reader, library, store, metrics)
         on_exit.push_async_callback(keeper.close)
         await asyncio.to_thread(recover, config.store.path / "recordings")
 

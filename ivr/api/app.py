@@ -12,21 +12,23 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
-from ivr.api import calls, problems, signals, trunks
+from ivr.api import calls, flows, problems, signals, trunks
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
 from ivr.api.limits import BodyLimit
 from ivr.api.models import CallEnded, Live, Ready
 from ivr.config import ApiKey
+from ivr.flow.composing import MAX_BYTES
 from ivr.metrics import CONTENT_TYPE, Metrics
 from ivr.store import Store
 
 _DESCRIPTION: Final = """
-Place telephone calls that run a flow, and see how calls went.
+Place telephone calls that run a flow, see how calls went, and change flows while calls run.
 
-Every request about calls needs a key of the configuration: `Authorization: Bearer KEY`. A key has scopes:
-`calls:read`, `calls:write`, `recordings:read`, `metrics:read`. Health and this page need none; `/metrics`
-needs none from the machine the server runs on, unless a proxy passed the request on.
+Every request about calls and flows needs a key of the configuration: `Authorization: Bearer KEY`. A key has
+scopes: `calls:read`, `calls:write`, `recordings:read`, `metrics:read`, `flows:read`, `flows:write`. Health
+and this page need none; `/metrics` needs none from the machine the server runs on, unless a proxy passed the
+request on.
 
 Every error has one shape, problem details (RFC 9457); `type` is the address of a page that explains it.
 """
@@ -43,12 +45,13 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, larger={"/api/flows/": MAX_BYTES})
     problems.install(app)
     known = Keys(keys)
     app.include_router(calls.routes(gateway, store, known))
     app.include_router(signals.routes(gateway, store, known))
     app.include_router(trunks.routes(gateway, known))
+    app.include_router(flows.routes(gateway, store, known))
     _add_health(app, gateway, store)
 
     @app.get("/metrics", tags=["operation"], summary="Figures in Prometheus' text format")

@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ivr.api.problems import FORBIDDEN, UNAUTHENTICATED, ProblemError
 from ivr.config import ApiKey
 
-Scope = Literal["calls:read", "calls:write", "recordings:read", "metrics:read"]
+Scope = Literal["calls:read", "calls:write", "recordings:read", "metrics:read", "flows:read", "flows:write"]
 
 _bearer = HTTPBearer(auto_error=False, description="A key of the configuration")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]

@@ -42,7 +42,9 @@ _PHRASES: Final = {
     403: "The key lacks the scope, or the trunk may not be used for this",
     404: "There is no such thing",
     409: "It cannot be done now, or was done otherwise",
+    412: "It has changed meanwhile",
     422: "Something in the request is wrong; `fields` names it",
+    428: "A condition is missing; the problem says which",
     503: "Not now; Retry-After says when",
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ivr.screening import Screening
+from ivr.shelf.keeper import FlowKeeper
 from media.leg import Quality
 from sip.stack import TrunkState
 
@@ -152,6 +153,13 @@ class Gateway(Protocol):
 
     def live(self, call_id: str) -> LiveCall | None:
         """The live call; None when no such call is live here."""
+
+    @property
+    def flows(self) -> FlowKeeper:
+        """The flows and their files."""
+
+    def flow_calls(self) -> Mapping[tuple[str, str], int]:
+        """How many live calls each version of a flow has, by name and hash."""
 
     def readiness(self) -> Readiness: ...
 

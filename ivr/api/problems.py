@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
+from engines.contract import EngineError
+from ivr.api.flow_models import flow_problems
 from ivr.api.gateway import (
     BadNumber,
     NoCapacity,
@@ -22,6 +24,7 @@ from ivr.api.gateway import (
     UnknownFlow,
     UnknownTrunk,
 )
+from ivr.shelf.keeper import FileTaken, FlowChanged, FlowNotWritten, FlowRefused
 from ivr.store import CallLive, IdempotencyConflict, StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -109,6 +112,51 @@ NO_MESSAGE: Final = Kind(
 STILL_RECORDING: Final = Kind(
     "still-recording", 409, "The recording is not complete", "Ask again when the call has ended."
 )
+UNKNOWN_VERSION: Final = Kind(
+    "unknown-version",
+    404,
+    "There is no such version of the flow",
+    "`GET /api/flows/NAME/versions` lists those that are kept: the last 200 of each flow.",
+)
+FLOW_REFUSED: Final = Kind(
+    "flow-refused",
+    422,
+    "The flow cannot be used",
+    "`problems` lists every mistake: line, column, rule, message, and a hint what to write; docs/flows.md "
+    "tells the rules. Nothing was changed. A mistake may lie in another flow that enters this one: `file` "
+    "says where.",
+)
+FLOW_CHANGED: Final = Kind(
+    "flow-changed",
+    412,
+    "The flow has changed meanwhile",
+    "Somebody else put another text, or changed the file. Get the flow again, and put your change into that; "
+    "`etag` is what it has now, null when there is no such flow.",
+)
+IF_MATCH_NEEDED: Final = Kind(
+    "if-match-needed",
+    428,
+    "Say which text was edited",
+    "Send the ETag of the text that you got as If-Match, or * to replace whatever is there.",
+)
+FILE_TAKEN: Final = Kind(
+    "file-taken",
+    409,
+    "The file of the flow holds another one",
+    "A new flow gets a file of its name, and there is one that holds something else: take another name.",
+)
+NOT_WRITTEN: Final = Kind(
+    "flow-not-written",
+    503,
+    "The flow's file cannot be written",
+    "The folder of the flows is full, or not writable for the server. Nothing was changed.",
+)
+NOT_READABLE: Final = Kind(
+    "flows-unreadable",
+    503,
+    "Flows cannot be checked now",
+    "The process that reads flows starts anew, or the folder is away. Try again; calls go on meanwhile.",
+)
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated",
     401,
@@ -121,7 +169,9 @@ FORBIDDEN: Final = Kind(
     "The API key does not allow this",
     "`scope` is what the key would need in the configuration.",
 )
-TOO_LARGE: Final = Kind("too-large", 413, "The request is too large", "Bodies may have 64 KiB.")
+TOO_LARGE: Final = Kind(
+    "too-large", 413, "The request is too large", "Bodies may have 64 KiB, the text of a flow 512 KiB."
+)
 TOO_SLOW: Final = Kind("too-slow", 408, "The request came too slowly", "A body has 10 seconds to arrive.")
 INTERNAL: Final = Kind("internal", 500, "An error of the server", "The server's log says what happened.")
 
@@ -232,6 +282,30 @@ def install(app: FastAPI) -> None:
     async def on_store_refusal(_: Request, error: StoreError) -> Response:
         log.error("the store refused what the API sent: %s", error)
         return problem(INTERNAL, "the store refused it")
+
+    @app.exception_handler(FlowRefused)
+    async def on_bad_flow(_: Request, error: FlowRefused) -> Response:
+        count = len(error.problems)
+        detail = f"the flow has {count} problem{'' if count == 1 else 's'}"
+        return problem(FLOW_REFUSED, detail, problems=flow_problems(error.problems, error.folder))
+
+    @app.exception_handler(FlowChanged)
+    async def on_stale(_: Request, error: FlowChanged) -> Response:
+        return problem(FLOW_CHANGED, str(error), etag=error.etag)
+
+    @app.exception_handler(FileTaken)
+    async def on_file_taken(_: Request, error: FileTaken) -> Response:
+        return problem(FILE_TAKEN, str(error))
+
+    @app.exception_handler(FlowNotWritten)
+    async def on_not_written(_: Request, error: FlowNotWritten) -> Response:
+        log.error("a flow cannot be written: %s", error)
+        return problem(NOT_WRITTEN, "the file cannot be written", {"Retry-After": "5"})
+
+    @app.exception_handler(EngineError)
+    async def on_reader(_: Request, error: EngineError) -> Response:
+        log.error("flows cannot be read: %s", error)
+        return problem(NOT_READABLE, "flows cannot be read now", {"Retry-After": "2"})
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> Response:

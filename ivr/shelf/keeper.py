@@ -15,12 +15,10 @@ from typing import Final
 
 from engines.contract import EngineError
 from ivr.flow.composing import MAX_BYTES
-from ivr.flow.loader import Environment
 from ivr.flow.problems import START, Place, Problem, Rule
 from ivr.library import Change, Entry, FlowLibrary
 from ivr.metrics import Metrics
-from ivr.shelf.folder import Memory
-from ivr.shelf.reader import START_AGAIN_S, FlowReaderProcess
+from ivr.shelf.reader import START_AGAIN_S, FlowReader
 from ivr.shelf.version import Seen
 from ivr.shelf.writing import replace_file
 from ivr.store import FlowVersion, Store, StoreError
@@ -35,11 +33,12 @@ FILE: Final = "file"
 
 
 class FlowRefused(Exception):
-    """The text cannot be used; `problems` are all of them."""
+    """The text cannot be used; `problems` are all of them, in files of `folder`."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], folder: Path) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = list(problems)
+        self.folder = str(folder)
 
 
 class FlowChanged(Exception):
@@ -55,6 +54,10 @@ class FileTaken(Exception):
 
     def __init__(self, file: str) -> None:
         super().__init__(f"the file {file} holds another flow")
+
+
+class FlowNotWritten(Exception):
+    """The folder takes no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +92,17 @@ class FlowKeeper:
     def __init__(
         self,
         folder: Path,
-        environment: Environment,
-        memory: Memory,
+        reader: FlowReader,
         library: FlowLibrary,
         store: Store,
         metrics: Metrics,
     ) -> None:
-        """`memory` is what was known of the folder when the library was filled."""
-        self._folder = folder
-        self._library = library
+        """`reader` goes on from what was known of the folder when the library was filled."""
+        self.folder = folder
+        self.library = library
         self._store = store
         self._metrics = metrics
-        self._reader = FlowReaderProcess(folder, environment, memory)
+        self._reader = reader
         self._lock = asyncio.Lock()
         self._trouble = ""
         self._task: asyncio.Task[None] | None = None
@@ -123,6 +125,14 @@ class FlowKeeper:
         async with self._lock:
             return await self._look(settled=settled)
 
+    async def reload(self) -> None:
+        """The same at once, for an operator; what came of it is in the log."""
+        try:
+            changes = await self.look(settled=False)
+            log.info("flows: %s", ", ".join(map(str, changes)) or "nothing has changed")
+        except EngineError as error:
+            log.error("the flows cannot be read now: %s", error)
+
     async def _run(self) -> None:
         while True:
             try:
@@ -144,7 +154,7 @@ class FlowKeeper:
     async def _look(self, *, settled: bool) -> list[Change]:
         found: list[Change] = []
         async for sighting in self._reader.look(settled=settled):
-            changes = self._library.take(sighting, time.time(), FILE)
+            changes = self.library.take(sighting, time.time(), FILE)
             await self._tell(changes)
             found += changes
         return found
@@ -158,7 +168,7 @@ class FlowKeeper:
 
     async def text(self, entry: Entry) -> Text | None:
         """The text of a flow's file; of one that is gone that of the version which answers."""
-        data = await asyncio.to_thread(_content, self._folder / entry.file)
+        data = await asyncio.to_thread(_content, self.folder / entry.file)
         if data is None and entry.version is not None:
             kept = await self._store.flow_versions(entry.name)
             data = next((v.text.encode() for v in kept if v.hash == entry.version.hash), None)
@@ -166,11 +176,11 @@ class FlowKeeper:
 
     async def put(self, name: str, text: bytes, by: str, expected: Expected, *, dry_run: bool = False) -> Put:
         """Checks a text and puts it in place of the flow's file, or as a new file; with `dry_run` it is only
-        checked. Raises `FlowRefused`, `FlowChanged`, `FileTaken`, `EngineError`, `OSError`."""
+        checked. Raises `FlowRefused`, `FlowChanged`, `FileTaken`, `FlowNotWritten`, `EngineError`."""
         async with self._lock:
-            entry = self._library.entry(name)
+            entry = self.library.entry(name)
             file = f"{name}.yaml" if entry is None else entry.file
-            path = self._folder / file
+            path = self.folder / file
             there = await asyncio.to_thread(_content, path)
             before = None if there is None else Text.of(there).etag
             if not expected(before):
@@ -180,29 +190,32 @@ class FlowKeeper:
             seen, *others = await self._reader.check(file, text)
             problems = [*self._faults(name, seen), *(p for other in others for p in other.problems)]
             if problems or seen.version is None:
-                raise FlowRefused(problems)
+                raise FlowRefused(problems, self.folder)
             put = Put(entry is None, entry, seen.version.hash, Text.of(text).etag)
             if dry_run:
                 return put
-            await asyncio.to_thread(replace_file, path, text)
-            changes = self._library.take(seen, time.time(), by)
+            try:
+                await asyncio.to_thread(replace_file, path, text)
+            except OSError as error:
+                raise FlowNotWritten(f"{path}: {error.strerror}") from error
+            changes = self.library.take(seen, time.time(), by)
             await self._tell(changes)
             # Flows that enter this one are made anew; a failure of this costs but the next look.
             try:
                 await self._look(settled=False)
             except EngineError as error:
                 self._warn(str(error))
-            return Put(put.created, self._library.entry(name), put.hash, put.etag)
+            return Put(put.created, self.library.entry(name), put.hash, put.etag)
 
     def _faults(self, name: str, seen: Seen) -> list[Problem]:
         if seen.version is None:
             return list(seen.problems)
-        path = str(self._folder / seen.file)
+        path = str(self.folder / seen.file)
         if seen.version.name != name:
             place = _place_of_name(seen.text)
             message = f'the flow is named "{seen.version.name}", and is put as "{name}"'
             return [Problem(path, *place, Rule.NAMES, message, f"write flow: {name}")]
-        return list(self._library.unfit(seen.version, seen.file))
+        return list(self.library.unfit(seen.version, seen.file))
 
     # --- what is told of it
 
@@ -231,9 +244,9 @@ class FlowKeeper:
             log.error("flow %s: its history lacks a version: %s", entry.name, error)
 
     def _show(self) -> None:
-        self._metrics.know_flows(self._library.names)
+        self._metrics.know_flows(self.library.names)
         self._metrics.flow_states(
-            {(entry.name, entry.file): (entry.state, len(entry.problems)) for entry in self._library}
+            {(entry.name, entry.file): (entry.state, len(entry.problems)) for entry in self.library}
         )
 
 

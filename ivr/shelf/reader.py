@@ -7,7 +7,7 @@ import pickle
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from engines.launch import WorkerCommand
 from engines.supervisor import Limits, SupervisedWorker
@@ -23,6 +23,22 @@ FILE_S: Final = 30.0
 START_AGAIN_S: Final = 5.0
 
 
+class FlowReader(Protocol):
+    """Reads the files of a folder, away from the event loop."""
+
+    async def start(self) -> None:
+        """Raises `EngineError`; may be tried again."""
+
+    async def close(self) -> None: ...
+
+    def look(self, *, settled: bool) -> AsyncGenerator[Sighting, None]:
+        """What has changed since the last look, as `FlowFolder.look`. Raises `EngineError`."""
+
+    async def check(self, file: str, text: bytes) -> list[Seen]:
+        """What a file would be with another text, and after it what flows that enter it would be then. Raises
+        `EngineError`."""
+
+
 class FlowReaderProcess:
     """Reads files in a process of its own. It goes on from what was known at the start, also after a restart:
     then some files are told again."""
@@ -33,14 +49,12 @@ class FlowReaderProcess:
         self._taught: int | None = None
 
     async def start(self) -> None:
-        """Raises `EngineError`; may be tried again."""
         await self._worker.start()
 
     async def close(self) -> None:
         await self._worker.close()
 
     async def look(self, *, settled: bool) -> AsyncGenerator[Sighting, None]:
-        """What has changed since the last look, as `FlowFolder.look`. Raises `EngineError`."""
         await self._teach()
         try:
             async with aclosing(self._ask({"do": "look", "settled": settled})) as answers:
@@ -51,8 +65,6 @@ class FlowReaderProcess:
             raise
 
     async def check(self, file: str, text: bytes) -> list[Seen]:
-        """What a file would be with another text, and what flows that enter it would be then. Raises
-        `EngineError`."""
         await self._teach()
         async with aclosing(self._ask({"do": "check", "file": file}, text)) as answers:
             return [seen async for seen in answers if isinstance(seen, Seen)]

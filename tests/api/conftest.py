@@ -7,15 +7,20 @@ import httpx
 import pytest
 
 from ivr.api import create_app
-from ivr.config import ApiKey
+from ivr.config import ApiKey, InboundNumber
+from ivr.library import FlowLibrary
 from ivr.metrics import Metrics
+from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Store, database_url
 from tests.api.fake_gateway import FakeGateway
+from tests.shelf.flows import HereReader
 
 KEYS = {
     "orders": ApiKey(key="orders-key-0123456789", scopes=["calls:read", "calls:write", "recordings:read"]),
     "viewer": ApiKey(key="viewer-key-0123456789", scopes=["calls:read"]),
     "caller": ApiKey(key="caller-key-0123456789", scopes=["calls:write"]),
+    "author": ApiKey(key="author-key-0123456789", scopes=["flows:read", "flows:write"]),
+    "reader": ApiKey(key="reader-key-0123456789", scopes=["flows:read"]),
     "monitor": ApiKey(key="monitor-key-0123456789", scopes=["metrics:read"]),
 }
 
@@ -32,8 +37,20 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def gateway(store: Store) -> FakeGateway:
-    return FakeGateway(store)
+async def keeper(store: Store, tmp_path: Path) -> AsyncIterator[FlowKeeper]:
+    """Of an empty folder; what is written into it is seen when the API is asked to look."""
+    folder = tmp_path / "flows"
+    folder.mkdir()
+    numbers = {"100": InboundNumber(flow="greeting", params={"shop": "Sharma"})}
+    library = FlowLibrary(folder, numbers)
+    keeper = FlowKeeper(folder, HereReader(folder), library, store, Metrics())
+    yield keeper
+    await keeper.close()
+
+
+@pytest.fixture
+def gateway(store: Store, keeper: FlowKeeper) -> FakeGateway:
+    return FakeGateway(store, keeper)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ivr.api import (
     UnknownFlow,
     UnknownTrunk,
 )
+from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
 from media.leg import Quality
 from sip.stack import TargetState, TrunkState
@@ -26,8 +27,10 @@ from sip.stack import TargetState, TrunkState
 class FakeGateway:
     """Knows the flow `vendor-order`, which wants `amount`, and the trunk `exotel`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, flows: FlowKeeper) -> None:
         self.store = store
+        self.flows = flows
+        self.calls_of_flows: dict[tuple[str, str], int] = {}
         self.dialled: list[CallRequest] = []
         self.refusal: Exception | None = None
         self.reasons: tuple[str, ...] = ()
@@ -80,6 +83,9 @@ class FakeGateway:
 
     def live(self, call_id: str) -> LiveCall | None:
         return self.live_calls.get(call_id)
+
+    def flow_calls(self) -> dict[tuple[str, str], int]:
+        return self.calls_of_flows
 
     def readiness(self) -> Readiness:
         return Readiness(self.reasons)

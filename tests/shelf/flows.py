@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from engines.contract import EngineError
 from ivr.shelf.folder import FlowFolder
 from ivr.shelf.version import Gone, Seen, Sighting
 
@@ -13,6 +15,29 @@ def flow(name: str = "hello", says: str = "Hello.", more: str = "") -> str:
         f"flow: {name}\nlanguages: [en]\nstart: hello\n{more}"
         f'steps:\n  hello: {{say: {{en: "{says}"}}, next: bye}}\n  bye: {{end: normal}}\n'
     )
+
+
+class HereReader:
+    """Reads flows in this process; `failure` is raised instead, as when there is no other process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = FlowFolder(folder, None)
+        self.failure: EngineError | None = None
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def look(self, *, settled: bool) -> AsyncGenerator[Sighting, None]:
+        if self.failure is not None:
+            raise self.failure
+        for sighting in self._folder.look(settled=settled):
+            yield sighting
+
+    async def check(self, file: str, text: bytes) -> list[Seen]:
+        if self.failure is not None:
+            raise self.failure
+        return self._folder.check(file, text)
 
 
 WITH_AUDIO = """flow: jingle
