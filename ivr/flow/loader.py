@@ -66,12 +66,14 @@ def check_file(
 def flows_of(
     folder: Path, environment: Environment | None = None, texts: Mapping[Path, bytes] = MappingProxyType({})
 ) -> Siblings:
-    """The flows of a folder, for others to enter: each is read when one wants it, and then known. `texts` stand
-    in place of what is in the files."""
+    """The flows of a folder, for others to enter: each is read when one wants it, and then known. `texts`
+    stand in place of what is in the files."""
 
     def read(path: Path, around: Around) -> Read:
         text = texts.get(path)
-        return _read(path, environment, around) if text is None else _read_data(path, text, environment, around)
+        return (
+            _read(path, environment, around) if text is None else _read_data(path, text, environment, around)
+        )
 
     return Siblings(folder, read)
 

@@ -80,26 +80,26 @@ class FlowFolder:
         for file in [file for file in changed if file not in stamps]:
             names.add(self._known.pop(file).name)
             yield Gone(file)
-        read = [file for file in changed if file in stamps]
         siblings = flows_of(self._folder, self._environment)
+        read = [file for file in changed if file in stamps]
         done = set(read)
-        while read:
+        while read or self._enters(names) & stamps.keys() - done:
             for file in read:
                 if (known := self._known.get(file)) is not None:
                     names.add(known.name)
                 if (seen := self._read(file, stamps[file], siblings, anew=file not in changed)) is not None:
                     names.add(seen.name)
                     yield seen
-            read = [f for f, known in self._known.items() if f not in done and known.enters & names]
+            read = sorted(self._enters(names) & stamps.keys() - done)
             done.update(read)
 
     def check(self, file: str, text: bytes) -> list[Seen]:
-        """What a file would be with another text; after it the flows that enter it, where they are good now and
-        would not be then. Nothing of it is remembered."""
+        """What a file would be with another text; after it the flows that enter it, where they are good now
+        and would not be then. Nothing of it is remembered."""
         siblings = flows_of(self._folder, self._environment, {self._folder / file: text})
         seen, _ = self._seen(file, text, siblings)
         found = [seen]
-        for other in self._entering({seen.name}, {file}):
+        for other in self._all_that_enter(seen.name, file):
             if self._known[other].good:
                 there = _content(self._folder / other)
                 would_be, _ = self._seen(other, there or b"", siblings)
@@ -171,19 +171,17 @@ class FlowFolder:
             version = None if read.problems else Version.of(flow)
         return Seen(file, name, text, read.problems, version), audio
 
-    def _entering(self, names: set[str], without: set[str]) -> list[str]:
-        """Files of flows that enter one of these, or one that does."""
-        found: list[str] = []
-        known = {file: known for file, known in self._known.items() if file not in without}
-        more = True
-        while more:
-            more = False
-            for file, each in known.items():
-                if file not in found and each.enters & names:
-                    found.append(file)
-                    names = names | {each.name}
-                    more = True
-        return found
+    def _enters(self, names: set[str]) -> set[str]:
+        """Files whose flows enter one of these."""
+        return {file for file, known in self._known.items() if known.enters & names}
+
+    def _all_that_enter(self, name: str, file: str) -> list[str]:
+        """Other files whose flows enter this one, or one that does."""
+        names, found = {name}, set[str]()
+        while more := self._enters(names) - found - {file}:
+            found |= more
+            names |= {self._known[each].name for each in more}
+        return sorted(found)
 
 
 class _Asked:

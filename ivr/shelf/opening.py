@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ivr.config import Config
-from ivr.flow.loader import Environment, read_text
+from ivr.flow.loader import Environment, flows_of, read_text
 from ivr.library import Change, Entry, FlowLibrary, LibraryError, environment_of
 from ivr.shelf.folder import FlowFolder, FolderUnreadable, Memory
 from ivr.shelf.keeper import FILE, version_of
@@ -69,10 +69,11 @@ def _known(library: FlowLibrary, kept: Mapping[str, FlowVersion], entry: Entry) 
 
 
 def _restore(library: FlowLibrary, folder: Path, environment: Environment, last: FlowVersion) -> None:
-    flow, problems = read_text(folder / last.file, last.text.encode(), environment)
-    if flow is None or problems or flow.name != last.flow:
+    siblings = flows_of(folder, environment)
+    read = read_text(folder / last.file, last.text.encode(), environment, siblings)
+    if read.flow is None or read.problems or read.flow.name != last.flow:
         return
-    version = Version.of(flow)
+    version = Version.of(read.flow)
     if not library.unfit(version, last.file):
         library.restore(version, last.file, last.at, last.by)
         log.warning("flow %s: version %s of the store answers", last.flow, version.hash)

@@ -40,6 +40,13 @@ class HereReader:
         return self._folder.check(file, text)
 
 
+def entering(name: str, child: str) -> str:
+    return (
+        f"flow: {name}\nlanguages: [en]\nstart: enter\n"
+        f"steps:\n  enter: {{flow: {child}, next: bye, otherwise: bye}}\n  bye: {{end: normal}}\n"
+    )
+
+
 WITH_AUDIO = """flow: jingle
 languages: [en]
 start: hello

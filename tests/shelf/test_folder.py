@@ -12,7 +12,7 @@ from ivr.shelf import folder as module
 from ivr.shelf.folder import FlowFolder, FolderUnreadable
 from ivr.shelf.version import Seen, Version
 from tests.flow.calls import write_wav
-from tests.shelf.flows import WITH_AUDIO, flow, look, write
+from tests.shelf.flows import WITH_AUDIO, entering, flow, look, told, write
 
 
 @pytest.fixture
@@ -152,3 +152,62 @@ def test_a_text_is_checked_without_being_remembered(folder: FlowFolder, tmp_path
     assert good.version is not None
     assert [problem.rule for problem in bad.problems] == [1]
     assert look(folder) == []
+
+
+class TestFlowsWithinFlows:
+    @pytest.fixture(autouse=True)
+    def written(self, tmp_path: Path, folder: FlowFolder) -> None:
+        write(tmp_path, "outer.yaml", entering("outer", "middle"))
+        write(tmp_path, "deep/middle.yaml", entering("middle", "inner"))
+        write(tmp_path, "inner.yaml", flow("inner"))
+        write(tmp_path, "other.yaml", flow("other"))
+        assert all("!" not in one for one in look(folder))
+
+    def test_a_change_makes_all_that_enter_it_anew(self, tmp_path: Path, folder: FlowFolder) -> None:
+        write(tmp_path, "inner.yaml", flow("inner", "Changed."))
+        assert look(folder) == ["inner.yaml:inner", "deep/middle.yaml:middle", "outer.yaml:outer"]
+        assert look(folder) == []
+
+    def test_one_that_breaks_or_goes_breaks_them_until_it_is_back(
+        self, tmp_path: Path, folder: FlowFolder
+    ) -> None:
+        write(tmp_path, "inner.yaml", flow("inner").replace("next: bye", "next: by"))
+        assert look(folder) == ["inner.yaml:inner!", "deep/middle.yaml:middle!", "outer.yaml:outer!"]
+        (tmp_path / "inner.yaml").unlink()
+        assert look(folder) == ["-inner.yaml", "deep/middle.yaml:middle!", "outer.yaml:outer!"]
+        write(tmp_path, "elsewhere.yaml", flow("inner"))
+        assert look(folder) == ["elsewhere.yaml:inner", "deep/middle.yaml:middle", "outer.yaml:outer"]
+
+    def test_one_that_goes_while_what_it_enters_changes(self, tmp_path: Path, folder: FlowFolder) -> None:
+        look(folder, settled=True)
+        write(tmp_path, "inner.yaml", flow("inner", "Changed."))
+        assert look(folder, settled=True) == []
+        (tmp_path / "outer.yaml").unlink()
+        assert look(folder, settled=True) == ["inner.yaml:inner", "deep/middle.yaml:middle"]
+        assert look(folder, settled=True) == ["-outer.yaml"]
+
+    def test_the_recording_of_one_within_counts(self, tmp_path: Path, folder: FlowFolder) -> None:
+        write_wav(tmp_path / "hello.wav")
+        write(tmp_path, "inner.yaml", WITH_AUDIO.replace("flow: jingle", "flow: inner"))
+        look(folder)
+        write_wav(tmp_path / "hello.wav", b"\0\3" * 900)
+        assert look(folder) == ["inner.yaml:inner", "deep/middle.yaml:middle", "outer.yaml:outer"]
+
+    def test_a_text_is_checked_with_all_that_enter_it(self, tmp_path: Path, folder: FlowFolder) -> None:
+        assert told(list(folder.check("inner.yaml", flow("inner", "Well.").encode()))) == ["inner.yaml:inner"]
+        hindi = flow("inner").replace("[en]", "[hi]").replace("en:", "hi:").encode()
+        first, *others = folder.check("inner.yaml", hindi)
+        assert first.version is not None
+        assert sorted(told(list(others))) == ["deep/middle.yaml:middle!", "outer.yaml:outer!"]
+        assert "does not speak en" in others[0].problems[0].message
+
+    def test_what_was_broken_before_does_not_stand_in_the_way(
+        self, tmp_path: Path, folder: FlowFolder
+    ) -> None:
+        write(tmp_path, "outer.yaml", entering("outer", "middle").replace("bye:", "by:"))
+        write(tmp_path, "deep/middle.yaml", entering("middle", "inner").replace("bye:", "by:"))
+        look(folder)
+        found = folder.check(
+            "inner.yaml", flow("inner").replace("[en]", "[hi]").replace("en:", "hi:").encode()
+        )
+        assert told(list(found)) == ["inner.yaml:inner"]
