@@ -9,19 +9,22 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Final, Literal, Protocol
 
 from engines.contract import Recognizer
 from ivr.alarm import Alarm
 from ivr.answering import Answering
+from ivr.classifiers import Classifiers, Questions
 from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.protocol import (
     AudioFile,
     BeginWaiting,
+    Classified,
+    Classify,
     Command,
     Commit,
     EndMessage,
@@ -46,6 +49,7 @@ from ivr.flow.protocol import (
     SendRequest,
     Signal,
     SpeechBegan,
+    StopClassifying,
     StopListening,
     StopSaying,
     StopTransfer,
@@ -53,6 +57,7 @@ from ivr.flow.protocol import (
     Tick,
     Transfer,
     Transferred,
+    Unclassified,
     words_of,
 )
 from ivr.flow.protocol import Utterance as Spoken
@@ -127,6 +132,7 @@ class Services:
     observe_key: Callable[[float], None]
     max_call_s: float
     replaces: bool = False
+    classifiers: Classifiers = field(default_factory=Classifiers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,8 @@ _Input = (
     | _Spoken
     | DuringMessage
     | PromptDone
+    | Classified
+    | Unclassified
     | Tick
     | Replied
     | RequestFailed
@@ -227,6 +235,7 @@ class CallSession:
             lambda place: self._inbox.put_nowait(Queued(place)),
         )
         self._transferring: asyncio.Task[None] | None = None
+        self._questions = Questions(services.classifiers, self._spawn, self._inbox.put_nowait, journal.note)
         self._generation = 0
         self._saying: dict[str, _Saying] = {}
         self._key_at: float | None = None
@@ -359,6 +368,7 @@ class CallSession:
                 return None
             case HungUp():
                 self._note_hang_up(item)
+                self._questions.stop()
                 return HungUpEvent()
             case Held(on=on):
                 self._journal.note("held", {"on": on})
@@ -374,7 +384,7 @@ class CallSession:
                 return event if self._dictation.current(item) else None
             case Ringing() | Answered() | Answer() | GreetingEnd():
                 return None
-            case PromptDone() | Tick():
+            case PromptDone() | Tick() | Classified() | Unclassified():
                 return item
             case Replied(id=id_, status=status):
                 self._journal.note("replied", {"id": id_, "status": status})
@@ -441,6 +451,10 @@ class CallSession:
                 case StopListening():
                     self._generation += 1
                     self._ear.stop()
+                case Classify():
+                    self._questions.ask(command)
+                case StopClassifying():
+                    self._questions.stop()
                 case Commit(result=result):
                     await self._journal.commit(result)
                 case SendRequest():

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
@@ -275,6 +284,40 @@ class Endpoint(_Strict):
     headers: dict[str, str] = {}
 
 
+class HttpClassifier(_Strict):
+    """An HTTP server (NLU) that is asked what a caller means. With a `secret`, requests are signed. An answer
+    with a score below `min_score` is none."""
+
+    url: HttpUrl
+    headers: dict[str, str] = {}
+    secret: str | None = None
+    deadline_s: float = Field(default=0.8, gt=0, le=5)
+    min_score: float = Field(default=0.5, ge=0, le=1)
+
+
+class LlmClassifier(_Strict):
+    """A language model that is asked what a caller means; `url` is the base of an API as OpenAI's, to which
+    /chat/completions is added."""
+
+    url: HttpUrl
+    model: str = Field(min_length=1)
+    key: str | None = None
+    headers: dict[str, str] = {}
+    deadline_s: float = Field(default=1.2, gt=0, le=5)
+
+
+def _kind_of_classifier(written: Any) -> str:
+    named = isinstance(written, LlmClassifier) or (isinstance(written, dict) and "model" in written)
+    return "llm" if named else "nlu"
+
+
+Classifier = Annotated[
+    Annotated[HttpClassifier, Tag("nlu")] | Annotated[LlmClassifier, Tag("llm")],
+    Discriminator(_kind_of_classifier),
+]
+"""With a `model` it is a language model."""
+
+
 class Webhook(_Strict):
     """Where the result of every call is sent."""
 
@@ -315,6 +358,7 @@ class Config(_Strict):
     say_as: Annotated[dict[str, dict[str, str]], AfterValidator(_dictionary)] = {}
     queues: dict[str, str | Queue] = {}
     endpoints: dict[str, Endpoint] = {}
+    classifiers: dict[str, Classifier] = {}
     webhook: Webhook | None = None
     engines: Engines = Engines()
     store: Store = Store()

@@ -193,6 +193,7 @@ def environment_of(config: Config) -> Environment:
         endpoints=frozenset(config.endpoints),
         queues=frozenset(config.queues),
         trunks=frozenset(config.trunks),
+        classifiers=frozenset(config.classifiers),
         voices=dict.fromkeys(LANGUAGES, VARIANTS),
         say_as=config.say_as,
     )

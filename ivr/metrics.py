@@ -45,10 +45,13 @@ _OUTCOMES: Final = frozenset(cause.value for cause in Cause) | {"interrupted"}
 
 
 class Metrics:
-    """`flows` and `engines` are the names that may become labels."""
+    """`flows`, `engines` and `classifiers` are the names that may become labels."""
 
-    def __init__(self, flows: Iterable[str] = (), engines: Iterable[str] = ()) -> None:
+    def __init__(
+        self, flows: Iterable[str] = (), engines: Iterable[str] = (), classifiers: Iterable[str] = ()
+    ) -> None:
         self._flows = frozenset(flows)
+        self._classifiers = frozenset(classifiers)
         self._engines = frozenset(engines)
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -82,6 +85,12 @@ class Metrics:
         self._engine = histogram("engine_seconds", "To an engine's first output", _ENGINE_S, "kind", "engine")
         self._engine_failures = counter(
             "engine_failures", "Engine calls that failed or were late", "kind", "engine"
+        )
+        self._classified = counter(
+            "classifications", "What classifiers made of callers' words", "classifier", "outcome"
+        )
+        self._classifier = histogram(
+            "classifier_seconds", "To the answer of a classifier, or to its failure", _ENGINE_S, "classifier"
         )
         self._restarts = counter("engine_restarts", "Restarts of engine workers", "engine")
         self._commit = histogram("store_commit_seconds", "Time of a transaction of the store", _COMMIT_S)
@@ -174,6 +183,13 @@ class Metrics:
 
     def engine_restarted(self, engine: str) -> None:
         self._restarts.labels(self._engine_label(engine)).inc()
+
+    def classified(self, classifier: str, outcome: str, seconds: float | None) -> None:
+        """An `Observe` of `ivr.classifiers`."""
+        known = classifier if classifier in self._classifiers else OTHER
+        self._classified.labels(known, outcome).inc()
+        if seconds is not None:
+            self._classifier.labels(known).observe(seconds)
 
     def observe_commit(self, seconds: float, writes: int) -> None:
         """An `Observer` of the store's writer."""

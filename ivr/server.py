@@ -21,6 +21,7 @@ from engines.tts.espeak import EspeakSynthesizer
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness, TrunkStatus
 from ivr.call import Services
+from ivr.classifiers import classifiers_of
 from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
 from ivr.endpoints import Endpoints
@@ -133,7 +134,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
     bound) before any call is taken.
     """
     async with AsyncExitStack() as on_exit:
-        metrics = Metrics(engines=("espeak", "pocketsphinx"))
+        metrics = Metrics(engines=("espeak", "pocketsphinx"), classifiers=config.classifiers)
         lag = LoopLag(metrics.observe_lag)
         _background(on_exit, lag.run())
 
@@ -190,6 +191,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             endpoints=Endpoints(config.endpoints, client),
             switchboard=switchboard,
             observe_key=metrics.observe_key,
+            classifiers=classifiers_of(config.classifiers, client, metrics.classified),
             max_call_s=config.limits.call_s,
         )
         trunks = trunks_of(config)

@@ -42,6 +42,8 @@ LABELS: Final[Mapping[str, str]] = {
     "speech slot": "listens for",
     "speech max_s": "longest answer",
     "speech end_silence_s": "pause that ends an answer",
+    "understanding by": "asks what is meant",
+    "understanding within_s": "waits so long for who is asked",
     "timeout_s": "timeout",
     "wait_s": "wait",
     "topic": "publishes to",

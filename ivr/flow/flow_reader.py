@@ -21,6 +21,7 @@ from ivr.flow.reading import FlowScope, StepReader, read_constant
 from ivr.flow.recordings import Recordings
 from ivr.flow.sayas import known_languages
 from ivr.flow.types import KINDS, SIMPLE_NAMES, Value, ValueType
+from ivr.flow.understanding import PHRASES_ALONE, read_understanding
 from ivr.flow.verbs import NOT_YET, VERBS
 
 _STEP_FIELDS = ("next", "otherwise")
@@ -72,6 +73,7 @@ class FlowReader:
         manner = read_manner(reader, fields, languages, self._say_as)
         recordings = Recordings(self._folder)
         flow_scope = FlowScope(reader, languages, scope, {}, around, manner, recordings)
+        flow_scope.understanding = read_understanding(reader, fields, PHRASES_ALONE)
         intents_node = fields.take("intents")
         if intents_node is not None:
             flow_scope.intents = {

@@ -30,6 +30,7 @@ class Environment:
     trunks: frozenset[str] = frozenset()
     topics: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Topics of the broker, each with the values that an event's body must have for it."""
+    classifiers: frozenset[str] = frozenset()
     flows: frozenset[str] = frozenset()
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     say_as: Words = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Environment:
             "queues": self.queues,
             "trunks": self.trunks,
             "topics": self.topics,
+            "classifiers": self.classifiers,
             "flows": self.flows,
         }
 

@@ -55,6 +55,23 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Classified:
+    """What the caller meant, by the word of a classifier: the option of this name, or None: none of them."""
+
+    id: str
+    option: str | None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclassified:
+    """No classifier could answer the `Classify` with this id; what the phrases say counts."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PromptDone:
     """All utterances of the `Say` with this id were played, or cut by `StopSaying`."""
 
@@ -135,6 +152,8 @@ Event = (
     Key
     | SpeechBegan
     | Heard
+    | Classified
+    | Unclassified
     | PromptDone
     | Replied
     | RequestFailed
@@ -254,6 +273,36 @@ class Listen:
 @dataclass(frozen=True, slots=True)
 class StopListening:
     """Speech is not awaited any more; an utterance under way is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What the caller may have meant, with some of the phrases for it."""
+
+    name: str
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """Ask the classifiers of these names, one after the other, which option was meant; then send `Classified`
+    or `Unclassified`, within `within_s` altogether. `flow` and `step` tell where it was said."""
+
+    id: str
+    text: str
+    language: str
+    options: tuple[Option, ...]
+    by: tuple[str, ...]
+    within_s: float
+    flow: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopClassifying:
+    """The answer to the `Classify` with this id is not awaited any more."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +430,8 @@ Command = (
     | StopSaying
     | Listen
     | StopListening
+    | Classify
+    | StopClassifying
     | Commit
     | SendRequest
     | Publish

@@ -22,6 +22,7 @@ from ivr.flow.recordings import NO_RECORDING, Recordings
 from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.types import Family, Mismatch, Value, ValueType
+from ivr.flow.understanding import PHRASES_ALONE
 
 MAX_EXPRESSIONS = 80_000
 """Characters of texts with expressions that a flow may have; those of conditions count twice. What a large
@@ -62,6 +63,8 @@ class FlowScope:
         self.scope = scope
         self.intents = intents
         self.operator = around.operator
+        self.understanding = PHRASES_ALONE
+        """Who is asked what a caller means, in steps that do not say so themselves."""
         self.manner = manner
         self._recordings = recordings or Recordings(Path())
         self.prompts: dict[str, Prompt] = {}

@@ -80,8 +80,8 @@ def _do(call: VirtualCall, action: Action) -> list[Notice]:
     match action:
         case PressKey(key):
             return call.press(key)
-        case Speak(text):
-            return call.say(text)
+        case Speak(text, means):
+            return call.say(text, means)
         case Dictate(seconds):
             return call.dictate(seconds)
         case HangUpNow():

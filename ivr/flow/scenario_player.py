@@ -65,7 +65,10 @@ class PressKey:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
+    """`means` as in `Says`."""
+
     text: str
+    means: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +315,11 @@ class Player:
                     return False, []
                 self._keys_pressed += 1
                 return self._keys_pressed == len(keys), [PressKey(keys[self._keys_pressed - 1])]
-            case Says(text):
+            case Says(text, means):
                 if self._spoke or not self._listening:
                     return self._spoke and self._speech_over, []
                 self._spoke = True
-                return False, [Speak(text)]
+                return False, [Speak(text, means)]
             case LeavesMessage(seconds):
                 if self._spoke or not self._recording:
                     return self._spoke and self._speech_over, []

@@ -32,6 +32,8 @@ caller says nothing more until the call is over. The steps:
 | transfer: OUTCOME | how the transfer goes (done, busy, no_answer, failed); `{to: TARGET, outcome: ...}` |
 
 A transfer with `{whispers: TEXT, outcome: ...}` also looks at what the agent is told.
+`{says: TEXT, means: OPTION}` is speech and what a classifier makes of it, where one is asked: an intent of
+the menu, an option of the value, yes, no, operator, or none of them. Without it none answers.
 """
 
 from __future__ import annotations
@@ -70,7 +72,10 @@ class Presses:
 
 @dataclass(frozen=True, slots=True)
 class Says:
+    """`means` is what a classifier would make of it, if one is asked; None: none answers."""
+
     text: str
+    means: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +388,8 @@ class _FileReader:
 
     def _says(self, node: yaml.Node, fields: Fields) -> Says | None:
         text = self._reader.text(node, "says")
-        return None if text is None else Says(text)
+        means = fields.read("means", self._reader.name, None)
+        return None if text is None else Says(text, means)
 
     def _silence(self, node: yaml.Node, fields: Fields) -> Silence | None:
         seconds = self._reader.seconds(node, "silence", 0.0, 3600.0)

@@ -31,6 +31,7 @@ _WORDS: Final[Schema] = {"type": "string"}
 """What is spoken may be nothing, in one language of several."""
 _FLAG: Final[Schema] = {"type": "boolean"}
 _NAME: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}
+_CLASSIFIERS: Final[Schema] = {"type": "array", "items": _NAME, "uniqueItems": True}
 _STEP: Final[Schema] = {"type": "string", "description": "The step that follows."}
 _DURATION: Final[Schema] = {
     "type": "string",
@@ -88,6 +89,7 @@ def flow_schema() -> Schema:
                 ),
                 "events": _object(dict.fromkeys(("hangup", "failure", "operator"), _STEP)),
                 "start": {**_STEP, "description": "The first step."},
+                "understanding": _ref("understanding"),
                 "intents": _map(_ref("phrases")),
                 "steps": {**_map(_ref("step"), _STEP_NAME), "minProperties": 1},
                 "prompts": _map(_ref("wordings")),
@@ -101,6 +103,10 @@ def flow_schema() -> Schema:
             "wordings": _by_language(
                 {"anyOf": [_WORDS, {**_object({"audio": _TEXT, "text": _WORDS}), "minProperties": 1}]}
             ),
+            "understanding": {
+                "anyOf": [_CLASSIFIERS, _object({"by": _CLASSIFIERS, "within": _DURATION}, ["by"])],
+                "description": "Classifiers that are asked what was meant, where the phrases leave a doubt.",
+            },
             "prompt": {
                 "anyOf": [{**_TEXT, "description": "The name of a prompt."}, _ref("wordings")],
             },
@@ -156,10 +162,11 @@ def scenario_schema() -> Schema:
         },
         "queued": {"type": "integer", "minimum": 1, "maximum": 999},
     }
-    steps = [
-        _object({name: act, **({"to_end": _FLAG} if name == "hears" else {})}, [name])
-        for name, act in acts.items()
-    ]
+    beside: Mapping[str, Schema] = {
+        "hears": {"to_end": _FLAG},
+        "says": {"means": {**_NAME, "description": "What a classifier makes of it, if one is asked."}},
+    }
+    steps = [_object({name: act, **beside.get(name, {})}, [name]) for name, act in acts.items()]
     today = {"type": "string", "format": "date", "description": 'The day of the calls: "2026-11-22".'}
     scenario = _object(
         {
@@ -234,6 +241,7 @@ def _asking(verb: str, fields: Mapping[str, Schema], required: Iterable[str]) ->
         "prompt": _ref("prompt"),
         "barge_in": _ref("barge_in"),
         "retry": _ref("retry"),
+        "understanding": _ref("understanding"),
         "otherwise": _STEP,
     }
     return _object({verb: _object({**shared, **fields}, ("prompt", "otherwise", *required))}, [verb])

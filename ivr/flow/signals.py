@@ -7,6 +7,7 @@ step is entered; a later one of the same name takes its place, so that what is k
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from ivr.flow.model import Flow
@@ -29,9 +30,10 @@ class UnknownSignal(Exception):
 
 
 def signals_of(flow: Flow) -> dict[str, Expected]:
-    """Every signal that a step waits for. Where several do, it brings the values of all of them."""
+    """Every signal that a step waits for, of flows within too. Where several do, it brings the values of all
+    of them."""
     found: dict[str, dict[str, ValueType]] = {}
-    for step in flow.steps.values():
+    for step in chain.from_iterable(one.steps.values() for one in flow.family.values()):
         if isinstance(step, Wait) and step.until is not None:
             found.setdefault(step.until, {}).update((value.name, value.type) for value in step.values)
     return dict(found)

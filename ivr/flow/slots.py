@@ -21,6 +21,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -35,7 +36,7 @@ from ivr.flow.hearing.phrases import ASKING, BESIDE_A_KEY, FILLERS, HOLD, NOT
 from ivr.flow.hearing.spelled import read_digits, read_order_id, read_phone
 from ivr.flow.hearing.vocabulary import Unit, Vocabulary, vocabulary
 from ivr.flow.hearing.when import read_date, read_time
-from ivr.flow.intents import match_intent
+from ivr.flow.intents import Match, match_intent
 
 SlotValue = str | int | bool | Decimal | dt.date | dt.time
 
@@ -86,6 +87,17 @@ def parse_slot(
         return read_order_id(text, words, known)
     reader = _READERS.get(kind)
     return reader(words, known) if reader else None
+
+
+def match_option(
+    kind: str, text: str, language: str, options: Sequence[str] = (), phrases: Phrases = _NO_PHRASES
+) -> Match | None:
+    """As `parse_slot` for yes_no (`yes` and `no`) and one_of, with how sure it is."""
+    if kind == "yes_no":
+        match = match_intent(text, language, {"affirm": (), "deny": ()})
+        return None if match is None else replace(match, name="yes" if match.name == "affirm" else "no")
+    said = {option: (option, option.replace("_", " "), *phrases.get(option, ())) for option in options}
+    return match_intent(text, language, said)
 
 
 def parse_keys(
@@ -157,13 +169,12 @@ def _hold() -> frozenset[str]:
 
 
 def _yes_no(text: str, language: str) -> bool | None:
-    match = match_intent(text, language, {"affirm": (), "deny": ()})
-    return None if match is None else match.name == "affirm"
+    match = match_option("yes_no", text, language)
+    return None if match is None else match.name == "yes"
 
 
 def _one_of(text: str, language: str, options: Sequence[str], phrases: Phrases) -> str | None:
-    said = {option: (option, option.replace("_", " "), *phrases.get(option, ())) for option in options}
-    match = match_intent(text, language, said)
+    match = match_option("one_of", text, language, options, phrases)
     return None if match is None else match.name
 
 

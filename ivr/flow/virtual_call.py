@@ -33,6 +33,8 @@ from ivr.flow.notices import (
 )
 from ivr.flow.protocol import (
     BeginWaiting,
+    Classified,
+    Classify,
     Command,
     EndMessage,
     Enter,
@@ -53,6 +55,7 @@ from ivr.flow.protocol import (
     SendRequest,
     SpeechBegan,
     SpeechPaused,
+    StopClassifying,
     StopListening,
     StopSaying,
     StopTransfer,
@@ -60,12 +63,16 @@ from ivr.flow.protocol import (
     Tick,
     Transfer,
     Transferred,
+    Unclassified,
     words_of,
 )
 from ivr.flow.signals import bind_signal
 from ivr.flow.timing import SPEAKING_RATE
 
 UTTERANCE_S: Final = 1.0
+NONE_MEANT: Final = "none"
+"""What a classifier says when none of the options was meant."""
+
 _MAX_TICKS_AT_ONCE: Final = 1000
 
 
@@ -91,6 +98,9 @@ class VirtualCall:
         self.over: Over | None = None
         self._playing: deque[_Playing] = deque()
         self._heard: tuple[float, str] | None = None
+        self._means: str | None = None
+        """What a classifier makes of what was said last, if one is asked; None: none answers."""
+        self._asked: Classify | None = None
         self._request: SendRequest | None = None
         self._transferring = False
         self._dictated_until: float | None = None
@@ -106,10 +116,12 @@ class VirtualCall:
     def press(self, key: str) -> list[Notice]:
         return self._handle(Key(key))
 
-    def say(self, text: str) -> list[Notice]:
-        """The caller speaks; it is heard `UTTERANCE_S` later, or never when nobody listens."""
+    def say(self, text: str, means: str | None = None) -> list[Notice]:
+        """The caller speaks; it is heard `UTTERANCE_S` later, or never when nobody listens. `means` is the
+        option that a classifier would choose, or `NONE_MEANT`; None: no classifier answers."""
         if not self.listening:
             return []
+        self._means = means
         self._heard = (self.now + UTTERANCE_S, text)
         return self._handle(SpeechBegan())
 
@@ -122,7 +134,7 @@ class VirtualCall:
 
     def hang_up(self) -> list[Notice]:
         self._playing.clear()
-        self._heard = None
+        self._heard = self._asked = None
         return self._handle(HungUpEvent())
 
     def reply(self, status: int, body: Any) -> list[Notice]:
@@ -156,8 +168,9 @@ class VirtualCall:
 
     @property
     def hearing(self) -> bool:
-        """Whether an utterance of the caller is under way, or what he says into a message."""
-        return self._heard is not None or self._dictated_until is not None
+        """Whether an utterance of the caller is under way, what he says into a message, or what he meant is
+        not clear yet."""
+        return self._heard is not None or self._dictated_until is not None or self._asked is not None
 
     # --- time
 
@@ -169,6 +182,8 @@ class VirtualCall:
             times.append(self._heard[0])
         if self._dictated_until is not None:
             times.append(self._dictated_until)
+        if self._asked is not None:
+            times.append(self.now)
         if self.machine.due is not None:
             times.append(self.machine.due)
         return None if self.over is not None or not times else max(self.now, min(times))
@@ -180,9 +195,13 @@ class VirtualCall:
             self.now = max(self.now, until)
             return []
         self.now = due
+        if self._asked is not None:
+            return [*self._handle(self._classified(self._asked)), SpeechOver()]
         if self._heard is not None and self._heard[0] <= due:
             text, self._heard = self._heard[1], None
-            return [*self._handle(Heard(text)), SpeechOver()]
+            notices = self._handle(Heard(text))
+            # What a classifier is asked about is over when it has answered.
+            return notices if self._asked is not None else [*notices, SpeechOver()]
         if self._dictated_until is not None and self._dictated_until <= due:
             self._dictated_until = None
             return [*self._handle(SpeechPaused()), SpeechOver()]
@@ -199,6 +218,12 @@ class VirtualCall:
             if self.over is not None or self.machine.due is None or self.machine.due > self.now:
                 return notices
         raise RuntimeError(f"step {self.machine.step} wants a tick at {self.machine.due} again and again")
+
+    def _classified(self, asked: Classify) -> Event:
+        self._asked = None
+        if self._means is None:
+            return Unclassified(asked.id, "there is no classifier")
+        return Classified(asked.id, None if self._means == NONE_MEANT else self._means)
 
     # --- commands
 
@@ -225,6 +250,14 @@ class VirtualCall:
         begins = self._playing[-1].until if self._playing else self.now
         self._playing.append(_Playing(command.id, begins + len(text) / SPEAKING_RATE))
         return (Spoke(text),)
+
+    def _classify(self, command: Classify) -> tuple[Notice, ...]:
+        self._asked = command
+        return ()
+
+    def _stop_classifying(self, command: StopClassifying) -> tuple[Notice, ...]:
+        self._asked = None
+        return (SpeechOver(),)
 
     def _stop_saying(self, command: StopSaying) -> tuple[Notice, ...]:
         quiet: tuple[Notice, ...] = (Quiet(),) if self._playing else ()
@@ -285,6 +318,8 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     StopSaying: VirtualCall._stop_saying,
     Listen: VirtualCall._listen,
     StopListening: VirtualCall._stop_listening,
+    Classify: VirtualCall._classify,
+    StopClassifying: VirtualCall._stop_classifying,
     KeepMessage: VirtualCall._keep_message,
     EndMessage: VirtualCall._end_message,
     StoreConsent: VirtualCall._consent,

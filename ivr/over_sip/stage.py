@@ -93,6 +93,8 @@ def cannot(flow: Flow, scenario: Scenario) -> str:
     language = FlowMachine(flow, scenario.values).language
     known = {fold(phrase) for intent in _UNDERSTOOD for phrase in builtin_phrases(intent, language)}
     for step in scenario.steps:
+        if isinstance(step.act, Says) and step.act.means is not None:
+            return f'says "{step.act.text}": there is no classifier to say what it means'
         if isinstance(step.act, Says) and fold(step.act.text) not in known:
             return f'says "{step.act.text}": only a plain yes or no is recognised for sure'
         if isinstance(step.act, IsQueued):

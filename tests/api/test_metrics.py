@@ -67,6 +67,7 @@ def test_invented_names_make_no_new_series() -> None:
         metrics.observe_engine("tts", name, 0.1)
         metrics.engine_failed("asr", name)
         metrics.engine_restarted(name)
+        metrics.classified(name, "chosen", 0.1)
 
     observe("first")
     before = samples(metrics).keys()

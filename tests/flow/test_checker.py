@@ -19,6 +19,7 @@ GOODBYE = "flow: bye\nlanguages: [en]\nstart: bye\nsteps: {bye: {end: normal}}\n
 ENVIRONMENT = Environment(
     endpoints=frozenset({"order-webhook"}),
     queues=frozenset({"vendor-desk"}),
+    classifiers=frozenset({"nlu", "llm"}),
     voices={"en": frozenset({"f1", "f2", "m1"})},
     topics={"rider-events": frozenset({"order"})},
 )

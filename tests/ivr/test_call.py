@@ -12,6 +12,7 @@ import pytest
 
 from engines.contract import EngineUnavailable
 from ivr.call import CallSession, Ended, Services
+from ivr.classifiers import Classifiers
 from ivr.config import Endpoint
 from ivr.endpoints import Endpoints
 from ivr.flow.loader import load_flow
@@ -125,6 +126,7 @@ class Scene:
         heard: list[str],
         screening: Screening | None = None,
         max_call_s: float = 60.0,
+        classifiers: Classifiers | None = None,
     ) -> None:
         self.leg = leg
         self.notebook = Notebook()
@@ -141,6 +143,7 @@ class Scene:
             switchboard=Switchboard({"help": direct("sip:help@127.0.0.1")}, nobody),
             observe_key=self.keys.append,
             max_call_s=max_call_s,
+            classifiers=classifiers or Classifiers(),
         )
         machine = FlowMachine(flow, flow.bind({"shop": "Sharma"}))
         self.session = CallSession(leg, machine, self.notebook, services, screening=screening)

@@ -3,6 +3,7 @@
     PROMPT --done--> WAITING --speech begins--> HEARING --heard--> understood, or the next retry
        \\--key or speech that may cut the prompt--/        WAITING --no input--> the next retry
     TYPING: some keys are in, more may follow (collect only)
+    ASKING_OTHERS: the phrases leave a doubt, and a classifier is asked (`ivr.flow.understanding`)
 
 No-input and no-match walk the same ladder; after its last prompt the step is left by `otherwise`.
 """
@@ -17,13 +18,36 @@ from functools import cached_property
 from itertools import chain
 from typing import Literal
 
-from ivr.flow.intents import match_intent
-from ivr.flow.model import Phrases, Prompt, Step, Target
+from ivr.flow.intents import Match, match_intent
+from ivr.flow.model import Phrases, Prompt, Reference, Step, Target
 from ivr.flow.nodes import Fields
+from ivr.flow.phrases import OPERATOR
 from ivr.flow.problems import Report, Rule
-from ivr.flow.protocol import BargeIn, Event, Heard, Key, PromptDone, SpeechBegan, SpeechSpec, Tick
+from ivr.flow.protocol import (
+    BargeIn,
+    Classified,
+    Classify,
+    Event,
+    Heard,
+    Key,
+    Option,
+    PromptDone,
+    SpeechBegan,
+    SpeechSpec,
+    StopClassifying,
+    Tick,
+    Unclassified,
+)
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
+from ivr.flow.types import MAX_TEXT
+from ivr.flow.understanding import (
+    CERTAIN_MARGIN,
+    CERTAIN_SCORE,
+    MAX_EXAMPLES,
+    PHRASES_ALONE,
+    Understanding,
+)
 
 OPERATOR_KEY = "0"
 """Takes the `operator` event in a menu that has no choice of its own for it."""
@@ -60,6 +84,11 @@ class _Phase(Enum):
     WAITING = auto()
     HEARING = auto()
     TYPING = auto()
+    ASKING_OTHERS = auto()
+
+
+_DEAF = (_Phase.TYPING, _Phase.ASKING_OTHERS)
+"""What is said then does not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +101,7 @@ class AskingStep(Step):
     otherwise: Target
     phrases: Phrases
     """What is listened for, the operator's phrases included where the flow has one."""
+    understanding: Understanding = PHRASES_ALONE
 
     def prompts(self) -> tuple[Prompt, ...]:
         return (self.prompt, *self.retry.prompts)
@@ -83,6 +113,9 @@ class AskingStep(Step):
     def listened(self) -> Mapping[str, tuple[str, ...]]:
         """Per language every phrase that is listened for."""
         return {language: tuple(chain(*intents.values())) for language, intents in self.phrases.items()}
+
+    def references(self) -> tuple[Reference, ...]:
+        return self.understanding.by
 
     def skip(self, run: Run, now: float) -> None:
         run.leave("otherwise", self.otherwise, "hangup")
@@ -101,6 +134,8 @@ class AskingStep(Step):
         """Longest time in it: every prompt and the wait after each, then the longest answer."""
         rounds = 1 + len(self.retry.prompts)
         spoken = sum(speaking.get(prompt.name, 0.0) for prompt in self.prompts())
+        if self.understanding.by:
+            answer_s += self.understanding.within_s
         return spoken + rounds * max(self.retry.wait_s, answer_s)
 
 
@@ -113,6 +148,8 @@ class Asking(ABC):
         self._spec = spec
         self._phase = _Phase.WAITING
         self._attempt = 0
+        self._asked: Classify | None = None
+        """What a classifier is asked, while it is."""
         self.due: float | None = None
 
     # --- what menu and collect decide
@@ -128,6 +165,14 @@ class Asking(ABC):
     @abstractmethod
     def understood(self, text: str | None, now: float) -> None:
         """An utterance. Calls `choose` or `again`."""
+
+    @abstractmethod
+    def options(self, said: str) -> tuple[Option, ...]:
+        """What a classifier may choose of; nothing when nobody else need be asked what was said."""
+
+    @abstractmethod
+    def classified(self, option: str, now: float) -> None:
+        """The option that a classifier has chosen. Calls `choose` or `again`."""
 
     @abstractmethod
     def keys_over(self, now: float) -> None:
@@ -153,6 +198,8 @@ class Asking(ABC):
         elif isinstance(event, PromptDone):
             if self._run.is_said(event.id) and self._phase is _Phase.PROMPT:
                 self._wait(now)
+        elif isinstance(event, Classified | Unclassified):
+            self._answered(event, now)
         elif isinstance(event, Tick):
             self._tick(now)
 
@@ -194,20 +241,58 @@ class Asking(ABC):
         if self._run.is_stray(key) or not self.takes_keys:
             return
         self._run.stop_saying()
+        self._ask_no_more()
         self.pressed(key, now)
 
     def _speech_began(self, now: float) -> None:
-        if self._spec is None or not self._run.listening or self._phase is _Phase.TYPING:
+        if self._spec is None or not self._run.listening or self._phase in _DEAF:
             return
         self._run.stop_saying()
         self._phase = _Phase.HEARING
         self.due = now + self._spec.max_s + HEARING_SLACK_S
 
     def _heard(self, text: str | None, now: float) -> None:
-        if self._spec is None or not self._run.listening or self._phase is _Phase.TYPING:
+        if self._spec is None or not self._run.listening or self._phase in _DEAF:
             return
         self._run.stop_saying()
-        self.understood(text, now)
+        said = (text or "").strip()[:MAX_TEXT]
+        options = self.options(said) if said and self._step.understanding.by else ()
+        if options:
+            self._ask_others(said, options, now)
+        else:
+            self.understood(text, now)
+
+    def _ask_others(self, said: str, options: tuple[Option, ...], now: float) -> None:
+        run, asked = self._run, self._step.understanding
+        self._asked = Classify(
+            run.next_id("classify"), said, run.language, options, asked.names, asked.within_s,
+            run.flow.name, self._step.name,
+        )  # fmt: skip
+        run.emit(self._asked)
+        self._phase = _Phase.ASKING_OTHERS
+        self.due = now + asked.within_s
+
+    def _answered(self, event: Classified | Unclassified, now: float) -> None:
+        asked = self._asked
+        if asked is None or event.id != asked.id:
+            return
+        self._asked = None
+        if isinstance(event, Unclassified):
+            self.understood(asked.text, now)
+        elif event.option is None:
+            self.again("no-match", now)
+        elif any(option.name == event.option for option in asked.options):
+            self.classified(event.option, now)
+        else:
+            self.understood(asked.text, now)
+
+    def _ask_no_more(self) -> str:
+        """Nobody's answer is awaited any more; gives what was said."""
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return ""
+        self._run.emit(StopClassifying(asked.id))
+        return asked.text
 
     def _tick(self, now: float) -> None:
         if self.due is None or now < self.due:
@@ -218,6 +303,8 @@ class Asking(ABC):
             self.again("no-match", now)
         elif self._phase is _Phase.TYPING:
             self.keys_over(now)
+        elif self._phase is _Phase.ASKING_OTHERS:
+            self.understood(self._ask_no_more(), now)
 
     # --- what follows
 
@@ -256,11 +343,18 @@ class Asking(ABC):
         self._run.call_operator(via)
         return True
 
-    def intent_of(self, text: str) -> tuple[str, float] | None:
-        """The intent of an utterance among the step's phrases, with its score."""
+    def intent_of(self, text: str) -> Match | None:
+        """The intent of an utterance among the step's phrases."""
         language = self._run.language
         candidates = self._step.phrases.get(language)
-        if not candidates:
-            return None
-        match = match_intent(text, language, candidates)
-        return None if match is None else (match.name, match.score)
+        return match_intent(text, language, candidates) if candidates else None
+
+    def operator_option(self) -> tuple[Option, ...]:
+        """The operator, where there is one to be asked for."""
+        phrases = self._step.phrases.get(self._run.language, {}).get(OPERATOR, ())
+        return (Option(OPERATOR, phrases[:MAX_EXAMPLES]),) if self._run.has_operator else ()
+
+
+def is_certain(match: Match | None) -> bool:
+    """Whether nobody else need be asked."""
+    return match is not None and match.score >= CERTAIN_SCORE and match.margin >= CERTAIN_MARGIN

@@ -29,19 +29,27 @@ from typing import Literal
 import yaml
 
 from ivr.flow.expressions import EvaluationError, Expression
+from ivr.flow.intents import builtin_phrases
 from ivr.flow.model import Exit, Flow, Phrases, Target, Use
 from ivr.flow.nodes import Fields, place_of
 from ivr.flow.phrases import OPERATOR, collect_phrases
 from ivr.flow.problems import START, Place, Report, Rule, did_you_mean
-from ivr.flow.protocol import SpeechSpec
+from ivr.flow.protocol import Option, SpeechSpec
 from ivr.flow.reading import FlowScope, StepReader
 from ivr.flow.run import Run
-from ivr.flow.slots import parse_keys, parse_slot
+from ivr.flow.slots import match_option, parse_keys, parse_slot
 from ivr.flow.types import ASKED_NAMES, KINDS, MAX_DIGITS, MAX_TEXT, Family, Mismatch, Value, ValueType
-from ivr.flow.verbs.asking import Asking, AskingStep, read_retry
+from ivr.flow.understanding import MAX_EXAMPLES, read_understanding
+from ivr.flow.verbs.asking import Asking, AskingStep, is_certain, read_retry
 from ivr.flow.verbs.menu import KEYS, MAX_CHOICES
 
 _LENGTH = re.compile(r"(\d{1,2})(?:\.\.(\d{1,2}))?")
+_CHOSEN = ("yes_no", "one_of")
+"""Slots that are one of a few."""
+
+_YES_NO = {"yes": "affirm", "no": "deny"}
+"""The intents that stand for the values."""
+
 _CERTAIN = 1.0
 """Score from which free text counts as a call for the operator: the phrase itself and nothing else."""
 
@@ -92,6 +100,10 @@ class Collect(AskingStep):
             step.reader.problem(fields.place, Rule.CHOICES, f"{fields.what} takes neither keys nor speech")
         barge_in = step.barge_in(fields)
         retry = read_retry(step, fields)
+        understanding = read_understanding(step.reader, fields, step.flow.understanding)
+        if "understanding" in fields and (speech is None or speech.slot not in _CHOSEN):
+            message = f"{step.what}: nobody can be asked what is meant but of yes_no and one_of"
+            step.reader.problem(fields.place, Rule.CHOICES, message, "take understanding out of it")
         accept_node = fields.take("accept")
         accept = None if accept_node is None else step.flow.condition(accept_node, f"accept of {step.what}")
         target = step.target(fields, "next")
@@ -106,6 +118,7 @@ class Collect(AskingStep):
             barge_in=barge_in,
             retry=retry,
             otherwise=otherwise,
+            understanding=understanding,
             phrases=collect_phrases(step.flow, {}) if speech else {},
             into=into,
             type=declared.required(),
@@ -234,6 +247,29 @@ class _CollectAsking(Asking):
         phrases = collect.options.get(language, {})
         return parse_slot(slot, said, language, collect.type.options, self._run.today, phrases)
 
+    def options(self, said: str) -> tuple[Option, ...]:
+        """Of what is one of a few; numbers, dates and free text are nobody else's business."""
+        collect, language = self._collect, self._run.language
+        speech = collect.speech
+        if speech is None or speech.slot not in _CHOSEN:
+            return ()
+        phrases = collect.options.get(language, {})
+        if is_certain(match_option(speech.slot, said, language, collect.type.options, phrases)):
+            return ()
+        if (found := self.intent_of(said)) is not None and is_certain(found):
+            return ()
+        if speech.slot == "one_of":
+            own = [Option(option, phrases.get(option, ())[:MAX_EXAMPLES]) for option in collect.type.options]
+        else:
+            own = [Option(name, builtin_phrases(_YES_NO[name], language)[:MAX_EXAMPLES]) for name in _YES_NO]
+        return (*own, *(() if OPERATOR in collect.type.options else self.operator_option()))
+
+    def classified(self, option: str, now: float) -> None:
+        if option == OPERATOR and option not in self._collect.type.options:
+            self.call_operator(OPERATOR)
+        else:
+            self._offer(option, "speech", now)
+
     def again(self, reason: Literal["no-input", "no-match"], now: float) -> None:
         self._typed = ""
         super().again(reason, now)
@@ -244,7 +280,7 @@ class _CollectAsking(Asking):
         if not said or (value is not None and not free):
             return False
         found = self.intent_of(said)
-        if found is None or found[0] != OPERATOR or (free and found[1] < _CERTAIN):
+        if found is None or found.name != OPERATOR or (free and found.score < _CERTAIN):
             return False
         return self.call_operator(OPERATOR)
 

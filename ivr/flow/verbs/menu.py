@@ -31,12 +31,13 @@ from ivr.flow.model import Assignment, Exit, Flow, Target
 from ivr.flow.nodes import Entry, Fields
 from ivr.flow.phrases import OPERATOR, collect_phrases, own_phrases, read_phrases
 from ivr.flow.problems import Place, Report, Rule, did_you_mean
-from ivr.flow.protocol import SpeechSpec
+from ivr.flow.protocol import Option, SpeechSpec
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
 from ivr.flow.slots import spoken_key
 from ivr.flow.types import MAX_TEXT
-from ivr.flow.verbs.asking import OPERATOR_KEY, Asking, AskingStep, read_retry
+from ivr.flow.understanding import MAX_EXAMPLES, read_understanding
+from ivr.flow.verbs.asking import OPERATOR_KEY, Asking, AskingStep, is_certain, read_retry
 
 KEYS = "0123456789*#ABCD"
 MAX_CHOICES = 50
@@ -76,7 +77,11 @@ class Menu(AskingStep):
         barge_in = step.barge_in(fields)
         retry = read_retry(step, fields)
         otherwise = step.target(fields, "otherwise")
+        understanding = read_understanding(step.reader, fields, step.flow.understanding)
         choices = _read_choices(step, fields.need("choices", Rule.CHOICES))
+        if "understanding" in fields and not any(choice.intent for choice in choices):
+            message = f"{step.what}: nobody can be asked what is meant where no choice can be said"
+            step.reader.problem(fields.place, Rule.CHOICES, message, "take understanding out of it")
         fields.finish()
         if prompt is None or otherwise is None:
             return None
@@ -87,6 +92,7 @@ class Menu(AskingStep):
             barge_in=barge_in,
             retry=retry,
             otherwise=otherwise,
+            understanding=understanding,
             phrases=collect_phrases(
                 step.flow, {c.intent: c.phrases for c in choices if c.intent is not None}
             ),
@@ -146,19 +152,36 @@ class MenuAsking(Asking):
         if found is None:
             self._named(said, now)
             return
-        choice = self._menu.intents.get(found[0])
+        self.classified(found.name, now)
+
+    def options(self, said: str) -> tuple[Option, ...]:
+        found = self.intent_of(said)
+        if is_certain(found) or (found is None and self._key_in(said) is not None):
+            return ()
+        phrases = self._menu.phrases.get(self._run.language, {})
+        intents = (Option(intent, phrases.get(intent, ())[:MAX_EXAMPLES]) for intent in self._menu.intents)
+        own = tuple(intents)
+        return (*own, *(() if OPERATOR in self._menu.intents else self.operator_option())) if own else ()
+
+    def classified(self, option: str, now: float) -> None:
+        choice = self._menu.intents.get(option)
         if choice is not None:
-            self.take(choice, found[0])
-        elif not (found[0] == OPERATOR and self.call_operator(OPERATOR)):
+            self.take(choice, option)
+        elif not (option == OPERATOR and self.call_operator(OPERATOR)):
             self.again("no-match", now)
 
     def _named(self, said: str, now: float) -> None:
         """A choice may be asked for by its key."""
-        key = spoken_key(said, self._run.language)
-        if key is None or not (key in self._menu.keys or key == OPERATOR_KEY):
+        key = self._key_in(said)
+        if key is None:
             self.again("no-match", now)
         else:
             self.pressed(key, now)
+
+    def _key_in(self, said: str) -> str | None:
+        """The key that is named, if it can mean something here."""
+        key = spoken_key(said, self._run.language)
+        return key if key in self._menu.keys or key == OPERATOR_KEY else None
 
     def keys_over(self, now: float) -> None:
         """A menu acts at the first key."""
