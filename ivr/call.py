@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final, Literal, Protocol
 
@@ -21,7 +21,6 @@ from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.protocol import (
-    AudioFile,
     BeginWaiting,
     Classified,
     Classify,
@@ -58,20 +57,19 @@ from ivr.flow.protocol import (
     Transfer,
     Transferred,
     Unclassified,
-    words_of,
 )
-from ivr.flow.protocol import Utterance as Spoken
 from ivr.flow.signals import bind_signal
 from ivr.flow.types import to_json
 from ivr.handover import Handover, Means, told_of
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.journal import step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
-from ivr.prompts import Prompt, Prompts
+from ivr.prompts import Prompts
 from ivr.recording import CallRecording, settle_consent
 from ivr.screening import Screening
+from ivr.speaking import Mouth
 from ivr.switchboard import Switchboard
-from ivr.waiting import WAITING, Ring, Sound, Waiting
+from ivr.waiting import Ring, Sound, Waiting
 from media.amd import Answer, GreetingEnd
 from media.leg import (
     Answered,
@@ -155,15 +153,6 @@ class _Spoken:
     failure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Saying:
-    """One utterance that plays or waits to: `last` of the `Say` with this id."""
-
-    id: str
-    prompt: Prompt
-    last: bool
-
-
 _Input = (
     LegEvent
     | Answer
@@ -205,7 +194,6 @@ class CallSession:
         by `record`, and `recording` is what a consent decides about."""
         self._leg = leg
         self._machine = machine
-        self._folder = str(machine.flow.folder)
         self._journal = journal
         self._services = services
         self._on_answered = on_answered
@@ -226,18 +214,18 @@ class CallSession:
             lambda: self._inbox.put_nowait(_Spoken(self._generation, SpeechBegan())),
             self._on_heard,
         )
+        self._mouth = Mouth(leg, services.prompts, str(machine.flow.folder), journal.note)
         self._dictation = Dictation(leg, services.vad, messages, self._inbox.put_nowait)
         self._handover = Handover(
             leg,
             self._waiting,
-            Means(services.switchboard, services.prompts, services.replaces, self._located),
+            Means(services.switchboard, services.prompts, services.replaces, self._mouth.located),
             journal.note,
             lambda place: self._inbox.put_nowait(Queued(place)),
         )
         self._transferring: asyncio.Task[None] | None = None
         self._questions = Questions(services.classifiers, self._spawn, self._inbox.put_nowait, journal.note)
         self._generation = 0
-        self._saying: dict[str, _Saying] = {}
         self._key_at: float | None = None
         self._hung_up: HungUp | None = None
         self._too_long = False
@@ -249,7 +237,7 @@ class CallSession:
         """Runs the call to its end. An inbound leg is answered here; an outbound one is awaited."""
         self._spawn(self._pump())
         try:
-            self._prefetch()
+            self._mouth.prefetch(self._machine.lookahead())
             if await self._connected() and await self._screened():
                 await self._converse()
                 await self._talk()
@@ -361,10 +349,8 @@ class CallSession:
                 return Key(key)
             case Played(mark=mark):
                 return self._prompt_played(mark)
-            case Stopped(mark=mark, sample=sample):
-                self._saying.pop(mark, None)
-                if sample and mark != WAITING:
-                    self._journal.note("prompt_cut", {"after_ms": sample * 1000 // self._leg.sample_rate})
+            case Stopped():
+                self._mouth.stopped(item)
                 return None
             case HungUp():
                 self._note_hang_up(item)
@@ -407,16 +393,12 @@ class CallSession:
                 return item
 
     def _prompt_played(self, mark: str) -> Event | None:
-        saying = self._saying.pop(mark, None)
-        if saying is None:
-            return None
-        if saying.prompt.failed and not saying.prompt.clip.frames:
-            self._journal.note("failure", {"reason": "no voice could speak a prompt"})
-            return Failure("no voice could speak a prompt")
-        if not saying.last:
-            return None
-        self._handover.said()
-        return PromptDone(saying.id)
+        event = self._mouth.played(mark)
+        if isinstance(event, Failure):
+            self._journal.note("failure", {"reason": event.reason})
+        elif event is not None:
+            self._handover.said()
+        return event
 
     def _spoken(self, generation: int, event: SpeechBegan | Heard, failure: str) -> Event | None:
         if generation != self._generation:
@@ -443,8 +425,7 @@ class CallSession:
                 case Say():
                     self._say(command)
                 case StopSaying():
-                    self._saying.clear()
-                    self._leg.stop()
+                    self._mouth.stop()
                 case Listen(speech=spec):
                     self._generation += 1
                     self._ear.listen(spec)
@@ -486,36 +467,16 @@ class CallSession:
                 case Finish():
                     self._finish = command
         if commands and not self._machine.finished and self._hung_up is None:
-            self._prefetch()
+            self._mouth.prefetch(self._machine.lookahead())
 
     def _say(self, command: Say) -> None:
         self._waiting.end()
-        codec = self._leg.codec
-        left = len(command.utterances)
-        for utterance in command.utterances:
-            left -= 1
-            mark = f"{command.id}/{left}"
-            prompt = self._services.prompts.get(self._located(utterance), codec)
-            self._saying[mark] = _Saying(command.id, prompt, last=not left)
-            self._leg.play(prompt.clip, mark)
-            self._journal.note("prompt", {"text": words_of(utterance)})
+        self._mouth.say(command)
         if not command.utterances:
             self._inbox.put_nowait(PromptDone(command.id))
         if self._key_at is not None:
             self._services.observe_key(self._loop.time() - self._key_at)
             self._key_at = None
-
-    def _prefetch(self) -> None:
-        """Makes what may be spoken next while nothing waits for it: a menu's answer then starts in one
-        frame."""
-        coming = map(self._located, self._machine.lookahead())
-        self._services.prompts.prefetch(coming, self._leg.codec)
-
-    def _located(self, utterance: Spoken) -> Spoken:
-        """Audio files lie in the folder of their flow."""
-        if isinstance(utterance, AudioFile):
-            return replace(utterance, path=f"{utterance.folder or self._folder}/{utterance.path}")
-        return utterance
 
     async def _request(self, command: SendRequest) -> None:
         self._journal.note("request", {"id": command.id, "endpoint": command.endpoint})

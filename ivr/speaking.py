@@ -1,0 +1,80 @@
+"""What a live call says: the prompts of the flow as clips on the leg, and word of each that was played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ivr.flow.protocol import AudioFile, Failure, PromptDone, Say, Utterance, words_of
+from ivr.prompts import Prompt, Prompts
+from ivr.waiting import WAITING
+from media.leg import CallLeg, Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    """One utterance that plays or waits to: `last` of the `Say` with this id."""
+
+    id: str
+    prompt: Prompt
+    last: bool
+
+
+class Mouth:
+    """The prompts of one call, each utterance under a mark of its own."""
+
+    def __init__(
+        self,
+        leg: CallLeg,
+        prompts: Prompts,
+        folder: str,
+        note: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:
+        """`folder` is where the audio files of the call's flow lie; `note` keeps an event of the record."""
+        self._leg = leg
+        self._prompts = prompts
+        self._folder = folder
+        self._note = note
+        self._saying: dict[str, _Saying] = {}
+
+    def say(self, command: Say) -> None:
+        codec = self._leg.codec
+        left = len(command.utterances)
+        for utterance in command.utterances:
+            left -= 1
+            mark = f"{command.id}/{left}"
+            prompt = self._prompts.get(self.located(utterance), codec)
+            self._saying[mark] = _Saying(command.id, prompt, last=not left)
+            self._leg.play(prompt.clip, mark)
+            self._note("prompt", {"text": words_of(utterance)})
+
+    def stop(self) -> None:
+        """At the next packet; what is queued is dropped."""
+        self._saying.clear()
+        self._leg.stop()
+
+    def played(self, mark: str) -> PromptDone | Failure | None:
+        """What it means to the flow that the utterance with this mark was played."""
+        saying = self._saying.pop(mark, None)
+        if saying is None:
+            return None
+        if saying.prompt.failed and not saying.prompt.clip.frames:
+            return Failure("no voice could speak a prompt")
+        return PromptDone(saying.id) if saying.last else None
+
+    def stopped(self, event: Stopped) -> None:
+        self._saying.pop(event.mark, None)
+        if event.sample and event.mark != WAITING:
+            self._note("prompt_cut", {"after_ms": event.sample * 1000 // self._leg.sample_rate})
+
+    def prefetch(self, coming: Iterable[Utterance]) -> None:
+        """Makes what may be spoken next while nothing waits for it: a menu's answer then starts in one
+        frame."""
+        self._prompts.prefetch(map(self.located, coming), self._leg.codec)
+
+    def located(self, utterance: Utterance) -> Utterance:
+        """Audio files lie in the folder of their flow."""
+        if isinstance(utterance, AudioFile):
+            return replace(utterance, path=f"{utterance.folder or self._folder}/{utterance.path}")
+        return utterance
