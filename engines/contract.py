@@ -24,16 +24,33 @@ class EngineTimeout(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceReference:
+    """Speech of a voice to be cloned: `path` of a WAV file, the words in it where they are known.
+
+    `key` names the voice profile: what an engine derives from the audio is kept, and forgotten, under it.
+    """
+
+    key: str
+    path: str
+    transcript: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechRequest:
     """A text to be spoken, already normalised: no digits, signs or abbreviations are left to the engine.
 
-    `speed` is a multiple of the voice's normal one, from 0.5 to 2.
+    `speed` is a multiple of the voice's normal one, from 0.5 to 2. The text may hold tags, and `emotion` is
+    one of those of `engines.tts.emotion`, felt with an `intensity` from 0 to 1: an engine leaves out what it
+    lacks. A `reference` takes the place of a `voice`, with engines that clone.
     """
 
     text: str
     language: str
     voice: str = ""
     speed: float = 1.0
+    emotion: str = "neutral"
+    intensity: float = 0.5
+    reference: VoiceReference | None = None
 
 
 @dataclass(frozen=True, slots=True)

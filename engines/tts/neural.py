@@ -1,0 +1,138 @@
+"""A neural engine as a `Synthesizer`: sentence by sentence through its worker, some at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+from engines.catalogue import CatalogueEntry
+from engines.contract import EngineError, EngineTimeout, SpeechRequest
+from engines.launch import WorkerCommand
+from engines.supervisor import Limits, SupervisedWorker, WorkerHealth
+from engines.tts.emotion import fit, style
+from engines.tts.sentences import sentences
+
+_PAUSE_BETWEEN_CHUNKS_S: Final = 5.0
+"""After the first sound: an engine that works by sentences makes the next one meanwhile."""
+
+_FORGET_S: Final = 10.0
+_GB: Final = 1024**3
+
+LIMITS: Final = Limits(start_s=300.0, ping_wait_s=5.0, stuck_s=20.0, memory_bytes=16 * _GB)
+"""Loading reads gigabytes and compiles; a step may make a whole sentence."""
+
+
+class NeuralSynthesizer:
+    """`streams` sentences are made at once; further ones wait for their turn, first come, first served.
+
+    A turn is a sentence: whoever comes new waits for one sentence of the others, not for their texts.
+    """
+
+    def __init__(
+        self, entry: CatalogueEntry, command: WorkerCommand, *, streams: int = 1, limits: Limits = LIMITS
+    ) -> None:
+        self._entry = entry
+        self._worker = SupervisedWorker(entry.name, command, limits)
+        self._turns = asyncio.Semaphore(streams)
+        self._streams = streams
+        self._version = "0"
+        self._sample_rate = entry.rate
+        self._voices: dict[str, frozenset[str]] = {}
+
+    @property
+    def name(self) -> str:
+        return self._entry.name
+
+    @property
+    def version(self) -> str:
+        return self._version
+
+    @property
+    def sample_rate(self) -> int:
+        return self._sample_rate
+
+    @property
+    def health(self) -> WorkerHealth:
+        return self._worker.health
+
+    async def start(self) -> None:
+        """Loads the model; raises `EngineUnavailable` or `EngineTimeout`."""
+        facts = await self._worker.start()
+        self._sample_rate = int(facts["sample_rate"])
+        self._version = f"{facts['version']}-1"
+        self._voices = {language: frozenset(names) for language, names in facts["voices"].items()}
+
+    async def close(self) -> None:
+        await self._worker.close()
+
+    def supports(self, language: str) -> bool:
+        return self._entry.speaks(language)
+
+    def voices(self, language: str) -> frozenset[str]:
+        return self._voices.get(_base(language), frozenset())
+
+    async def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
+        """See `Synthesizer`. Raises `EngineError` for a language or voice it does not know."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + deadline_s
+        for job_request in self._jobs(request):
+            async with self._turn(deadline):
+                job = self._worker.open(job_request)
+                try:
+                    while frame := await job.receive(deadline):
+                        yield frame.data
+                        deadline = loop.time() + _PAUSE_BETWEEN_CHUNKS_S
+                finally:
+                    job.cancel()
+
+    async def forget(self, key: str) -> None:
+        """Drops what the worker derived from a voice profile; a worker that is down has nothing."""
+        try:
+            job = self._worker.open({"forget": key})
+        except EngineError:
+            return
+        try:
+            await job.receive(asyncio.get_running_loop().time() + _FORGET_S)
+        finally:
+            job.cancel()
+
+    @asynccontextmanager
+    async def _turn(self, deadline: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise EngineTimeout(f"{self.name} was busy: it makes {self._streams} sentences at once") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _jobs(self, request: SpeechRequest) -> Iterator[dict[str, Any]]:
+        language = _base(request.language)
+        if not self.supports(language):
+            raise EngineError(f"{self.name} does not speak {request.language!r}")
+        if request.voice and request.voice not in self.voices(language):
+            known = ", ".join(sorted(self.voices(language))) or "none by name"
+            raise EngineError(f"{self.name} has no voice {request.voice!r} in {language}; it has {known}")
+        if request.reference and not self._entry.cloning:
+            raise EngineError(f"{self.name} cannot clone a voice")
+        common = {
+            "language": language,
+            "voice": request.voice,
+            "speed": request.speed,
+            "style": dict(style(self.name, request.emotion, request.intensity) or {}),
+            "reference": asdict(request.reference) if request.reference else None,
+        }
+        for sentence in sentences(fit(request.text, self.name).text, language):
+            # A dash or a lone mark is no speech; models babble when they are given one.
+            if any(character.isalnum() for character in sentence):
+                yield {**common, "text": sentence}
+
+
+def _base(language: str) -> str:
+    """ "hi-IN" is spoken like "hi"."""
+    return language.partition("-")[0].lower()
