@@ -194,7 +194,7 @@ async def test_a_step_that_never_ends_is_noticed_though_pings_are_answered() -> 
 
 
 async def test_a_worker_that_grows_too_large_is_replaced() -> None:
-    limits = Limits(ping_every_s=0.1, backoff_first_s=0.05, memory_bytes=120 * 1024 * 1024)
+    limits = Limits(ping_every_s=0.1, ping_wait_s=30, backoff_first_s=0.05, memory_bytes=120 * 1024 * 1024)
     async with running(limits) as worker:
         worker.open({"eat": 200 * 1024 * 1024})
         await up_again(worker, restarts=1)
