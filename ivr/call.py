@@ -59,7 +59,6 @@ from ivr.flow.protocol import (
     Unclassified,
 )
 from ivr.flow.signals import bind_signal
-from ivr.flow.types import to_json
 from ivr.handover import Handover, Means, told_of
 from ivr.hearing import Ear, Utterance, Vad
 from ivr.journal import step_note
@@ -385,8 +384,7 @@ class CallSession:
                 self._journal.note("transferred", {"outcome": outcome})
                 return item
             case Signal(name=name, values=values):
-                told = {value: to_json(values[value]) for value in values}
-                self._journal.note("signal", {"name": name, "values": told})
+                self._journal.note("signal", {"name": name, "values": values})
                 return item
             case Failure(reason=reason):
                 self._journal.note("failure", {"reason": reason})

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
-from ivr.flow.types import Value
-
 Json = Mapping[str, Any]
 WaitingSound = Literal["silence", "music", "ringback"]
 
@@ -113,10 +111,10 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Something happened outside; `values` are bound to the flow's types (`ivr.flow.signals`)."""
+    """Something happened outside; `values` are JSON that fits the flow's types (`ivr.flow.signals`)."""
 
     name: str
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Line:
     saying: str | None = None
     listening: SpeechSpec | None = None
     waiting: bool = False
-    signals: dict[str, Mapping[str, Value]] = field(default_factory=dict)
+    signals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     transferring: bool = False
     ids: int = 0
     messages: set[str] = field(default_factory=set)
@@ -401,11 +401,11 @@ class Run:
 
     # --- signals from outside
 
-    def keep_signal(self, name: str, values: Mapping[str, Value]) -> None:
+    def keep_signal(self, name: str, values: Mapping[str, Any]) -> None:
         """Kept until a step waits for it; a later one of the same name takes its place."""
         self.line.signals[name] = values
 
-    def take_signal(self, name: str) -> Mapping[str, Value] | None:
+    def take_signal(self, name: str) -> Mapping[str, Any] | None:
         return self.line.signals.pop(name, None)
 
     # --- verdicts

@@ -1,4 +1,4 @@
-"""Signals: what happens outside and a call waits for, bound to the values that its flow declares.
+"""Signals: what happens outside and a call waits for, with values that fit what its flow declares.
 
 A flow knows the signals that some step of it waits for (`until`). One that comes early is kept until that
 step is entered; a later one of the same name takes its place, so that what is kept is bounded by the flow.
@@ -13,11 +13,11 @@ from typing import Any
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError, did_you_mean
 from ivr.flow.protocol import Signal
-from ivr.flow.types import Mismatch, Value, ValueType
+from ivr.flow.types import Mismatch, ValueType
 from ivr.flow.verbs.wait import Wait
 
-Expected = Mapping[str, ValueType]
-"""The values that a signal brings, by name."""
+Expected = Mapping[str, frozenset[ValueType]]
+"""The values that a signal brings, by name, with the types that the steps that take them want."""
 
 
 class UnknownSignal(Exception):
@@ -32,30 +32,32 @@ class UnknownSignal(Exception):
 def signals_of(flow: Flow) -> dict[str, Expected]:
     """Every signal that a step waits for, of flows within too. Where several do, it brings the values of all
     of them."""
-    found: dict[str, dict[str, ValueType]] = {}
+    found: dict[str, dict[str, frozenset[ValueType]]] = {}
     for step in chain.from_iterable(one.steps.values() for one in flow.family.values()):
         if isinstance(step, Wait) and step.until is not None:
-            found.setdefault(step.until, {}).update((value.name, value.type) for value in step.values)
+            brings = found.setdefault(step.until, {})
+            for value in step.values:
+                brings[value.name] = brings.get(value.name, frozenset()) | {value.type}
     return dict(found)
 
 
 def bind_signal(flow: Flow, name: str, values: Mapping[str, Any]) -> Signal:
-    """A signal from raw JSON or YAML values. Raises `UnknownSignal`, and `ParamError` that names every bad
+    """A signal of raw JSON or YAML values. Raises `UnknownSignal`, and `ParamError` that names every bad
     value; one that is left out is None where its type is optional."""
     known = signals_of(flow)
     if name not in known:
         raise UnknownSignal(flow.name, name, tuple(sorted(known)))
-    bound: dict[str, Value] = {}
     wrong: dict[str, str] = {}
-    for value, type_ in known[name].items():
-        try:
-            bound[value] = type_.accept(values.get(value))
-        except Mismatch as error:
-            wrong[value] = str(error)
+    for value, types in known[name].items():
+        for type_ in types:
+            try:
+                type_.accept(values.get(value))
+            except Mismatch as error:
+                wrong[value] = str(error)
     for value in values:
         if value not in known[name]:
             hint = did_you_mean(str(value), known[name])
             wrong[str(value)] = f"is not a value of the signal {name}" + (f" ({hint})" if hint else "")
     if wrong:
         raise ParamError(wrong)
-    return Signal(name, bound)
+    return Signal(name, {value: values.get(value) for value in known[name]})

@@ -116,7 +116,7 @@ class Wait(Step):
         brought = None if self.until is None else run.take_signal(self.until)
         if brought is None:
             return False
-        run.assign((value.name, brought[value.name]) for value in self.values)
+        run.assign((value.name, value.type.accept(brought[value.name])) for value in self.values)
         run.leave("next", self.target, self.until or "")
         return True
 
