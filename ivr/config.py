@@ -11,6 +11,7 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -28,6 +29,7 @@ from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
 from ivr.profiles import Profile, with_profile
 from ivr.queueing import Strategy
+from ivr.topics import Topic
 from media.ports import pairs_in
 from sip.guard import SCANNERS
 
@@ -325,6 +327,64 @@ class Webhook(_Strict):
     secret: str = Field(min_length=16)
 
 
+def _mqtt(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise ValueError("write it as mqtt://HOST or mqtts://HOST:8883")
+    if parts.username is not None or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("only host and port belong here; username and password are fields of their own")
+    if parts.port == 0:
+        raise ValueError("0 is no port")
+    return url
+
+
+def _topic(text: str) -> str:
+    Topic.parse(text)
+    return text
+
+
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+
+TopicText = Annotated[str, AfterValidator(_topic)]
+
+
+class BrokerTls(_Strict):
+    """`ca` are the authorities (PEM) that may have signed the broker's certificate, the system's without one;
+    `certificate` and `key` (PEM) are ours, for brokers that want one."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _paired(self) -> BrokerTls:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
+
+
+class Broker(_Strict):
+    """The MQTT 5 broker that events of flows go to, each topic by the name that flows know; with `results`
+    those of calls too. A topic may hold `{call_id}`, `{flow}` and `{body.NAME}`."""
+
+    url: Annotated[str, AfterValidator(_mqtt)]
+    username: str | None = None
+    password: str | None = None
+    client_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    tls: BrokerTls = BrokerTls()
+    topics: dict[TopicName, TopicText] = {}
+    results: TopicText | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Broker:
+        if self.url.startswith("mqtt:") and self.tls != BrokerTls():
+            raise ValueError("tls is for mqtts:// alone")
+        if self.password is not None and self.username is None:
+            raise ValueError("password needs a username")
+        return self
+
+
 class Limits(_Strict):
     """`loop_lag_ms`: past this much lateness of the event loop new calls get 503."""
 
@@ -360,6 +420,7 @@ class Config(_Strict):
     endpoints: dict[str, Endpoint] = {}
     classifiers: dict[str, Classifier] = {}
     webhook: Webhook | None = None
+    broker: Broker | None = None
     engines: Engines = Engines()
     store: Store = Store()
     limits: Limits = Limits()

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from engines.tts.espeak import LANGUAGES, VARIANTS
-from ivr.config import Config, InboundNumber
+from ivr.config import Broker, Config, InboundNumber
 from ivr.flow.loader import Environment
 from ivr.flow.model import Flow
 from ivr.flow.problems import START, ParamError, Problem, Rule
 from ivr.shelf.folder import flow_files
 from ivr.shelf.version import Gone, Seen, Sighting, Version
+from ivr.topics import Topic
 
 __all__ = ["Change", "Entry", "FlowLibrary", "LibraryError", "environment_of", "flow_files"]
 
@@ -194,9 +195,14 @@ def environment_of(config: Config) -> Environment:
         queues=frozenset(config.queues),
         trunks=frozenset(config.trunks),
         classifiers=frozenset(config.classifiers),
+        topics=_topics(config.broker),
         voices=dict.fromkeys(LANGUAGES, VARIANTS),
         say_as=config.say_as,
     )
+
+
+def _topics(broker: Broker | None) -> dict[str, frozenset[str]]:
+    return {} if broker is None else {name: Topic.parse(text).wants for name, text in broker.topics.items()}
 
 
 def _unfit(number: InboundNumber, flow: Flow) -> dict[str, str]:

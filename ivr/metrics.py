@@ -17,6 +17,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from ivr.store.records import Carrier
 from media.amd import Answer
 from media.leg import Cause, Direction, Quality
 from media.plane import Totals
@@ -96,8 +97,12 @@ class Metrics:
         self._commit = histogram("store_commit_seconds", "Time of a transaction of the store", _COMMIT_S)
         self._writes = counter("store_writes", "Writes that the store committed")
         self._store_backlog = gauge("store_backlog", "Writes that are not committed yet")
-        self._deliveries = counter("outbox_attempts", "Tries to deliver webhooks and requests", "outcome")
-        self._outbox_backlog = gauge("outbox_backlog", "Deliveries that wait")
+        self._deliveries = counter(
+            "outbox_attempts", "Tries to deliver webhooks, requests and events", "carrier", "outcome"
+        )
+        self._outbox_backlog = gauge("outbox_backlog", "Deliveries that wait", "carrier")
+        self._broker_up = gauge("broker_up", "Whether the broker is connected; NaN: none is configured")
+        self._broker_up.set(nan)
         self._trunk_up = gauge("trunk_up", "Whether the trunk takes calls; NaN: nobody asked", "trunk")
         self._trunk_registered = gauge(
             "trunk_registered", "Whether we are registered with the trunk; NaN: it wants none", "trunk"
@@ -196,11 +201,14 @@ class Metrics:
         self._commit.observe(seconds)
         self._writes.inc(writes)
 
-    def delivery_tried(self, outcome: DeliveryOutcome) -> None:
-        self._deliveries.labels(outcome).inc()
+    def delivery_tried(self, carrier: Carrier, outcome: DeliveryOutcome) -> None:
+        self._deliveries.labels(carrier, outcome).inc()
 
-    def outbox_waiting(self, count: int) -> None:
-        self._outbox_backlog.set(count)
+    def outbox_waiting(self, carrier: Carrier, count: int) -> None:
+        self._outbox_backlog.labels(carrier).set(count)
+
+    def broker_up(self, up: bool) -> None:
+        self._broker_up.set(float(up))
 
     def watch_store(self, backlog: Callable[[], float]) -> None:
         """`backlog` is asked whenever the figures are read."""

@@ -138,7 +138,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         lag = LoopLag(metrics.observe_lag)
         _background(on_exit, lag.run())
 
-        outbox = Outbox(config.endpoints, config.webhook, metrics)
+        outbox = Outbox(config.endpoints, config.webhook, metrics, config.broker)
         url = database_url(config.store.path, config.store.database)
         store = await Store.open(url, announce=outbox.announce, observer=metrics.observe_commit)
         on_exit.push_async_callback(store.close)

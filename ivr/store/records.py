@@ -39,6 +39,10 @@ class CallLive(StoreError):
     """The call has not ended yet."""
 
 
+Carrier = Literal["http", "mqtt"]
+"""What carries a delivery."""
+
+
 class CallState(StrEnum):
     CREATED = "created"
     RINGING = "ringing"

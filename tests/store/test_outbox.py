@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ivr import outbox as outbox_module
 from ivr.config import Endpoint, Webhook
 from ivr.metrics import Metrics
-from ivr.outbox import RESULT, Outbox, pause_s
+from ivr.outbox import RESULT, Outbox, http, tries
+from ivr.outbox.tries import pause_s
 from ivr.signature import sign
 from ivr.store import Delivery, Ending, NewCall, Store, database_url, new_id
 
@@ -88,8 +88,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of hundredths of a second."""
-    monkeypatch.setattr(outbox_module, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(outbox_module, "_PACE_S", 0.0)
+    monkeypatch.setattr(tries, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(http, "_PACE_S", 0.0)
 
 
 class Bench:
@@ -178,14 +178,14 @@ async def test_a_failing_receiver_is_tried_again_until_it_takes_it(
     assert {each.line for each in receiver.received} == {"POST /results HTTP/1.1"}, "no redirect is followed"
     assert {each.headers["x-event-id"] for each in receiver.received} == {sent.id}
     assert {each.body for each in receiver.received} == {sent.body.encode()}
-    assert 'ivr_outbox_attempts_total{outcome="failed"} 5.0' in figures
-    assert 'ivr_outbox_attempts_total{outcome="delivered"} 1.0' in figures
+    assert 'ivr_outbox_attempts_total{carrier="http",outcome="failed"} 5.0' in figures
+    assert 'ivr_outbox_attempts_total{carrier="http",outcome="delivered"} 1.0' in figures
 
 
 async def test_a_receiver_that_never_answers_is_left(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "TRY_S", 0.2)
+    monkeypatch.setattr(http, "TRY_S", 0.2)
     receiver.answers = [asyncio.Event().wait]  # type: ignore[list-item]
     async with Bench(tmp_path, {"orders": Endpoint(url=receiver.url)}, None) as bench:
         await bench.store.enqueue([delivery("orders")])
@@ -262,7 +262,7 @@ async def test_closing_ends_whenever_it_comes(tmp_path: Path, receiver: Receiver
 
 
 def test_pauses_grow_to_an_hour_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_module, "FIRST_PAUSE_S", 2.0)
+    monkeypatch.setattr(tries, "FIRST_PAUSE_S", 2.0)
     for attempts in range(1, 40):
         longest = min(2.0 * 2 ** (attempts - 1), 3600.0)
         pauses = [pause_s(attempts) for _ in range(50)]
