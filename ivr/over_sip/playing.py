@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
+import httpx
+
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow, Step
 from ivr.flow.notices import (
@@ -21,6 +23,7 @@ from ivr.flow.notices import (
     Listens,
     Notice,
     Over,
+    Published,
     Quiet,
     Records,
     Requested,
@@ -50,6 +53,7 @@ from ivr.flow.types import Family
 from ivr.flow.verbs.asking import AskingStep
 from ivr.flow.verbs.request import Request
 from ivr.local import Api
+from ivr.over_sip.broker import Message
 from ivr.over_sip.desk import Desk
 from ivr.over_sip.endpoints import Asked
 from ivr.phone.calling import CallOver, NothingHeard, PhoneCall
@@ -86,6 +90,7 @@ class Playing:
         phone: Phone,
         desk: Phone,
         asked: queue.SimpleQueue[Asked],
+        published: queue.SimpleQueue[Message],
     ) -> None:
         self._flow = flow
         self._language = FlowMachine(flow, scenario.values).language
@@ -96,6 +101,7 @@ class Playing:
         self._phone = phone
         self._desk = Desk(desk)
         self._asked = asked
+        self._published = published
         self._id = ""
         """Of the call, once the server has a record of it."""
         self._waiting: Asked | None = None
@@ -109,7 +115,7 @@ class Playing:
         self._transferred = False
         self._expected = 0
         self._delivered = 0
-        """Requests of the background: those whose step was entered, and those that came."""
+        """Requests of the background and events: those that were sent, and those that came."""
         self._over = False
 
     async def play(self, uri: str, number: str) -> Played:
@@ -152,6 +158,7 @@ class Playing:
             for notice in self._noticed(event, call):
                 await self._tell(call, notice)
         await self._take_requests(call)
+        await self._take_events(call)
         if self._said(call):
             await self._tell(call, Quiet())
             if self._listens():
@@ -192,7 +199,13 @@ class Playing:
                     self._announced.setdefault(data["endpoint"], deque()).append(self._step)
                 return []
             case "wait":
-                return [Waits(data["sound"])]
+                # What is heard from now on is no prompt.
+                quiet: list[Notice] = [] if self._prompt is None else [Quiet()]
+                self._prompt = None
+                return [*quiet, Waits(data["sound"])]
+            case "publish":
+                self._expected += 1
+                return []
             case "transfer":
                 return [TransferAsked(data["target"], {}, data.get("whisper", ""))]
             case _:
@@ -234,12 +247,20 @@ class Playing:
             body = _typed_query(asked.body, step) if asked.get else asked.body
             await self._tell(call, Requested(asked.endpoint, body, awaited=not step.background))
 
+    async def _take_events(self, call: PhoneCall) -> None:
+        while not self._published.empty():
+            event = self._published.get().event
+            if event["call_id"] == self._id:  # not one of a call before
+                self._delivered += 1
+                await self._tell(call, Published(event["event"], event["body"]))
+
     async def _finish(self, call: PhoneCall, record: Mapping[str, Any]) -> None:
         """The call is over: what it sent for sure comes soon after."""
         deadline = time.monotonic() + DELIVERY_S
         while self._owed() > 0 and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
             await self._take_requests(call)
+            await self._take_events(call)
         cause = "transferred" if self._transferred else record["cause"]
         if not self._transferred and record["hung_up_by"] == "caller":
             cause = "hangup"
@@ -247,7 +268,7 @@ class Playing:
         await self._tell(call, Over(record["result"] or {}, cause))
 
     def _owed(self) -> int:
-        """Requests of the background that have not come yet."""
+        """Requests of the background and events that have not come yet."""
         return self._expected - self._delivered
 
     # --- what the caller does
@@ -272,13 +293,19 @@ class Playing:
                 case Refuse():
                     self._reply(503, None)
                 case SendSignal(name, values):
-                    await asyncio.to_thread(self._api.signal, self._id, name, values)
+                    await self._signal(name, values)
                 case SettleTransfer(outcome):
                     await self._desk.settle(outcome, self._step)
                 case MoveInQueue():
                     raise NothingHeard("a place in a queue cannot be played over SIP")
                 case _:
                     assert_never(action)
+
+    async def _signal(self, name: str, values: Mapping[str, Any]) -> None:
+        try:
+            await asyncio.to_thread(self._api.signal, self._id, name, values)
+        except httpx.HTTPStatusError as error:
+            raise NothingHeard(f"signal {name}: the server answers {error.response.status_code}") from error
 
     def _reply(self, status: int, body: Any) -> None:
         waiting, self._waiting = self._waiting, None

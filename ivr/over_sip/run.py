@@ -16,9 +16,10 @@ from ivr.flow.rehearsal import Played
 from ivr.flow.scenarios import Scenario, ScenarioError, ScenarioFile, load_scenarios, scenario_files
 from ivr.flow.test_command import Play
 from ivr.local import LocalServer, local_server
+from ivr.over_sip.broker import Message, broker
 from ivr.over_sip.endpoints import Asked, answering
 from ivr.over_sip.playing import Playing
-from ivr.over_sip.stage import cannot, set_stage
+from ivr.over_sip.stage import Outside, cannot, set_stage
 from ivr.phone.phone import Phone, open_phone
 from ivr.phone.timeline import Timeline
 from sip.tolls import ANY_HOST
@@ -30,23 +31,25 @@ def over_sip(paths: Sequence[Path]) -> Iterator[Play]:
     other. Raises `CannotStage`, `ServerFailed`, `NoPhone`, `EngineError`, OSError."""
     files = _usable(paths)
     asked: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+    published: queue.SimpleQueue[Message] = queue.SimpleQueue()
     with (
         tempfile.TemporaryDirectory(prefix="ivr-test-") as temporary,
         answering(asked) as endpoints,
+        broker(published) as url,
         asyncio.Runner() as runner,
     ):
         folder = Path(temporary)
         desk_context = open_phone(timeline=_quiet())
         desk: Phone = runner.run(desk_context.__aenter__())
         try:
-            stage = set_stage(files, folder / "flows", endpoints, desk.address)
+            stage = set_stage(files, folder / "flows", Outside(endpoints, url, desk.address))
             with local_server(folder / "server", stage.config) as server:
 
                 def play(flow: Flow, scenario: Scenario) -> Played:
                     if why := cannot(flow, scenario):
                         return Played(None, skipped=why)
                     number = stage.numbers[flow.name, scenario.line]
-                    return runner.run(_play(flow, scenario, server, number, desk, asked))
+                    return runner.run(_play(flow, scenario, server, number, desk, asked, published))
 
                 yield play
         finally:
@@ -60,12 +63,13 @@ async def _play(
     number: str,
     desk: Phone,
     asked: queue.SimpleQueue[Asked],
+    published: queue.SimpleQueue[Message],
 ) -> Played:
     while not asked.empty():
         asked.get().answer(204)  # of a call before: it came too late for it
     language = FlowMachine(flow, scenario.values).language
     async with open_phone(language=language, timeline=_quiet(), refer_to=(ANY_HOST,)) as phone:
-        playing = Playing(flow, scenario, server.api, phone, desk, asked)
+        playing = Playing(flow, scenario, server.api, phone, desk, asked, published)
         return await playing.play(server.uri(number), number)
 
 

@@ -39,13 +39,23 @@ class CannotStage(Exception):
     """The flows cannot be served together; the text says why."""
 
 
-def set_stage(files: Sequence[ScenarioFile], folder: Path, endpoints: str, desk: str) -> Stage:
-    """Copies the flows into `folder`. `endpoints` is a URL that ends with /; `desk` is the SIP address that
-    stands for every queue. Raises `CannotStage`, OSError."""
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What stands for the world: `endpoints` is a URL that ends with /, `broker` one of MQTT, and `desk` the
+    SIP address of every queue."""
+
+    endpoints: str
+    broker: str
+    desk: str
+
+
+def set_stage(files: Sequence[ScenarioFile], folder: Path, outside: Outside) -> Stage:
+    """Copies the flows into `folder`. Raises `CannotStage`, OSError."""
     numbers: dict[Key, str] = {}
     listed: dict[str, Any] = {}
     hooks: dict[str, Any] = {}
     queues: dict[str, str] = {}
+    topics: dict[str, str] = {}
     for file in files:
         flow = file.flow
         if any(name == flow.name for name, _ in numbers):
@@ -54,15 +64,19 @@ def set_stage(files: Sequence[ScenarioFile], folder: Path, endpoints: str, desk:
             _copy(one, folder / one.name)
             for reference in chain.from_iterable(step.references() for step in one.steps.values()):
                 if reference.section == "endpoints":
-                    hooks[reference.name] = {"url": endpoints + reference.name}
+                    hooks[reference.name] = {"url": outside.endpoints + reference.name}
                 elif reference.section == "queues":
-                    queues[reference.name] = desk
+                    queues[reference.name] = outside.desk
+                elif reference.section == "topics":
+                    topics[reference.name] = reference.name
         for scenario in file.scenarios:
             number = str(FIRST_NUMBER + len(numbers))
             numbers[flow.name, scenario.line] = number
             params = {name: to_json(value) for name, value in scenario.values.items() if value is not None}
             listed[number] = {"flow": flow.name, "params": params}
     config = {"flows": str(folder), "numbers": listed, "endpoints": hooks, "queues": queues}
+    if topics:
+        config["broker"] = {"url": outside.broker, "topics": topics}
     return Stage(config, numbers)
 
 

@@ -16,7 +16,7 @@ from ivr.flow.scenarios import load_scenarios
 from ivr.flow.test_command import Wishes, run
 from ivr.over_sip.endpoints import Asked, answering
 from ivr.over_sip.run import over_sip
-from ivr.over_sip.stage import CannotStage, cannot, set_stage
+from ivr.over_sip.stage import CannotStage, Outside, cannot, set_stage
 from tests.flow import nested
 from tests.flow.calls import write_wav
 
@@ -76,6 +76,9 @@ scenarios:
   - name: speaks freely
     steps: [{says: "whatever you like"}]
 """
+
+
+OUTSIDE = Outside("http://127.0.0.1:1/", "mqtt://127.0.0.1:3", "sip:desk@127.0.0.1:2")
 
 
 def written(folder: Path) -> Path:
@@ -162,6 +165,54 @@ def test_recordings_are_heard_in_virtual_time_and_over_sip(tmp_path: Path) -> No
         assert run([path], out, Wishes(), play) == 0, out.getvalue()
 
 
+FINDING = """
+flow: finding
+languages: [en]
+params: {order: digits}
+result: {rider: optional text}
+limits: {call: 3m}
+events: {hangup: report}
+start: hello
+steps:
+  hello: {say: {en: "We look for a rider."}, next: asked}
+  asked: {publish: {to: rider-wanted, body: {order: "{{ order }}"}}, next: search}
+  search: {wait: {for: 40s, sound: music, until: rider-found, values: [rider]}, next: told}
+  told: {say: {en: "The search is over."}, next: report}
+  report: {publish: {to: rider-events, body: result}, next: bye}
+  bye: {end: normal}
+"""
+
+FINDING_SCENARIOS = """
+flow: finding
+with: {order: "48213"}
+scenarios:
+  - name: a rider is found while music plays
+    steps: [{hears: "we look", to_end: true}, {publishes: {to: rider-wanted, body: {order: "48213"}}},
+            {signal: {name: rider-found, values: {rider: Ravi}}}, {hears: "the search is over"},
+            {publishes: {to: rider-events, body: {rider: Ravi}}}]
+    result: {rider: Ravi}
+    cause: normal
+  - name: hangs up in the music
+    steps: [{publishes: rider-wanted}, {hangs_up: true}, {publishes: {to: rider-events, body: {rider: null}}}]
+    cause: hangup
+  - name: another rider is told of
+    steps: [{publishes: {to: rider-wanted, body: {order: "1"}}}]
+"""
+
+
+def test_waits_signals_and_events_as_calls(tmp_path: Path) -> None:
+    (tmp_path / "finding.yaml").write_text(FINDING, encoding="utf-8")
+    path = tmp_path / "finding.scenarios.yaml"
+    path.write_text(FINDING_SCENARIOS, encoding="utf-8")
+    out = StringIO()
+    with over_sip([path]) as play:
+        run([path], out, Wishes(verbose=True), play)
+    told = out.getvalue()
+    assert "a rider is found while music plays: ok\n" in told, told
+    assert "hangs up in the music: ok\n" in told, told
+    assert "another rider is told of: step 1: publishes rider-wanted {'order': '1'}: published were: " in told
+
+
 def test_a_yes_can_be_said_and_free_speech_cannot(tmp_path: Path) -> None:
     file = load_scenarios(written(tmp_path))
     assert [bool(cannot(file.flow, scenario)) for scenario in file.scenarios] == [False] * 5 + [True]
@@ -182,14 +233,14 @@ def test_a_transfer_to_a_number_needs_a_trunk(tmp_path: Path) -> None:
 
 def test_every_scenario_has_a_number_and_its_values(tmp_path: Path) -> None:
     file = load_scenarios(written(tmp_path))
-    stage = set_stage([file], tmp_path / "stage", "http://127.0.0.1:1/", "sip:desk@127.0.0.1:2")
+    stage = set_stage([file], tmp_path / "stage", OUTSIDE)
     assert len(set(stage.numbers.values())) == 6
     assert stage.config["numbers"]["1000"] == {"flow": "desk", "params": {"count": 3}}
     assert stage.config["endpoints"]["status"] == {"url": "http://127.0.0.1:1/status"}
     assert stage.config["queues"] == {"somebody": "sip:desk@127.0.0.1:2"}
     assert (tmp_path / "stage" / "desk" / "desk.yaml").read_text(encoding="utf-8") == FLOW
     with pytest.raises(CannotStage, match="two flows named desk"):
-        set_stage([file, file], tmp_path / "other", "http://127.0.0.1:1/", "sip:desk@127.0.0.1:2")
+        set_stage([file, file], tmp_path / "other", OUTSIDE)
 
 
 def test_a_request_waits_for_its_answer() -> None:
