@@ -524,7 +524,7 @@ class CallSession:
 
     def _note_hang_up(self, event: HungUp) -> None:
         self._hung_up = event
-        self._handover.caller_gone(event.cause)
+        self._handover.caller_gone(event)
         self._spawn(self._handover.close())
         said = {} if event.reason is None else {"reason": event.reason}
         self._journal.note(

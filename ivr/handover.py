@@ -135,10 +135,10 @@ class Handover:
         if self._command is not None:
             self._waiting.begin_transfer(self._command.sound)
 
-    def caller_gone(self, cause: Cause) -> None:
-        """The caller has hung up; `close` is to follow."""
+    def caller_gone(self, event: HungUp) -> None:
+        """The caller's leg is over; `close` is to follow."""
         if self.talk is not None:
-            self.talk.end("caller", cause)
+            self.talk.end("us" if event.by == "us" else "caller", event.cause)
 
     async def close(self, cause: Cause = Cause.NORMAL) -> None:
         """Hangs up on the agent whom the caller talks to, if there is one."""

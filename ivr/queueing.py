@@ -75,10 +75,11 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class StopRinging:
-    """Hang up on the agent: the caller is gone, has somebody else, or has waited long enough."""
+    """Hang up on the agent: the caller has somebody else (`elsewhere`), is gone, or has waited enough."""
 
     caller: str
     agent: Agent
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class Queues:
         if found is not None and agent in found.tries:
             found.tries[agent] = _Try.TALKS
             if settles:
-                self._stop(found, found.ringing)
+                self._stop(found, found.ringing, elsewhere=True)
                 self._go_on()
 
     def connected(self, caller: str, agent: str) -> None:
@@ -195,7 +196,7 @@ class Queues:
         found = self._callers.get(caller)
         if found is not None and agent in found.tries:
             del self._callers[caller], found.tries[agent]
-            self._stop(found, list(found.tries))
+            self._stop(found, list(found.tries), elsewhere=True)
             self._go_on()
 
     def refused(self, caller: str, agent: str, outcome: Refusal, now: float) -> None:
@@ -266,14 +267,14 @@ class Queues:
             caller.tries[agent.to] = _Try.RINGS
             self._commands.append(Ring(caller.id, agent))
 
-    def _stop(self, caller: _Caller, agents: list[str]) -> None:
+    def _stop(self, caller: _Caller, agents: list[str], *, elsewhere: bool = False) -> None:
         """Nobody of these is wanted for the caller any more."""
         for to in agents:
             del caller.tries[to]
             if (desk := self._desks.get(to)) is not None:
                 desk.taken -= 1
             agent = next(agent for agent in caller.queue.agents if agent.to == to)
-            self._commands.append(StopRinging(caller.id, agent))
+            self._commands.append(StopRinging(caller.id, agent, elsewhere))
 
     def _tell_places(self) -> None:
         places: dict[str, int] = {}

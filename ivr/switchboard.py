@@ -81,6 +81,14 @@ class _Seat:
         self.note = note
         self.found: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self.rings: dict[str, asyncio.Task[None]] = {}
+        self.left_for = Cause.NORMAL
+        """What agents who are not wanted any more are told."""
+
+    def stop(self, agent: Agent, cause: Cause) -> None:
+        """The agent is not wanted any more."""
+        self.left_for = cause
+        if (ringing := self.rings.pop(agent.to, None)) is not None:
+            ringing.cancel()
 
     def give_up(self, outcome: Refusal) -> None:
         if not self.found.done():
@@ -109,6 +117,7 @@ class Switchboard:
         self._seats: dict[str, _Seat] = {}
         self._count = 0
         self._legs = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(self._loop, self._tick)
 
@@ -164,10 +173,11 @@ class Switchboard:
             match command:
                 case Ring(caller, agent):
                     task = asyncio.create_task(self._ring(caller, seat, agent))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
                     seat.rings[agent.to] = task
-                case StopRinging(_, agent):
-                    if (ringing := seat.rings.pop(agent.to, None)) is not None:
-                        ringing.cancel()
+                case StopRinging(_, agent, elsewhere):
+                    seat.stop(agent, Cause.ELSEWHERE if elsewhere else Cause.NORMAL)
                 case Moved(_, place):
                     seat.on_place(place)
                 case GiveUp(_, outcome):
@@ -203,7 +213,13 @@ class Switchboard:
         seat.note("agent_called", {"to": agent.to, "trunk": trunk})
         try:
             leg = await self._place(
-                OutboundCall(agent.to, trunk, headers=search.headers, ring_s=min(agent.ring_s, search.wait_s))
+                OutboundCall(
+                    agent.to,
+                    trunk,
+                    headers=search.headers,
+                    ring_s=min(agent.ring_s, search.wait_s),
+                    within=True,
+                )
             )
         except TrunkBusy:
             return "busy"
@@ -228,7 +244,7 @@ class Switchboard:
             return None
         finally:
             if not taken:
-                await leg.hang_up()
+                await leg.hang_up(seat.left_for)
 
     def _release(self, agent: Agent) -> Callable[[], None]:
         def release() -> None:

@@ -26,7 +26,7 @@ FrameSink = Callable[[bytes], None]
 
 class Cause(Enum):
     """Why a leg ended. `media_timeout` is a caller who vanished without a BYE, `limit` a call that lasted as
-    long as it may."""
+    long as it may, `elsewhere` one that somebody else has taken."""
 
     NORMAL = "normal"
     CANCELLED = "cancelled"
@@ -41,6 +41,7 @@ class Cause(Enum):
     LIMIT = "limit"
     ANSWERING_MACHINE = "answering_machine"
     TRANSFERRED = "transferred"
+    ELSEWHERE = "elsewhere"
     FAILED = "failed"
 
 

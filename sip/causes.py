@@ -24,6 +24,7 @@ _STATUS: Final = {
     Cause.LIMIT: 480,
     Cause.ANSWERING_MACHINE: 603,
     Cause.TRANSFERRED: 603,
+    Cause.ELSEWHERE: 603,
     Cause.FAILED: 500,
 }
 
@@ -180,6 +181,8 @@ def cause_of_cancel(why: Reason | None) -> Cause:
 
 def reason(cause: Cause) -> str:
     """The Reason header of our BYE or CANCEL, with the cause of Q.850."""
+    if cause is Cause.ELSEWHERE:
+        return ELSEWHERE.written
     code, text = _Q850[cause]
     return Reason("Q.850", code, text).written
 

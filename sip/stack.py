@@ -43,13 +43,15 @@ class NotAllowed(BadNumber):
 
 @dataclass(frozen=True, slots=True)
 class OutboundCall:
-    """A call to place. `to` is a number in any form that the trunk's number format knows, or a SIP URI."""
+    """A call to place. `to` is a number in any form that the trunk's number format knows, or a SIP URI. One
+    `within` a call that lives is placed while the server drains, too."""
 
     to: str
     trunk: str
     caller_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     ring_s: float = 45.0
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class SipStack(Protocol):
         """Where we listen, as `udp:127.0.0.1:5060`; real ports also when 0 was asked for."""
 
     async def drain(self) -> None:
-        """From here on OPTIONS and new INVITEs get 503."""
+        """From here on OPTIONS and new INVITEs get 503, and calls are placed only within those that live."""
 
     async def close(self) -> None:
         """Ends every leg (BYE) and closes the sockets; returns within two seconds."""

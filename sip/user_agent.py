@@ -104,7 +104,7 @@ class UserAgent:
         self._legs: dict[SipLeg, str] = {}
         self._lines: Final = Lines(trunks)
         self._ringing: dict[ServerTransaction, InboundLeg] = {}
-        self._draining = False
+        self._draining = self._closing = False
 
     # SipStack
 
@@ -123,7 +123,7 @@ class UserAgent:
         """Places a call; with `succession`, to who is to take the far end of another leg's place."""
         trunk = self._trunks[request.trunk]
         target = target_of(request, trunk)
-        if self._draining:
+        if self._closing or (self._draining and not request.within):
             raise TrunkBusy("the server stops", DRAIN_RETRY_S)
         early_s = self._lines.place(request.trunk, asyncio.get_running_loop().time())
         proxied = target.next_hop is not target.uri
@@ -166,7 +166,7 @@ class UserAgent:
         self._draining = True
 
     async def close(self) -> None:
-        self._draining = True
+        self._draining = self._closing = True
         for leg in list(self._legs):
             leg.end(Cause.UNAVAILABLE)
         await self._watch.leave()

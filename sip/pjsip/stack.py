@@ -81,7 +81,7 @@ class PjsipStack:
         self._empty: Final = asyncio.Event()
         self._empty.set()
         self._guests: Counter[str] = Counter()
-        self._draining = False
+        self._draining = self._closing = False
 
     # SipStack
 
@@ -107,7 +107,7 @@ class PjsipStack:
         target = target_of(request, trunk)
         if target.uri.scheme != "sip":
             raise BadNumber("sip.stack: pjsip calls sip: addresses only")
-        if self._draining:
+        if self._closing or (self._draining and not request.within):
             raise TrunkBusy("the server stops", DRAIN_RETRY_S)
         if len(self._legs) >= self._capacity:
             raise TrunkBusy(f"PJSIP has its {self._capacity} calls", BUSY_RETRY_S)
@@ -161,7 +161,7 @@ class PjsipStack:
         self._draining = True
 
     async def close(self) -> None:
-        self._draining = True
+        self._draining = self._closing = True
         for leg in list(self._legs):
             leg.end(Cause.UNAVAILABLE)
         with contextlib.suppress(TimeoutError):

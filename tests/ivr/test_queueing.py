@@ -138,7 +138,7 @@ class TestAllAtOnce:
         queues.join("one", self.QUEUE, 60, 0)
         assert done(queues) == [Ring("one", ANU), Ring("one", BALA)]
         queues.answered("one", "bala")
-        assert done(queues) == [StopRinging("one", ANU)]
+        assert done(queues) == [StopRinging("one", ANU, elsewhere=True)]
         queues.connected("one", "bala")
         queues.join("two", self.QUEUE, 60, 0)
         assert done(queues) == [Ring("two", ANU)]
@@ -151,7 +151,7 @@ class TestAllAtOnce:
         queues.answered("one", "bala", settles=False)
         assert done(queues) == []
         queues.connected("one", "bala")
-        assert done(queues) == [StopRinging("one", ANU)]
+        assert done(queues) == [StopRinging("one", ANU, elsewhere=True)]
 
     def test_who_becomes_free_rings_too(self) -> None:
         queues = Queues()
@@ -231,7 +231,7 @@ class Floor:
                 case Ring(caller, agent):
                     assert caller in self.here
                     self.rings.add((caller, agent.to))
-                case StopRinging(caller, agent):
+                case StopRinging(caller, agent, _):
                     self.rings.remove((caller, agent.to))
                 case GiveUp(caller, _):
                     self.here.remove(caller)

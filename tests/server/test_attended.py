@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ivr import handover
-from ivr.phone.phone import Phone
+from ivr.phone.phone import Phone, open_phone
+from ivr.phone.timeline import Timeline
 from media.leg import Cause
 from tests.server.conftest import Bench, OpenBench
 from tests.server.talkers import Talker, phones, write_tone
@@ -33,7 +34,6 @@ steps:
       to: desk
       mode: attended
       whisper: {{en: {{audio: whisper.wav, text: A call.}}}}
-      sound: silence
       {options}
     next: reached
     otherwise: alone
@@ -99,11 +99,17 @@ async def talk(caller: Talker, agent: Talker) -> None:
 def office(bench: OpenBench, tmp_path: Path) -> Open:
     @asynccontextmanager
     async def open_office(
-        agents: int = 1, options: str = 'accept: "1"', queue: dict[str, Any] | None = None, **changes: Any
+        agents: int = 1,
+        options: str = 'accept: "1"',
+        queue: dict[str, Any] | None = None,
+        sound: str = "sound: silence",
+        **changes: Any,
     ) -> AsyncIterator[Office]:
         folder = tmp_path / "office"
         folder.mkdir()
-        (folder / "person.yaml").write_text(FLOW.format(options=options), encoding="utf-8")
+        (folder / "person.yaml").write_text(
+            FLOW.format(options=f"{options}\n      {sound}"), encoding="utf-8"
+        )
         for name, hz in (("whisper", WHISPER_HZ), ("sorry", SORRY_HZ), ("place", PLACE_HZ)):
             write_tone(folder / f"{name}.wav", hz, 800)
         async with AsyncExitStack() as stack:
@@ -243,7 +249,8 @@ async def test_all_agents_ring_and_the_first_to_take_it_has_the_caller(office: O
         await agent.call.press("1")
         await talk(caller, agent)
         for other in ringing[:2]:
-            assert (await other.until_hung_up()).cause is Cause.CANCELLED
+            # It was answered elsewhere (RFC 3326): no missed call.
+            assert (await other.until_hung_up()).cause is Cause.NORMAL
         await caller.call.hang_up()
         await o.is_empty()
 
@@ -310,6 +317,66 @@ async def test_an_agent_whom_the_trunk_may_not_call_is_not_called(office: Open) 
         await caller.call.until_hung_up()
         record = await o.bench.ended()
         assert told(record, "agent_refused")[0]["outcome"] == "failed"
+        await o.is_empty()
+
+
+async def test_while_the_server_drains_who_waits_still_gets_an_agent(office: Open) -> None:
+    async with office() as o:
+        caller = await o.caller()
+        await o.agents[0].refuse(Cause.BUSY, 20)
+        draining = asyncio.create_task(o.bench.server.drain(60))
+        agent = await o.agent(within_s=30)  # he is called again after a while
+        await agent.call.press("1")
+        await talk(caller, agent)
+        assert not draining.done()
+        await agent.call.hang_up()
+        await asyncio.wait_for(draining, 20)
+        await o.is_empty()
+
+
+async def test_the_callers_network_may_call_the_agent_in_our_place(office: Open) -> None:
+    trunks = {"local": {"allow": ["127.0.0.1"], "caller_id": "1000", "transfer": "replaces"}}
+    async with office(trunks=trunks, sound="") as o:
+        phone = await o.stack.enter_async_context(
+            open_phone(language="en", timeline=Timeline(), refer_to=("sip:127.0.0.1",))
+        )
+        call = await phone.call(o.bench.uri)
+        await call.until_answered()
+        caller, agent = Talker(call), await o.agent()
+        await caller.call.hear()  # he is on hold, with music
+        await agent.call.press("1")
+        await talk(caller, agent)
+        record = await o.bench.ended()
+        assert (record["result"], record["cause"]) == ({"outcome": "reached"}, "transferred")
+        assert "talk_over" not in o.bench.kinds(record)
+        await o.is_empty()
+        await agent.call.hang_up()
+        await caller.call.until_hung_up()
+
+
+async def test_where_the_callers_network_refuses_the_two_are_bridged(office: Open) -> None:
+    trunks = {"local": {"allow": ["127.0.0.1"], "caller_id": "1000", "transfer": "replaces"}}
+    async with office(trunks=trunks) as o:
+        caller, agent = await o.connected()  # a phone that follows no REFER
+        await caller.call.hang_up()
+        await agent.call.until_hung_up()
+        record = await o.bench.ended()
+        assert [kind for kind in o.bench.kinds(record) if kind in ("referred", "connected")] == [
+            "referred",
+            "connected",
+        ]
+        await o.is_empty()
+
+
+async def test_a_call_that_is_ended_by_the_api_ends_the_talk(office: Open) -> None:
+    async with office() as o:
+        caller, agent = await o.connected()
+        live = await o.bench.record()
+        assert live["state"] == "answered"
+        await o.bench.api.post(f"/api/voice/calls/{live['id']}/hangup")
+        await asyncio.gather(caller.call.until_hung_up(), agent.call.until_hung_up())
+        record = await o.bench.ended()
+        assert told(record, "talk_over")[0]["by"] == "us"
         await o.is_empty()
 
 
