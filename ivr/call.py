@@ -21,6 +21,8 @@ from ivr.endpoints import Endpoints
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.protocol import (
+    AnsweredBy,
+    AskWhoAnswered,
     BeginWaiting,
     Classified,
     Classify,
@@ -32,6 +34,7 @@ from ivr.flow.protocol import (
     Event,
     Failure,
     Finish,
+    GreetingOver,
     HangUp,
     Heard,
     HungUpEvent,
@@ -156,6 +159,8 @@ _Input = (
     LegEvent
     | Answer
     | GreetingEnd
+    | AnsweredBy
+    | GreetingOver
     | _Spoken
     | DuringMessage
     | PromptDone
@@ -243,6 +248,7 @@ class CallSession:
             await self._goodbye()
         finally:
             self._ear.stop()
+            self._answering.stop()
             self._dictation.close()
             await self._leg.hang_up(Cause.FAILED)
             await self._handover.close()
@@ -345,6 +351,7 @@ class CallSession:
             case Digit(at=at, key=key):
                 self._journal.note("key", {"key": key})
                 self._key_at = at
+                self._answering.key()
                 return Key(key)
             case Played(mark=mark):
                 return self._prompt_played(mark)
@@ -367,9 +374,11 @@ class CallSession:
                 return self._spoken(generation, event, failure)
             case DuringMessage(event=event):
                 return event if self._dictation.current(item) else None
-            case Ringing() | Answered() | Answer() | GreetingEnd():
+            case Answer() | GreetingEnd():
+                return self._answering.told(item)
+            case Ringing() | Answered():
                 return None
-            case PromptDone() | Tick() | Classified() | Unclassified():
+            case PromptDone() | Tick() | AnsweredBy() | GreetingOver() | Classified() | Unclassified():
                 return item
             case Replied(id=id_, status=status):
                 self._journal.note("replied", {"id": id_, "status": status})
@@ -418,7 +427,10 @@ class CallSession:
     async def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
             match command:
+                case AskWhoAnswered():
+                    self._answering.ask(command)
                 case Enter() | Outcome():
+                    self._answering.stop()
                     self._journal.note(*step_note(command))
                 case Say():
                     self._say(command)

@@ -43,13 +43,14 @@ class Screener:
     """Takes the frames of a leg from its answer on: gives who answered and, after a machine that is to be
     left a message, the end of its greeting."""
 
-    def __init__(self, screening: Screening, rate: int) -> None:
-        """`rate` of the frames, in Hz."""
+    def __init__(self, screening: Screening, rate: int, answer: Answer | None = None) -> None:
+        """`rate` of the frames, in Hz. With an `answer` that is known only the end of the greeting is looked
+        for."""
         self._screening = screening
         self._meter = SoundMeter(rate)
         self._detector = AnswerDetector(screening.timings)
         self._watch = GreetingWatch(screening.greeting_end_ms, screening.beep_wait_ms)
-        self._answer: Answer | None = None
+        self._answer = answer
         self._over = False
 
     def take(self, frame: bytes) -> Answer | GreetingEnd | None:

@@ -108,9 +108,9 @@ class _Look:
         prompts = step.prompts()
         if isinstance(step, SubFlow):
             self._enter(scene, step)
-        elif prompts:
-            self._render(scene, prompts[:1])
-        elif step.silent:
+            return
+        self._render(scene, prompts[:1])
+        if step.mute or (step.silent and not prompts):
             self._leave(scene, step, step.exits())
 
     def _enter(self, scene: _Scene, step: SubFlow) -> None:

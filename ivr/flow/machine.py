@@ -104,6 +104,7 @@ class FlowMachine:
         if self._course.begun:
             return []
         self._course.begin(now)
+        self._part(now)
         return self._told()
 
     def handle(self, event: Event, now: float) -> list[Command]:
@@ -118,7 +119,17 @@ class FlowMachine:
             self._run.forget_caller()
             lose_caller(self._run, HUNG_UP, now)
             self._course.hang_up(now)
+        self._part(now)
         return self._told()
+
+    def _part(self, now: float) -> None:
+        """Hangs up where a step wants that."""
+        cause, self._line.parting = self._line.parting, None
+        if cause is not None and self._line.lost is None and not self._course.over:
+            quieten(self._run)
+            self._run.emit(HangUp(cause))
+            lose_caller(self._run, cause, now)
+            self._course.hang_up(now)
 
     def _told(self) -> list[Command]:
         """The commands; the last ones of a call hang up first where the caller is still there."""

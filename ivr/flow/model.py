@@ -147,6 +147,8 @@ class Step(ABC):
     verb: ClassVar[str]
     ends: ClassVar[bool] = False
     """Whether the call is over with it."""
+    mute: ClassVar[bool] = False
+    """Whether it may be left without its prompts having been spoken."""
 
     @property
     def leaves(self) -> bool:

@@ -77,6 +77,11 @@ class Consented:
 
 
 @dataclass(frozen=True, slots=True)
+class WhoAsked:
+    """It is being found out who answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Requested:
     """A request was sent; when it is awaited the flow goes on with its answer only."""
 
@@ -127,6 +132,7 @@ Notice = (
     | SpeechOver
     | Records
     | Consented
+    | WhoAsked
     | Requested
     | Published
     | Waits

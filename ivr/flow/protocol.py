@@ -118,6 +118,18 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """Who answered the call, as far as that can be told; a key may still tell a human later."""
+
+    who: Literal["human", "machine", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingOver:
+    """The machine that answered takes a message now."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechPaused:
     """The caller has stopped speaking, for now; told while a message is kept (`KeepMessage`)."""
 
@@ -158,6 +170,8 @@ Event = (
     | Queued
     | Transferred
     | Signal
+    | AnsweredBy
+    | GreetingOver
     | SpeechPaused
     | MessageFailed
     | HungUpEvent
@@ -371,6 +385,16 @@ class StopTransfer:
 
 
 @dataclass(frozen=True, slots=True)
+class AskWhoAnswered:
+    """Find out who answered the call, unless that is known, and tell `AnsweredBy`; with `to_greeting_end`
+    tell `GreetingOver` as well after a machine. `timings` are those that are not the usual ones, in
+    milliseconds, by their names in `media.amd` and `ivr.screening`."""
+
+    to_greeting_end: bool
+    timings: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class KeepMessage:
     """Keep what the far end says from now on as a message of this name, unique in the call, until
     `EndMessage` or the end of the call. Meanwhile `SpeechBegan` and `SpeechPaused` tell when it speaks."""
@@ -408,7 +432,8 @@ class StoreConsent:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """End the call (its prompts are already done). Always followed by `Finish`."""
+    """End the call (its prompts are already done). `Finish` follows, after the flow's `hangup` steps where a
+    step hung up on its own account."""
 
     cause: str
 
@@ -436,6 +461,7 @@ Command = (
     | BeginWaiting
     | EndWaiting
     | Transfer
+    | AskWhoAnswered
     | KeepMessage
     | EndMessage
     | StoreConsent

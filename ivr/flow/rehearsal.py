@@ -23,6 +23,7 @@ from ivr.flow.scenario_player import (
     SendSignal,
     SettleTransfer,
     Speak,
+    TellWho,
 )
 from ivr.flow.scenarios import Scenario
 from ivr.flow.virtual_call import VirtualCall
@@ -82,6 +83,8 @@ def _do(call: VirtualCall, action: Action) -> list[Notice]:
             return call.press(key)
         case Speak(text, means):
             return call.say(text, means)
+        case TellWho(who):
+            return call.answer(who)
         case Dictate(seconds):
             return call.dictate(seconds)
         case HangUpNow():

@@ -79,6 +79,8 @@ class Line:
     lost: str | None = None
     """Why nobody is on the line any more: only silent steps run, until `silent_until`."""
     silent_until: float = 0.0
+    parting: str | None = None
+    """Why a step wants the call to be hung up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +429,10 @@ class Run:
 
     def lose(self) -> None:
         self.verdict = self.verdict or Lost()
+
+    def hang_up(self, cause: str) -> None:
+        """Ends the call as if the caller had hung up: the flow's `hangup` steps run."""
+        self.line.parting = cause
 
     def fail(self, reason: str) -> None:
         self.verdict = self.verdict or Fail(reason)

@@ -29,11 +29,13 @@ from ivr.flow.notices import (
     Spoke,
     TransferAsked,
     Waits,
+    WhoAsked,
 )
 from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.scenarios import (
     Act,
+    AnsweredBy,
     Consents,
     Fails,
     HangsUp,
@@ -76,6 +78,13 @@ class Dictate:
     """The caller speaks for so long, into a message."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellWho:
+    """Who answered the call."""
+
+    who: Literal["human", "machine", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,18 @@ class MoveInQueue:
     place: int
 
 
-Action = PressKey | Speak | Dictate | HangUpNow | Answer | Refuse | SendSignal | SettleTransfer | MoveInQueue
+Action = (
+    PressKey
+    | Speak
+    | Dictate
+    | TellWho
+    | HangUpNow
+    | Answer
+    | Refuse
+    | SendSignal
+    | SettleTransfer
+    | MoveInQueue
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +182,7 @@ class Player:
         self._speaking = False
         self._listening = False
         self._recording = False
+        self._who_asked = False
         self._consents: list[Consented] = []
         self._checked_consents = 0
         self._spoken: list[str] = []
@@ -230,6 +251,12 @@ class Player:
                 self._recording = on
             case Consented():
                 self._consents.append(notice)
+            case WhoAsked():
+                self._who_asked = True
+                steps = self._scenario.steps[self._at :]
+                if not any(isinstance(step.act, AnsweredBy) for step in steps):
+                    self._who_asked = False
+                    return [TellWho("human")]
             case Requested():
                 self._requests.append(notice)
                 self._awaited = notice if notice.awaited else self._awaited
@@ -325,6 +352,9 @@ class Player:
                     return self._spoke and self._speech_over, []
                 self._spoke = True
                 return False, [Dictate(seconds)]
+            case AnsweredBy(who):
+                asked, self._who_asked = self._who_asked, False
+                return asked, [TellWho(who)] if asked else []
             case Consents():
                 return self._consented(act), []
             case Silence(seconds):
@@ -413,6 +443,8 @@ class Player:
                 return "nobody listens for speech"
             case LeavesMessage():
                 return "no message is recorded"
+            case AnsweredBy():
+                return "nobody asks who answered"
             case Consents():
                 told = [f"{'given' if one.granted else 'refused'} to {one.to}" for one in self._consents]
                 return f"stored were: {', '.join(told)}" if told else "no consent was stored"
@@ -468,6 +500,8 @@ def _describe(act: Act) -> str:
             return f"silence {seconds:g}s"
         case LeavesMessage(seconds):
             return f"leaves a message of {seconds:g}s"
+        case AnsweredBy(who):
+            return f"answered by {who}"
         case Consents(to, granted):
             return f"{'consents to' if granted else 'refuses'} {to}"
         case HangsUp():

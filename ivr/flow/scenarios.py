@@ -22,6 +22,7 @@ caller says nothing more until the call is over. The steps:
 | leaves_message: 8s | speaks for so long, once a message is recorded; what ends it comes after |
 | consents: recording | it was stored that consent was given to the recording, or the opt-in of this name |
 | refuses: recording | it was stored that it was refused; no answer is a refusal |
+| answered_by: machine | who answered (human, machine, unknown), for a `voicemail` step; a human without it |
 | hangs_up: true | the caller hangs up |
 | sends: ENDPOINT | the flow has sent this request; `{to: ENDPOINT, body: {...}}` names values of its body |
 | replies: {status: 200, body: {...}} | the endpoint answers the request that is awaited |
@@ -56,6 +57,7 @@ from ivr.flow.types import KINDS, Mismatch, to_json
 SUFFIX: Final = ".scenarios.yaml"
 KEYS: Final = frozenset("0123456789*#ABCD")
 
+WhoAnswered = Literal["human", "machine", "unknown"]
 TransferOutcome = Literal["done", "busy", "no_answer", "failed"]
 
 
@@ -94,6 +96,11 @@ class Consents:
 
     to: str
     granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    who: WhoAnswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,7 @@ Act = (
     | Says
     | Silence
     | LeavesMessage
+    | AnsweredBy
     | Consents
     | HangsUp
     | Sends
@@ -349,6 +357,7 @@ class _FileReader:
             "says": self._says,
             "silence": self._silence,
             "leaves_message": self._leaves_message,
+            "answered_by": self._answered_by,
             "consents": self._consents,
             "refuses": self._refuses,
             "hangs_up": self._hangs_up,
@@ -398,6 +407,12 @@ class _FileReader:
     def _leaves_message(self, node: yaml.Node, fields: Fields) -> LeavesMessage | None:
         seconds = self._reader.seconds(node, "leaves_message", 0.2, 3600.0)
         return None if seconds is None else LeavesMessage(seconds)
+
+    def _answered_by(self, node: yaml.Node, fields: Fields) -> AnsweredBy | None:
+        options: tuple[WhoAnswered, ...] = get_args(WhoAnswered)
+        read = self._reader.one_of(node, "answered_by", options)
+        who = next((option for option in options if option == read), None)
+        return None if who is None else AnsweredBy(who)
 
     def _consents(self, node: yaml.Node, fields: Fields) -> Consents | None:
         to = self._reader.text(node, "consents")

@@ -14,12 +14,13 @@ from ivr.flow.manner import FASTEST, MAX_WORD, MAX_WORDS, SLOWEST
 from ivr.flow.protocol import BargeIn, WaitingSound
 from ivr.flow.sayas import known_languages
 from ivr.flow.scenarios import KEYS as SCENARIO_KEYS
-from ivr.flow.scenarios import TransferOutcome
+from ivr.flow.scenarios import TransferOutcome, WhoAnswered
 from ivr.flow.types import ASKED_NAMES, MAX_DIGITS, SIMPLE_NAMES
 from ivr.flow.verbs import VERBS
 from ivr.flow.verbs.end import CAUSES
 from ivr.flow.verbs.menu import KEYS
 from ivr.flow.verbs.transfer import SOUNDS, Mode
+from ivr.flow.verbs.voicemail import MOST_WORDS, TIMINGS, OnMachine
 from ivr.flow.verbs.wait import KEYS as WAIT_KEYS
 
 Schema = dict[str, Any]
@@ -137,6 +138,7 @@ def scenario_schema() -> Schema:
         "says": {"type": "string"},
         "silence": _DURATION,
         "leaves_message": _DURATION,
+        "answered_by": {"enum": list(get_args(WhoAnswered))},
         "consents": _TEXT,
         "refuses": _TEXT,
         "hangs_up": {"const": True},
@@ -296,6 +298,24 @@ def _consent() -> Schema:
     return step
 
 
+def _voicemail() -> Schema:
+    words: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_WORDS}
+    timings = _object({**dict.fromkeys(TIMINGS, _DURATION), "maximum_words": words})
+    body = _object(
+        {
+            "machine": {"enum": [kind.value for kind in OnMachine], "description": "What a machine gets."},
+            "message": _ref("prompt"),
+            "into": {**_TEXT, "description": "A one_of of human, machine and unknown that gets the answer."},
+            "timings": {**timings, "description": "How machines are told, as in docs/outbound.md."},
+        },
+        ["machine"],
+    )
+    body["if"] = {"properties": {"machine": {"const": OnMachine.LEAVE_MESSAGE.value}}}
+    body["then"] = {"required": ["message"]}
+    body["else"] = {"properties": {"message": False}}
+    return _object({"voicemail": body, "next": _STEP}, ("voicemail", "next"))
+
+
 def _request() -> Schema:
     methods = ("get", "post", "put")
     body = _object(
@@ -394,6 +414,7 @@ _STEPS: Final = {
     "request": _request,
     "publish": _publish,
     "wait": _wait,
+    "voicemail": _voicemail,
     "flow": _flow,
     "transfer": _transfer,
     "end": _end,

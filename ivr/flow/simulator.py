@@ -39,10 +39,11 @@ from ivr.flow.notices import (
     Spoke,
     TransferAsked,
     Waits,
+    WhoAsked,
 )
 from ivr.flow.problems import FlowError, ParamError
 from ivr.flow.protocol import Transferred
-from ivr.flow.scenarios import KEYS, SUFFIX, ScenarioError, TransferOutcome, sample_values
+from ivr.flow.scenarios import KEYS, SUFFIX, ScenarioError, TransferOutcome, WhoAnswered, sample_values
 from ivr.flow.signals import UnknownSignal
 from ivr.flow.timing import SPEAKING_RATE
 from ivr.flow.types import to_json
@@ -57,6 +58,7 @@ HELP: Final = (
     "/signal NAME JSON  this happens outside; JSON has its values",
     "/transfer OUTCOME  done, busy, no_answer or failed",
     "/queued PLACE      the caller waits in this place of the queue",
+    "/answered WHO      human, machine or unknown",
     "/back              takes the last line back, and again the one before",
     "/state             the step, the time, and every value",
     "/result            the result as it stands",
@@ -91,12 +93,13 @@ class Simulation:
             "/signal": self._signal,
             "/transfer": self._transfer,
             "/queued": self._queued,
+            "/answered": self._answered,
         }
         self._renew()
 
     def _renew(self) -> None:
         self._call = self._new_call()
-        self._waits_for: Requested | TransferAsked | Waits | None = None
+        self._waits_for: Requested | TransferAsked | Waits | WhoAsked | None = None
         self._shown = dict(self._call.machine.values)
         """The values as they were shown last."""
 
@@ -230,6 +233,15 @@ class Simulation:
             return ["(a place in a queue is a number from 1 on)"]
         return self._settle(self._call.queue(int(rest)))
 
+    def _answered(self, rest: str) -> list[str]:
+        if not isinstance(self._waits_for, WhoAsked):
+            return ["(nobody asks who answered)"]
+        who = next((known for known in get_args(WhoAnswered) if known == rest), None)
+        if who is None:
+            return [f"(a call is answered by {', '.join(get_args(WhoAnswered))})"]
+        self._waits_for = None
+        return self._settle(self._call.answer(who))
+
     # --- what the server does
 
     def _next(self) -> list[str]:
@@ -284,6 +296,9 @@ class Simulation:
                 return [f"    transfer to {target}", *told, "(/transfer done, busy, no_answer or failed)"]
             case Over(result, cause):
                 return [f"call over: {cause}", f"result: {_json(result)}"]
+            case WhoAsked():
+                self._waits_for = notice
+                return ["(who answers? /answered human, machine or unknown; a key is a human)"]
             case Consented(to, granted):
                 return [f"    consent to {to} {'given' if granted else 'refused'}"]
             case Records(on):

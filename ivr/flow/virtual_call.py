@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
@@ -30,8 +30,11 @@ from ivr.flow.notices import (
     Spoke,
     TransferAsked,
     Waits,
+    WhoAsked,
 )
 from ivr.flow.protocol import (
+    AnsweredBy,
+    AskWhoAnswered,
     BeginWaiting,
     Classified,
     Classify,
@@ -40,6 +43,7 @@ from ivr.flow.protocol import (
     Enter,
     Event,
     Finish,
+    GreetingOver,
     Heard,
     HungUpEvent,
     KeepMessage,
@@ -72,6 +76,8 @@ from ivr.flow.timing import SPEAKING_RATE
 UTTERANCE_S: Final = 1.0
 NONE_MEANT: Final = "none"
 """What a classifier says when none of the options was meant."""
+GREETING_S: Final = 3.0
+"""How long a machine goes on with its greeting when it is known to be one."""
 
 _MAX_TICKS_AT_ONCE: Final = 1000
 
@@ -104,6 +110,8 @@ class VirtualCall:
         self._request: SendRequest | None = None
         self._transferring = False
         self._dictated_until: float | None = None
+        self._who_asked: AskWhoAnswered | None = None
+        self._greeting_until: float | None = None
         self.listening = False
         self.recording = False
         """Whether what the caller says is kept as a message."""
@@ -114,7 +122,20 @@ class VirtualCall:
         return self._carry_out(self.machine.start(self.now))
 
     def press(self, key: str) -> list[Notice]:
-        return self._handle(Key(key))
+        """Where it is being found out who answered, it is a human."""
+        return self._handle(Key(key)) + self.answer("human")
+
+    def answer(self, who: Literal["human", "machine", "unknown"]) -> list[Notice]:
+        """Tells who answered, where that is asked; a machine takes a message `GREETING_S` later."""
+        asked = self._who_asked
+        if asked is None:
+            return []
+        self._greeting_until = None
+        if who == "machine" and asked.to_greeting_end:
+            self._greeting_until = self.now + GREETING_S
+        else:
+            self._who_asked = None
+        return self._handle(AnsweredBy(who))
 
     def say(self, text: str, means: str | None = None) -> list[Notice]:
         """The caller speaks; it is heard `UTTERANCE_S` later, or never when nobody listens. `means` is the
@@ -134,7 +155,7 @@ class VirtualCall:
 
     def hang_up(self) -> list[Notice]:
         self._playing.clear()
-        self._heard = self._asked = None
+        self._heard = self._asked = self._who_asked = self._greeting_until = None
         return self._handle(HungUpEvent())
 
     def reply(self, status: int, body: Any) -> list[Notice]:
@@ -184,6 +205,8 @@ class VirtualCall:
             times.append(self._dictated_until)
         if self._asked is not None:
             times.append(self.now)
+        if self._greeting_until is not None:
+            times.append(self._greeting_until)
         if self.machine.due is not None:
             times.append(self.machine.due)
         return None if self.over is not None or not times else max(self.now, min(times))
@@ -205,6 +228,9 @@ class VirtualCall:
         if self._dictated_until is not None and self._dictated_until <= due:
             self._dictated_until = None
             return [*self._handle(SpeechPaused()), SpeechOver()]
+        if self._greeting_until is not None and self._greeting_until <= due:
+            self._greeting_until = self._who_asked = None
+            return self._handle(GreetingOver())
         if self._playing and self._playing[0].until <= due:
             done = self._playing.popleft()
             quiet: list[Notice] = [] if self._playing else [Quiet()]
@@ -240,6 +266,7 @@ class VirtualCall:
         return notices
 
     def _enter(self, command: Enter) -> tuple[Notice, ...]:
+        self._who_asked = self._greeting_until = None
         return (Entered(command.step, command.flow),)
 
     def _leave(self, command: Outcome) -> tuple[Notice, ...]:
@@ -282,6 +309,10 @@ class VirtualCall:
         self.recording, self._dictated_until = False, None
         return (Records(False), *cut)
 
+    def _ask_who(self, command: AskWhoAnswered) -> tuple[Notice, ...]:
+        self._who_asked = command
+        return (WhoAsked(),)
+
     def _consent(self, command: StoreConsent) -> tuple[Notice, ...]:
         return (Consented(command.name or command.purpose, granted=command.granted),)
 
@@ -322,6 +353,7 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     StopClassifying: VirtualCall._stop_classifying,
     KeepMessage: VirtualCall._keep_message,
     EndMessage: VirtualCall._end_message,
+    AskWhoAnswered: VirtualCall._ask_who,
     StoreConsent: VirtualCall._consent,
     SendRequest: VirtualCall._request_sent,
     Publish: VirtualCall._publish,

@@ -31,6 +31,7 @@ from ivr.flow.notices import (
     Spoke,
     TransferAsked,
     Waits,
+    WhoAsked,
 )
 from ivr.flow.payload import Computed
 from ivr.flow.rehearsal import Played
@@ -47,11 +48,13 @@ from ivr.flow.scenario_player import (
     SendSignal,
     SettleTransfer,
     Speak,
+    TellWho,
 )
 from ivr.flow.scenarios import Scenario
 from ivr.flow.types import Family
 from ivr.flow.verbs.asking import AskingStep
 from ivr.flow.verbs.request import Request
+from ivr.flow.verbs.voicemail import Voicemail
 from ivr.local import Api
 from ivr.over_sip.broker import Message
 from ivr.over_sip.desk import Desk
@@ -178,7 +181,7 @@ class Playing:
                 entered = Entered(data["step"], data.get("flow", ""))
                 self._step = self._flow.family[entered.flow or self._flow.name].steps[entered.step]
                 self._expected += isinstance(self._step, Request) and self._step.background
-                return [entered]
+                return [entered, WhoAsked()] if isinstance(self._step, Voicemail) else [entered]
             case "outcome":
                 self._transferred = self._transferred or data["via"] == "done"
                 left = LeftBy(data["step"], data["outcome"], data["via"], data.get("flow", ""))
@@ -283,6 +286,8 @@ class Playing:
                     await call.press(key)
                 case Speak(text):
                     await call.say(text)
+                case TellWho():
+                    pass  # the phone calls: who calls is a human
                 case Dictate(seconds):
                     await call.dictate(seconds)
                     await self._tell(call, SpeechOver())

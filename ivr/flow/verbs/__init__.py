@@ -17,17 +17,18 @@ from ivr.flow.verbs.request import Request
 from ivr.flow.verbs.say import Say
 from ivr.flow.verbs.set import Set
 from ivr.flow.verbs.transfer import Transfer
+from ivr.flow.verbs.voicemail import Voicemail
 from ivr.flow.verbs.wait import Wait
 
 VERBS: Mapping[str, type[Step]] = {
     step.verb: step
     for step in (
         *(Say, Menu, Collect, Record, Consent, Set, Branch),
-        *(Request, Publish, SubFlow, Transfer, Wait, End),
+        *(Request, Publish, SubFlow, Transfer, Wait, Voicemail, End),
     )
 }
 
-NOT_YET = frozenset(("agent", "voicemail"))
+NOT_YET = frozenset(("agent",))
 """Verbs of the language that this version does not carry out."""
 
 __all__ = ["NOT_YET", "VERBS"]
