@@ -22,6 +22,9 @@ TWO_PARTS = Path(__file__).parent / "two_parts.yaml"
 DELIVERY = Path(__file__).parent / "delivery.yaml"
 """Consent to the recording, and to an opt-in."""
 
+CALLBACK = Path(__file__).parent / "callback.yaml"
+"""A machine that answers is left a message."""
+
 HELPLINE = Path(__file__).parent / "helpline.yaml"
 """A message that is left."""
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ivr.flow.loader import load_flow
 from ivr.flow.machine import FlowMachine
 from ivr.flow.protocol import (
+    AnsweredBy,
     Command,
     Commit,
     EndMessage,
@@ -15,6 +16,7 @@ from ivr.flow.protocol import (
     Event,
     Failure,
     Finish,
+    GreetingOver,
     HangUp,
     Heard,
     HungUpEvent,
@@ -39,6 +41,7 @@ from tests.flow import calls
 VENDOR_ORDER = load_flow(calls.VENDOR_ORDER)
 TWO_PARTS = load_flow(calls.TWO_PARTS)
 HELPLINE = load_flow(calls.HELPLINE)
+CALLBACK = load_flow(calls.CALLBACK)
 VALUES = VENDOR_ORDER.bind({"vendor": "X", "order": "7", "amount": 10, "language": "en"})
 
 TEXTS = ("yes", "no", "again", "operator", "twenty minutes", "", None, "½", "a" * 3000, "नहीं")
@@ -46,6 +49,8 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from("0123456789*#AZ½").map(Key),
     st.just(SpeechBegan()),
     st.just(SpeechPaused()),
+    st.sampled_from(("human", "machine", "unknown")).map(AnsweredBy),  # type: ignore[arg-type]
+    st.just(GreetingOver()),
     st.just(MessageFailed("disk full")),
     st.sampled_from(TEXTS).map(Heard),
     st.integers(1, 12).map(lambda n: PromptDone(f"say{n}")),
@@ -138,6 +143,17 @@ def test_every_message_is_ended_once_before_the_call_is_over(script: list[tuple[
     assert begun == ended
     assert len(set(begun)) == len(begun)
     assert machine.result["message"] == kept
+
+
+@given(steps)
+def test_a_call_that_asks_who_answered_is_always_bounded(script: list[tuple[Event, float]]) -> None:
+    machine = FlowMachine(CALLBACK, CALLBACK.bind({"shop": "X"}))
+    log = run(machine, script)
+    check(machine, log)
+    commands = [command for _, batch in log for command in batch]
+    hung_up = next((n for n, command in enumerate(commands) if isinstance(command, HangUp)), len(commands))
+    assert not any(isinstance(c, Say | Listen | HangUp) for c in commands[hung_up + 1 :])
+    assert sum(isinstance(c, SendRequest) for c in commands) <= 1
 
 
 @given(steps)

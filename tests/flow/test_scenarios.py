@@ -28,7 +28,7 @@ from ivr.flow.scenarios import (
     scenario_files,
 )
 from ivr.flow.test_command import Wishes, run
-from tests.flow.calls import DELIVERY, HELPLINE
+from tests.flow.calls import CALLBACK, DELIVERY, HELPLINE
 from tests.flow.kitchen import FLOW, write
 
 
@@ -403,3 +403,34 @@ def test_a_consent_that_was_not_given_is_told(delivery):
     assert told.startswith(
         "3: consents to whatsapp-offers: stored were: given to recording, refused to whatsapp-offers"
     )
+
+
+@pytest.fixture
+def callback(tmp_path):
+    def play(steps: str, rest: str) -> str | None:
+        return played(tmp_path, CALLBACK, steps, f"with: {{shop: Sharma}}, {rest}")
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("steps", "rest"),
+    [
+        ('{hears: "Press 1"}, {presses: "1"}', "result: {answered_by: human, wanted: true}"),
+        ("{answered_by: machine}, {hears: back}", "result: {answered_by: machine}, cause: normal"),
+        ("{silence: 1s}, {answered_by: unknown}, {hears: press}", "result: {answered_by: unknown}"),
+        ('{presses: "1"}, {sends: report}', "result: {answered_by: human, wanted: true}"),
+        ("{answered_by: machine}, {hangs_up: true}", "result: {answered_by: machine}, cause: hangup"),
+        ("{answered_by: machine}, {sends: report}", "path: [who, report, bye]"),
+    ],
+)
+def test_a_call_is_answered(callback, steps, rest):
+    assert callback(steps, rest) is None
+
+
+def test_who_answered_is_not_always_asked(callback):
+    told = callback("{hears: Press}, {answered_by: machine}", "result: {}")
+    assert told is not None
+    assert told.startswith("1: ")
+    told = callback("{answered_by: human}, {answered_by: machine}", "result: {}")
+    assert told == "2: answered by machine: nobody asks who answered"

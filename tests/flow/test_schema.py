@@ -95,15 +95,25 @@ flow: every-verb
 languages: [en, hi]
 params: {amount: rupees, city: {type: text, optional: true}, language: language}
 variables: {tries: {type: count, default: 0}, state: optional text}
-result: {answer: {one_of: [good, bad], default: good}, pin: optional digits}
+result:
+  answer: {one_of: [good, bad], default: good}
+  pin: optional digits
+  who: {one_of: [human, machine, unknown], default: unknown}
 limits: {call: 8m, visits: 3}
 voice: {en: m2}
 rate: 1.1
 say_as: {Acme: {en: "ack me", hi: "ऐक्मी"}}
 events: {hangup: report, failure: report, operator: desk}
-start: hello
+start: who
 intents: {later: {en: ["later on"], hi: ["बाद में"]}}
 steps:
+  who:
+    voicemail:
+      machine: leave_message
+      message: hello
+      into: who
+      timings: {greeting: 2s, maximum_words: 5}
+    next: hello
   hello: {say: {prompt: hello, barge_in: none}, next: size}
   size: {branch: [{if: "amount > 10", next: count}, {else: ask}]}
   count: {set: {tries: "{{ tries + 1 }}", answer: bad}, next: ask}

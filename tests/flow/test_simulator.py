@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ivr.flow.loader import load_flow
 from ivr.flow.simulator import HELP, Simulation, run
-from tests.flow.calls import DELIVERY
+from tests.flow.calls import CALLBACK, DELIVERY
 from tests.flow.kitchen import FLOW
 
 SHIPPED = Path(__file__).parents[2] / "flows"
@@ -261,3 +261,24 @@ def test_consent_is_shown_as_it_is_stored():
     call = Simulation(flow, flow.bind({"shop": "Sharma", "language": "en"}))
     assert "    consent to recording given" in call.begin()
     assert "    consent to whatsapp-offers refused" in call.feed("no")
+
+
+@pytest.fixture
+def callback():
+    flow = load_flow(CALLBACK)
+    return Simulation(flow, flow.bind({"shop": "Sharma"}))
+
+
+def test_a_machine_answers(callback):
+    assert callback.begin()[-1] == "(who answers? /answered human, machine or unknown; a key is a human)"
+    assert callback.feed("/answered nobody") == ["(a call is answered by human, machine, unknown)"]
+    assert callback.feed("/answered machine") == ['        answered_by = "machine"']
+    lines = callback.feed(".")
+    assert lines[0] == "server: This is Sharma. Please call back."
+    assert "call over: normal" in lines
+
+
+def test_a_key_is_a_human(callback):
+    callback.begin()
+    assert '        answered_by = "human"' in callback.feed("1")
+    assert callback.feed("/answered human") == []

@@ -49,9 +49,10 @@ result:
   state: optional text
   tries: {type: count, default: 0}
   message: optional text
+  answered_by: {one_of: [human, machine, unknown], default: unknown}
 limits: {call: 60m, visits: 3}
 events: {hangup: report, operator: desk}
-start: thanks
+start: who
 steps:
 """
 REST = """
@@ -69,6 +70,7 @@ prompts:
   retry: {en: Sorry?, hi: क्षमा?}
   eta: {en: When?, hi: कब?}
   complaint: {en: Speak., hi: बोलिए।}
+  callback: {en: Call back., hi: फ़ोन कीजिए।}
   recorded: {en: We record., hi: रिकॉर्ड।}
   offers: {en: Offers?, hi: ऑफ़र?}
   brief: {en: "{{ order }}. Press 1.", hi: "{{ order }}। 1 दबाएँ।"}

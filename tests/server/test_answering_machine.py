@@ -133,3 +133,130 @@ async def test_settings_that_make_no_sense_are_refused_by_name(bench: OpenBench,
         answer = await b.api.post("/api/voice/call/initiate", json={**order, "answering_machine": wrong})
         assert answer.status_code == 422
         assert "answering_machine" in answer.text
+
+
+VOICEMAIL_FLOW = """
+flow: callback
+languages: [en]
+params: {shop: text}
+result:
+  answered_by: {one_of: [human, machine, unknown], default: unknown}
+  reported: {type: yes_no, default: false}
+limits: {call: 3m, visits: 3}
+events: {hangup: note}
+start: who
+steps:
+  who:
+    voicemail:
+      machine: MACHINE
+      into: answered_by
+      timings: {greeting_end: 5s}
+    next: offer
+  offer:
+    menu:
+      prompt: {en: "Press 1 for the offer."}
+      choices: {good: {key: "1", next: thanks}}
+      otherwise: bye
+  thanks: {say: {en: "Thank you, it is on its way to you."}, next: bye}
+  note: {set: {reported: true}, next: bye}
+  bye: {end: normal}
+"""
+
+
+def with_voicemail(folder: Path, machine: str) -> dict[str, Any]:
+    """Settings of a server with this one flow."""
+    text = VOICEMAIL_FLOW.replace("MACHINE", machine)
+    if machine == "leave_message":
+        text = text.replace("      into:", '      message: {en: "Please call us back."}\n      into:')
+    flows = folder / "flows"
+    flows.mkdir()
+    (flows / "callback.yaml").write_text(text, encoding="utf-8")
+    number = {"flow": "callback", "params": {"shop": "Sharma"}}
+    return {"flows": str(flows), "numbers": {"1001": number}}
+
+
+async def called_back(b: Bench, **extra: Any) -> tuple[str, PhoneCall]:
+    order = {"to": b.phone.address, "trunk": "local", "flow": "callback", "params": {"shop": "Sharma"}}
+    accepted = await b.api.post("/api/voice/call/initiate", json=order | extra)
+    assert accepted.status_code == 202, accepted.text
+    call = await b.phone.answer(within_s=10)
+    await call.until_answered()
+    return accepted.json()["href"], call
+
+
+def mailbox(folder: Path) -> Path:
+    beep = silence(600, 8000) + tone((Partial(1000, -15),), 300, 8000)
+    return wav(folder / "mailbox.wav", spoken(MAILBOX, "en", speed=1.3) + beep)
+
+
+async def test_a_flow_leaves_its_message_after_the_beep_and_reports(bench: OpenBench, tmp_path: Path) -> None:
+    async with bench(**with_voicemail(tmp_path, "leave_message")) as b:
+        href, call = await called_back(b)
+        await call.play_file(mailbox(tmp_path))
+        assert call.heard_s == 0, "it spoke before the beep was over"
+        await call.hear()
+        ended = await call.until_hung_up(20)
+        record = await b.ended(href)
+        assert record["result"] == {"answered_by": "machine", "reported": True}
+        assert (record["cause"], record["hung_up_by"], ended.by) == ("normal", "us", "caller")
+        assert record["answered_by"]["who"] == "machine"
+        events = [(event["kind"], event["data"]) for event in record["events"]]
+        assert ("greeting_over", {"by": "beep"}) in events
+        (said,) = [data["text"] for kind, data in events if kind == "prompt"]
+        assert said == "Please call us back."
+        outcomes = [data["outcome"] for kind, data in events if kind == "outcome"]
+        assert outcomes[0] == "hangup"
+        metrics = (await b.api.get("/metrics")).text
+        assert 'who="machine"} 1.0' in metrics
+
+
+async def test_a_flow_hangs_up_on_a_machine(bench: OpenBench, tmp_path: Path) -> None:
+    async with bench(**with_voicemail(tmp_path, "hang_up")) as b:
+        href, call = await called_back(b)
+        playing = asyncio.create_task(call.play_file(mailbox(tmp_path)))
+        record = await b.ended(href)
+        await asyncio.gather(playing, return_exceptions=True)
+        assert (record["cause"], record["hung_up_by"]) == ("answering_machine", "us")
+        assert record["result"] == {"answered_by": "machine", "reported": True}
+        assert "prompt" not in b.kinds(record)
+
+
+async def test_a_person_hears_the_flow_and_a_key_is_not_lost(bench: OpenBench, tmp_path: Path) -> None:
+    async with bench(**with_voicemail(tmp_path, "leave_message")) as b:
+        href, call = await called_back(b)
+        await call.press("1")
+        record = await b.ended(href)
+        assert record["answered_by"]["reason"] == "key"
+        assert record["result"]["answered_by"] == "human"
+        outcomes = [event["data"] for event in record["events"] if event["kind"] == "outcome"]
+        assert [(one["outcome"], one["via"]) for one in outcomes] == [
+            ("next", "human"),
+            ("good", "1"),
+            ("next", ""),
+        ]
+
+
+async def test_what_was_found_out_before_the_flow_is_not_asked_again(
+    bench: OpenBench, tmp_path: Path
+) -> None:
+    async with bench(**with_voicemail(tmp_path, "leave_message")) as b:
+        screening = {"action": "wait_for_beep", "greeting_end_ms": 5000}
+        href, call = await called_back(b, answering_machine=screening)
+        await call.play_file(mailbox(tmp_path))
+        await call.hear()
+        record = await b.ended(href)
+        kinds = b.kinds(record)
+        assert (kinds.count("answered_by"), kinds.count("greeting_over")) == (1, 1)
+        assert kinds.index("greeting_over") < kinds.index("step") < kinds.index("prompt")
+        assert record["result"] == {"answered_by": "machine", "reported": True}
+
+
+async def test_who_calls_us_is_a_human_at_once(bench: OpenBench, tmp_path: Path) -> None:
+    async with bench(**with_voicemail(tmp_path, "hang_up")) as b:
+        call = await b.phone.call(b.uri)
+        await call.until_answered()
+        await call.hear()
+        await call.press("1")
+        record = await b.ended()
+        assert record["answered_by"] is None
+        assert record["result"]["answered_by"] == "human"

@@ -6,7 +6,7 @@
         message: callback                # spoken after its beep; then the call ends
         into: answered_by                # a one_of of human, machine and unknown
         timings: {greeting: 2500ms, maximum_words: 6}
-      next: offer                        # a human, nobody is sure, or go_on
+      next: thanks                       # a human, nobody is sure, or go_on
 
 It stands before all that speaks: whoever answered is listened to, and not spoken to. After the message, or
 where it hangs up, the flow's `hangup` steps run as after any hang-up. Nothing is found out twice: where the
