@@ -4,9 +4,11 @@ delivered."""
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import signal
 import sys
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -102,3 +104,57 @@ async def test_a_killed_server_has_lost_nothing_it_acknowledged(tmp_path: Path) 
     (sent,) = receiver.bodies
     assert sent["call"]["result"]["decision"] == "accepted"
     assert receiver.headers[0]["x-signature"].startswith("t=")
+
+
+HELPLINE = """
+flow: helpline
+languages: [en]
+result: {message: optional text}
+limits: {call: 3m, visits: 2}
+start: notice
+steps:
+  notice: {consent: {for: {opt_in: calls}, prompt: {en: "May we?"}, agree: {key: "1"}, refuse: {key: "2"},
+                     barge_in: keys}, next: memo, otherwise: memo}
+  memo: {record: {prompt: {en: "Speak."}, into: message}, next: bye, otherwise: bye}
+  bye: {end: normal}
+"""
+
+
+async def test_a_message_that_a_kill_cut_off_is_there_as_far_as_it_came(tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "helpline.yaml").write_text(HELPLINE, encoding="utf-8")
+    config = settings(tmp_path, flows=str(tmp_path / "flows"), numbers={"1001": {"flow": "helpline"}})
+    (tmp_path / "ivr.yaml").write_text(yaml.safe_dump(config))
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with serving(tmp_path) as (process, where), open_phone(timeline=Timeline()) as phone:
+        call = await phone.call(f"sip:1001@{where['sip'][0].removeprefix('udp:')}")
+        await call.until_answered()
+        await call.hear()
+        await call.press("1")
+        async with httpx.AsyncClient(base_url=where["api"], headers=headers) as api:
+            async with asyncio.timeout(30):
+                while not (live := (await api.get("/api/voice/calls")).json()["calls"]):
+                    await asyncio.sleep(0.05)
+                while not (await api.get(live[0]["href"])).json()["messages"]:
+                    await asyncio.sleep(0.05)
+        await call.dictate(3.5)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async with (
+        serving(tmp_path) as (_, where),
+        httpx.AsyncClient(base_url=where["api"], headers=headers) as api,
+    ):
+        record = (await api.get(live[0]["href"])).json()
+        assert (record["state"], record["cause"]) == ("ended", "interrupted")
+        (message,) = record["messages"]
+        assert (message["name"], message["duration_ms"]) == ("memo", None)
+        wav = await api.get(message["href"])
+        assert wav.status_code == 200
+        with wave.open(io.BytesIO(wav.content)) as file:
+            assert file.getnframes() > 8000, "at most the last seconds are missing"
+            assert len(file.readframes(file.getnframes())) == 2 * file.getnframes(), "its header is right"
+        (consent,) = [event["data"] for event in record["events"] if event["kind"] == "consent"]
+        assert (consent["name"], consent["granted"], consent["wording"]) == ("calls", True, "May we?")
+        assert (await api.delete(record["href"])).status_code == 204
+        assert (await api.get(message["href"])).status_code == 404
