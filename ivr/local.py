@@ -24,7 +24,9 @@ PATIENT: Final = {"loop_lag_ms": 1000.0}
 """Limits of a server that shares a busy machine with its callers: it is to take calls late rather than not
 at all."""
 
-_ALL_SCOPES: Final = ["calls:read", "calls:write", "recordings:read", "metrics:read"]
+_ALL_SCOPES: Final = [
+    "calls:read", "calls:write", "recordings:read", "metrics:read", "flows:read", "flows:write",
+]  # fmt: skip
 _LOG_LINES: Final = 20
 
 
@@ -79,6 +81,13 @@ class Api:
 
     def hang_up(self, call_id: str) -> None:
         self._client.post(f"/api/voice/calls/{call_id}/hangup").raise_for_status()
+
+    def reload_flows(self, within_s: float = 120.0) -> list[dict[str, Any]]:
+        """Has the server look at its flows now; gives what has changed."""
+        answer = self._client.post("/api/flows/reload", timeout=within_s)
+        answer.raise_for_status()
+        changes: list[dict[str, Any]] = answer.json()["changes"]
+        return changes
 
     def recording(self, call_id: str) -> bytes:
         """The WAV file."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
@@ -137,7 +138,7 @@ class _TextCompiler:
         pieces: list[Piece] = []
         for number, part in enumerate(parts):
             if number % 2:
-                pieces.append(SpokenName(part, self._expressions.name(part).shape.kind, self._respell))
+                pieces.append(_spoken_name(part, self._expressions.name(part).shape.kind, self._respell))
             elif part:
                 pieces.append(self._fixed(part))
         names = frozenset(found)
@@ -220,6 +221,10 @@ class SpokenName:
 
     def __call__(self, values: Values, speak: Speak) -> str:
         return _in_words(values[self.name], self.kind, self.respell, speak)
+
+
+_spoken_name = lru_cache(maxsize=4096)(SpokenName)
+"""Most texts speak of the same few names."""
 
 
 def _spoken(part: Part, respell: Respelling | None) -> Spoken:

@@ -6,7 +6,7 @@ text which goes beyond a limit is given up where it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +23,7 @@ MAX_NODES = 50_000
 
 MAX_DEPTH = 24
 
-_LOADER: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_LOADER: Callable[[str], Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TAG = "tag:yaml.org,2002:"
 _SCALAR = _TAG + "str"
 _TAGS = frozenset((None, *(_TAG + name for name in ("str", "map", "seq"))))
@@ -120,7 +120,8 @@ class _Composer:
         self._root: yaml.Node | None = None
 
     def root(self, text: str) -> yaml.Node | None:
-        for event in yaml.parse(text, Loader=_LOADER):
+        loader = _LOADER(text)
+        while (event := loader.get_event()) is not None:
             kind = type(event)
             if kind is yaml.ScalarEvent:
                 self._scalar(event)

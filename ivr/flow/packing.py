@@ -6,9 +6,10 @@ is compiled anew where it is first needed. Everything else of a flow is data.
 
 from __future__ import annotations
 
-import copyreg
+import io
 import pickle
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +21,9 @@ from ivr.flow.respelling import Respelling
 
 def pack(flow: Flow) -> bytes:
     """The flow as bytes; only for `unpack` of the same release of this program."""
-    return pickle.dumps(flow, pickle.HIGHEST_PROTOCOL)
+    packed = io.BytesIO()
+    _Pickler(packed, pickle.HIGHEST_PROTOCOL).dump(flow)
+    return packed.getvalue()
 
 
 def unpack(packed: bytes) -> Flow:
@@ -105,5 +108,27 @@ def _reduce_template(template: Template) -> tuple[Any, ...]:
     return _template, (t.source, t.names, t.needs, pieces, t.plain, t.scope, t.respell)
 
 
-copyreg.pickle(Expression, _reduce_expression)
-copyreg.pickle(Template, _reduce_template)
+_Reduce = Callable[[Any], tuple[Any, ...]]
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind not in _REDUCERS:
+            _REDUCERS[kind] = _reducer(kind)
+        reduce = _REDUCERS[kind]
+        return NotImplemented if reduce is None else reduce(obj)
+
+
+_REDUCERS: dict[type, _Reduce | None] = {Expression: _reduce_expression, Template: _reduce_template}
+"""How values of a class travel; None: in the usual way."""
+
+
+def _reducer(kind: type) -> _Reduce | None:
+    if not is_dataclass(kind) or "__slots__" not in kind.__dict__:
+        return None
+    if not all(field.init and not field.kw_only for field in fields(kind)):
+        return None
+    # Frozen dataclasses with slots are filled field by field, in Python: to make them anew takes a third.
+    names = [field.name for field in fields(kind)]
+    return lambda value: (kind, tuple(getattr(value, name) for name in names))

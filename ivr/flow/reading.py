@@ -66,6 +66,7 @@ class FlowScope:
         self.understanding = PHRASES_ALONE
         """Who is asked what a caller means, in steps that do not say so themselves."""
         self.manner = manner
+        self._plain = {each: _Worded(each, manner.say_as.get(each)) for each in languages}
         self._recordings = recordings or Recordings(Path())
         self.prompts: dict[str, Prompt] = {}
         self._spent = 0
@@ -160,8 +161,8 @@ class FlowScope:
         if not is_simple(text) and not self._afford(len(text), node):
             return None
         try:
-            respell = manner.say_as.get(language)
-            template = compile_text(text, self.scope, _Worded(language, respell), respell)
+            plain = self._plain[language]
+            template = compile_text(text, self.scope, plain, plain.respell)
         except ExpressionError as error:
             self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
             return None

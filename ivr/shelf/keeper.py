@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -153,10 +154,16 @@ class FlowKeeper:
 
     async def _look(self, *, settled: bool) -> list[Change]:
         found: list[Change] = []
-        async for sighting in self._reader.look(settled=settled):
-            changes = self.library.take(sighting, time.time(), FILE)
-            await self._tell(changes)
-            found += changes
+        try:
+            async with aclosing(self._reader.look(settled=settled)) as sightings:
+                async for sighting in sightings:
+                    changes = self.library.take(sighting, time.time(), FILE)
+                    await self._tell(changes)
+                    found += changes
+                    await asyncio.sleep(0)  # many that come at once must not hold up live calls
+        finally:
+            if found:
+                self._show()
         return found
 
     def _warn(self, trouble: str) -> None:
@@ -200,6 +207,7 @@ class FlowKeeper:
                 raise FlowNotWritten(f"{path}: {error.strerror}") from error
             changes = self.library.take(seen, time.time(), by)
             await self._tell(changes)
+            self._show()
             # Flows that enter this one are made anew; a failure of this costs but the next look.
             try:
                 await self._look(settled=False)
@@ -233,8 +241,6 @@ class FlowKeeper:
                 log.info("flow %s: %s is right again", entry.name, entry.file)
             else:
                 _complain(entry)
-        if changes:
-            self._show()
 
     async def _keep(self, entry: Entry, text: bytes) -> None:
         assert entry.version is not None

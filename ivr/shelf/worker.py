@@ -7,6 +7,7 @@ text as input. Each answer is a pickled sighting.
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +23,8 @@ class FlowEngine:
 
     def __init__(self) -> None:
         self.folder: FlowFolder | None = None
+        # What is read is many small objects and no cycle: to look for some again and again takes a tenth.
+        gc.disable()
 
     def describe(self) -> Fields:
         return {}
@@ -40,6 +43,7 @@ class FlowJob:
         self._input = bytearray()
         self._complete = False
         self._sightings: Iterator[Sighting] | None = None
+        self._read = False
 
     def feed(self, data: bytes) -> None:
         self._input += data
@@ -58,11 +62,14 @@ class FlowJob:
             raise JobError(str(error)) from error
         if sighting is None:
             return Progress.DONE
+        self._read = True
         self._reply.send(pickle.dumps(sighting, pickle.HIGHEST_PROTOCOL))
         return Progress.MORE
 
     def close(self) -> None:
         self._sightings = None
+        if self._read:
+            gc.collect()
 
     def _begin(self, data: bytes) -> Iterator[Sighting]:
         request: dict[str, Any] = self._request

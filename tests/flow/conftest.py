@@ -9,6 +9,7 @@ import pytest
 
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
+from ivr.flow.packing import pack, unpack
 from tests.flow.calls import VENDOR_ORDER, Call
 
 
@@ -24,11 +25,11 @@ def call(vendor_order: Flow) -> Call:
 
 @pytest.fixture
 def flow_of(tmp_path: Path) -> Callable[[str], Flow]:
-    """Writes a flow and loads it."""
+    """Writes a flow and loads it, as a server does: it comes from another process as bytes."""
 
     def build(text: str) -> Flow:
         path = tmp_path / "flow.yaml"
         path.write_text(text, encoding="utf-8")
-        return load_flow(path)
+        return unpack(pack(load_flow(path)))
 
     return build
