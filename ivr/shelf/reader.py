@@ -9,6 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from engines.contract import EngineUnavailable
 from engines.launch import WorkerCommand
 from engines.supervisor import Limits, SupervisedWorker
 from ivr.flow.loader import Environment
@@ -21,6 +22,9 @@ FILE_S: Final = 30.0
 """How long one file may take; a full machine serves live calls first."""
 
 START_AGAIN_S: Final = 5.0
+
+START_S: Final = 10.0
+"""How long a request waits for the process to be up."""
 
 
 class FlowReader(Protocol):
@@ -70,12 +74,23 @@ class FlowReaderProcess:
             return [seen async for seen in answers if isinstance(seen, Seen)]
 
     async def _teach(self) -> None:
-        pid = self._worker.health.pid
-        if pid is None or pid != self._taught:
+        pid = await self._pid()
+        if pid != self._taught:
             async with aclosing(self._ask({"do": "know"}, self._lesson)) as answers:
                 async for _ in answers:
                     pass
             self._taught = pid
+
+    async def _pid(self) -> int:
+        """Of the process, once it is up: who asks while it starts need not ask again."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + START_S
+        while (pid := self._worker.health.pid) is None:
+            if clock() > deadline:
+                why = self._worker.health.last_failure or "it takes long"
+                raise EngineUnavailable(f"the flows' reader does not start: {why}")
+            await asyncio.sleep(0.05)
+        return pid
 
     async def _ask(self, request: Mapping[str, Any], data: bytes = b"") -> AsyncGenerator[Sighting, None]:
         clock = asyncio.get_running_loop().time
