@@ -108,6 +108,9 @@ class Metrics:
             "trunk_registered", "Whether we are registered with the trunk; NaN: it wants none", "trunk"
         )
         self._trunk_calls = gauge("trunk_calls", "Calls that the trunk has now, both ways", "trunk")
+        self._agent_wait = histogram(
+            "agent_wait_seconds", "Until an agent had taken a caller, or none was found", _SETUP_S, "outcome"
+        )
         self._queue_waiting = gauge("queue_waiting", "Callers who have no agent yet", "queue")
 
         self._flow_changes = counter("flow_changes", "Changes of flow files, by what became of them", "what")
@@ -151,6 +154,10 @@ class Metrics:
 
     def observe_setup(self, direction: Direction, seconds: float) -> None:
         self._setup.labels(direction).observe(seconds)
+
+    def observe_search(self, outcome: str, seconds: float) -> None:
+        """How the search for an agent ended (`ivr.switchboard.Outcome`)."""
+        self._agent_wait.labels(outcome).observe(seconds)
 
     def observe_key(self, seconds: float) -> None:
         self._key.observe(seconds)

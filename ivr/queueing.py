@@ -4,7 +4,7 @@ Pure: what happens comes in with its time, what is to be done comes out of `take
 
     queues = Queues()
     queues.join("call-1", queue, wait_s=60.0, now=0.0)
-    queues.take()                              # [Moved("call-1", 1), Ring("call-1", agent)]
+    queues.take()                              # [Ring("call-1", agent)]
     queues.answered("call-1", "+91...")
     queues.connected("call-1", "+91...")
     queues.released("+91...", now=200.0)       # and tick(now) at queues.due
@@ -84,7 +84,7 @@ class StopRinging:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The caller is in this place of his queue now; 1 is the first."""
+    """The caller, for whom nobody rings, is in this place of his queue now; 1 is the first."""
 
     caller: str
     place: int
@@ -281,7 +281,7 @@ class Queues:
         for caller in self._callers.values():
             name = caller.queue.name
             place = places[name] = places.get(name, 0) + 1
-            if caller.queue.patient and place != caller.place:
+            if caller.queue.patient and not caller.tries and not caller.late and place != caller.place:
                 caller.place = place
                 self._commands.append(Moved(caller.id, place))
 

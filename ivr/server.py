@@ -180,7 +180,9 @@ async def running(config: Config) -> AsyncIterator[Server]:
         metrics.watch_media(plane.totals, lambda: plane.lateness_ms)
 
         # The stack is there before the first call is.
-        switchboard = Switchboard(queues_of(config), lambda call: stack.call(call), config.longest_call_s)
+        switchboard = Switchboard(
+            queues_of(config), lambda call: stack.call(call), config.longest_call_s, metrics.observe_search
+        )
         metrics.watch_queues(config.queues, switchboard.waiting)
 
         services = Services(

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ivr.alarm import Alarm
 from ivr.masking import mask_number
@@ -29,6 +29,9 @@ Note = Callable[[str, Mapping[str, Any]], None]
 
 Interview = Callable[[CallLeg], Awaitable[bool]]
 """Talks to an agent who has answered; whether he takes the call."""
+
+Outcome = Refusal | Literal["found", "gone"]
+"""How a search ended; `gone` is a caller who hung up."""
 
 _REFUSALS: Final[Mapping[Cause, Refusal]] = {
     Cause.BUSY: "busy",
@@ -106,13 +109,18 @@ class Switchboard:
     """All searches of a node. To be made on the event loop."""
 
     def __init__(
-        self, queues: Mapping[str, Queue], place: Place, longest_s: Callable[[str], float] = lambda trunk: inf
+        self,
+        queues: Mapping[str, Queue],
+        place: Place,
+        longest_s: Callable[[str], float] = lambda trunk: inf,
+        observe: Callable[[Outcome, float], None] = lambda outcome, seconds: None,
     ) -> None:
         """`queues` are those of the configuration by name; `longest_s` is how long a call over a trunk may
-        last."""
+        last. `observe` is told how each search ended, and after how many seconds."""
         self._known = queues
         self._place = place
         self._longest_s = longest_s
+        self._observe = observe
         self._queues: Final = Queues()
         self._seats: dict[str, _Seat] = {}
         self._count = 0
@@ -144,10 +152,17 @@ class Switchboard:
         self._count += 1
         caller = str(self._count)
         seat = self._seats[caller] = _Seat(search, interview, on_place, note)
-        self._queues.join(caller, self.queue(search.to), search.wait_s, self._loop.time())
+        began = self._loop.time()
+        outcome: Outcome = "gone"
+        self._queues.join(caller, self.queue(search.to), search.wait_s, began)
         try:
             self._go_on()
-            return await seat.found
+            found = await seat.found
+            outcome = "found"
+            return found
+        except NoAgent as error:
+            outcome = error.outcome
+            raise
         except asyncio.CancelledError:
             if seat.found.done() and not seat.found.cancelled() and seat.found.exception() is None:
                 found = seat.found.result()
@@ -155,6 +170,7 @@ class Switchboard:
                 found.release()
             raise
         finally:
+            self._observe(outcome, self._loop.time() - began)
             self._queues.leave(caller)
             self._go_on()
             del self._seats[caller]

@@ -275,6 +275,8 @@ async def test_who_waits_is_told_his_place_and_is_next(office: Open) -> None:
         assert [data["place"] for data in told(record, "queued")] == [2, 1]
         metrics = (await o.bench.api.get("/metrics")).text
         assert 'ivr_queue_waiting{queue="desk"} 0.0' in metrics
+        assert 'ivr_agent_wait_seconds_count{outcome="found"} 2.0' in metrics
+        assert 'ivr_agent_wait_seconds_count{outcome="gone"} 1.0' in metrics
         await o.is_empty()
 
 

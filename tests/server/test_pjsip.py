@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
 import types
@@ -19,6 +20,7 @@ from media.plane import RtpPlane
 from media.ports import PortPool
 from sip.pjsip.library import Library, NoPjsip
 from tests.server.conftest import PARAMS, ROOT
+from tests.server.talkers import Talker
 
 SIP = {"stack": "pjsip", "listen": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]}
 
@@ -65,6 +67,51 @@ async def test_the_vendor_order_by_a_call_in_and_a_call_out(tmp_path: Path) -> N
             record = server.api.ended(call_id)
             assert record["result"]["decision"] == "rejected"
             assert (record["cause"], record["hung_up_by"]) == ("normal", "callee")
+
+
+DESK = """
+flow: desk
+languages: [en]
+start: desk
+steps:
+  desk:
+    transfer: {to: support, mode: attended, whisper: {en: A call.}, sound: silence}
+    next: bye
+    otherwise: bye
+  bye: {end: normal}
+"""
+
+
+@needs_pjsua2
+async def test_a_caller_and_an_agent_are_bridged(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    (flows / "desk.yaml").write_text(DESK, encoding="utf-8")
+    async with (
+        open_phone(language="en", timeline=Timeline()) as desk,
+        open_phone(language="en", timeline=Timeline()) as phone,
+    ):
+        config = {
+            "sip": SIP,
+            "numbers": {"1001": {"flow": "desk"}},
+            "flows": str(flows),
+            "queues": {"support": {"agents": [desk.address]}},
+        }
+        with local_server(tmp_path, config) as server:
+            call = await phone.call(server.uri("1001"))
+            await call.until_answered()
+            answered = await desk.answer(within_s=20)
+            await answered.until_answered()
+            caller, agent = Talker(call), Talker(answered)
+            caller.hum(500)
+            agent.hum(700)
+            await asyncio.gather(caller.hears(700), agent.hears(500))
+            await answered.press("5")
+            await call.until_digits("5")
+            await answered.hang_up()
+            await call.until_hung_up()
+            record = await asyncio.to_thread(server.api.ended, server.api.calls()[0]["id"])
+            assert record["cause"] == "transferred"
 
 
 async def test_what_pjsip_cannot_do_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
