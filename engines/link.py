@@ -15,6 +15,9 @@ from engines.wire import Fields, Frame, FrameReader, Kind, WireError, encode
 _MOST_UNSENT_BYTES: Final = 4 * 1024 * 1024
 """A worker that leaves so much unread takes no more input."""
 
+_CHUNK_BYTES: Final = 128 * 1024
+_DRAIN_S: Final = 0.005
+
 
 class RemoteJob:
     """One piece of work in a worker. Used from the event loop; whoever opened it ends it with `cancel`."""
@@ -31,6 +34,16 @@ class RemoteJob:
         """Sends input; never blocks, and does nothing when the job is over."""
         if self._link:
             self._link.send(Kind.INPUT, self._number, data=data)
+
+    async def write_all(self, data: bytes, deadline: float) -> None:
+        """Sends much input, no faster than the worker takes it; `deadline` is a time of the loop's clock.
+
+        Raises `EngineTimeout` past the deadline. When the job is over, `receive` will say why.
+        """
+        for at in range(0, len(data), _CHUNK_BYTES):
+            while self._link and self._link.full:
+                await self._link.drained(deadline)
+            self.write(data[at : at + _CHUNK_BYTES])
 
     def finish(self) -> None:
         """No more input comes."""
@@ -118,6 +131,18 @@ class WorkerLink(asyncio.Protocol):
     def jobs(self) -> int:
         """How many jobs are open."""
         return len(self._jobs)
+
+    @property
+    def full(self) -> bool:
+        """Whether bulk input should wait, so that there is room for what streams in."""
+        transport = self._transport
+        return transport is not None and transport.get_write_buffer_size() > _MOST_UNSENT_BYTES // 4
+
+    async def drained(self, deadline: float) -> None:
+        """Until the worker has read some of what waits; raises `EngineTimeout`."""
+        if self.loop.time() > deadline:
+            raise EngineTimeout("the worker does not take its input")
+        await asyncio.sleep(_DRAIN_S)
 
     def open(self, request: Fields) -> RemoteJob:
         """Starts a job; raises `EngineUnavailable` when the connection is gone or chokes, `EngineError` on a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,8 @@ import soxr
 
 MODEL_RATE: Final = 16000
 
-_BLOCK_S: Final = 0.01
+BLOCK_S: Final = 0.01
+"""Loudness is measured in blocks of this length."""
 _MARGIN_S: Final = 0.3
 """Kept on both sides of the speech: soft consonants, and a little background for the decoder's silence."""
 
@@ -46,7 +48,7 @@ class Speech:
 
     @property
     def seconds(self) -> float:
-        return (self.end - self.first) * _BLOCK_S
+        return (self.end - self.first) * BLOCK_S
 
 
 class Utterance:
@@ -55,7 +57,7 @@ class Utterance:
     def __init__(self, rate: int) -> None:
         """`rate` of the input, in Hz."""
         self._rate = rate
-        self._block = int(rate * _BLOCK_S)
+        self._block = int(rate * BLOCK_S)
         self._pcm = bytearray()
         self._levels: list[float] = []
 
@@ -84,9 +86,25 @@ class Utterance:
         loud = np.flatnonzero(levels > peak * _LOUD_SHARE)
         return Speech(int(loud[0]), int(loud[-1]) + 1)
 
+    @property
+    def levels(self) -> Sequence[float]:
+        """RMS (of 32768) of every 10 ms so far."""
+        return self._levels
+
+    def quiet_s(self, speech: Speech) -> float:
+        """How long nobody has spoken since."""
+        return (len(self._levels) - speech.end) * BLOCK_S
+
     def pausing(self, speech: Speech) -> bool:
         """Whether there is already as much quiet behind the speech as `prepare` would keep."""
-        return (len(self._levels) - speech.end) * _BLOCK_S >= _MARGIN_S
+        return self.quiet_s(speech) >= _MARGIN_S
+
+    def cut(self, first: int, end: int | None = None) -> Samples:
+        """The blocks from `first` up to `end` as they came, between -1 and 1, at `MODEL_RATE`."""
+        last = None if end is None else end * self._block * 2
+        pcm = bytes(self._pcm[first * self._block * 2 : last])
+        samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2").astype(np.float32) / 32768.0
+        return samples if self._rate == MODEL_RATE else soxr.resample(samples, self._rate, MODEL_RATE)
 
     def prepare(self, speech: Speech) -> bytes:
         """The speech (7 s at most) with its margins, as PCM at `MODEL_RATE`."""
