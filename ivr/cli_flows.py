@@ -182,12 +182,20 @@ def new(
 
 def schema(
     scenarios: Annotated[bool, typer.Option("--scenarios", help="That of scenario files instead.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The reference of all of it, to read.")
+    ] = False,
 ) -> None:
     """Prints the JSON Schema of a flow file, with which editors complete and validate."""
     import json
 
-    from ivr.flow.schema import flow_schema, scenario_schema
+    from ivr.flow.reference import reference
+    from ivr.flow.schema import flow_schema
+    from ivr.flow.schema_scenarios import scenario_schema
 
+    if markdown:
+        print(reference(), end="")
+        return
     print(json.dumps(scenario_schema() if scenarios else flow_schema(), ensure_ascii=False, indent=2))
 
 

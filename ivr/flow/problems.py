@@ -4,10 +4,10 @@ it."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 MAX_LISTED = 14
 """Most known words a hint lists."""
@@ -25,6 +25,20 @@ class Rule(IntEnum):
     BARGE_IN = 7
     NAMES = 8
     YAML = 9
+
+
+RULES: Final[Mapping[Rule, str]] = {
+    Rule.OUTCOMES: "One verb a step; every outcome leads to a step that exists; every step can be reached.",
+    Rule.CHOICES: "Keys and intents are unique in a menu, and their phrases do not overlap.",
+    Rule.PROMPTS: "Prompts exist in every language; names are declared, hold a value, and fit their types.",
+    Rule.RESULT: "Result fields are optional or have a default; values are set before they are announced.",
+    Rule.HANG_UP: "Steps behind a hang-up are silent and run once.",
+    Rule.LOOPS: "Loops are bounded, and the longest call fits its limit.",
+    Rule.BARGE_IN: "What may cut a prompt is something the step takes.",
+    Rule.NAMES: "Endpoints, queues, trunks and audio files exist.",
+    Rule.YAML: "Strict YAML: no key twice, no word that YAML reads as something else.",
+}
+"""What each proves."""
 
 
 class Place(NamedTuple):

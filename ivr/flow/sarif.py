@@ -3,29 +3,17 @@ the lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
-from ivr.flow.problems import Problem, Rule
+from ivr.flow.problems import RULES, Problem, Rule
 
 VERSION: Final = "2.1.0"
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT: Final = "%SRCROOT%"
 """The folder that relative files are counted from: where the check was run."""
-
-RULES: Final[Mapping[Rule, str]] = {
-    Rule.OUTCOMES: "One verb a step; every outcome leads to a step that exists; every step can be reached.",
-    Rule.CHOICES: "Keys and intents are unique in a menu, and their phrases do not overlap.",
-    Rule.PROMPTS: "Prompts exist in every language; names are declared, hold a value, and fit their types.",
-    Rule.RESULT: "Result fields are optional or have a default; values are set before they are announced.",
-    Rule.HANG_UP: "Steps behind a hang-up are silent and run once.",
-    Rule.LOOPS: "Loops are bounded, and the longest call fits its limit.",
-    Rule.BARGE_IN: "What may cut a prompt is something the step takes.",
-    Rule.NAMES: "Endpoints, queues, trunks and audio files exist.",
-    Rule.YAML: "Strict YAML: no key twice, no word that YAML reads as something else.",
-}
 
 
 def sarif(problems: Iterable[Problem], version: str) -> dict[str, Any]:

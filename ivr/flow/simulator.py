@@ -333,13 +333,12 @@ def run(
     except ParamError as error:
         out.writelines(f"{name} {text}\n" for name, text in error.fields.items())
         return 1
-    _write(out, simulation.begin())
+    ended = () if lines is not None else ("(/back takes the last line back; Enter ends)",)
+    _write(out, (*simulation.begin(), *(ended if simulation.over else ())))
     for line in _typed() if lines is None else lines:
         if simulation.over and line.strip() != "/back":
             break
-        _write(out, simulation.feed(line))
-        if simulation.over and lines is None:
-            _write(out, ("(/back takes the last line back; Enter ends)",))
+        _write(out, (*simulation.feed(line), *(ended if simulation.over else ())))
     if not simulation.over:
         _write(out, simulation.feed("/hangup"))
     return 0

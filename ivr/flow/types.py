@@ -60,11 +60,12 @@ class Mismatch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One type name: its family and how a raw value becomes a value (raising `Mismatch`)."""
+    """One type name: its family, how a raw value becomes a value (raising `Mismatch`), and what it is for."""
 
     name: str
     family: Family
     accept: Callable[[Any], Value]
+    about: str
 
 
 def _text(raw: Any) -> str:
@@ -183,20 +184,30 @@ def _list(raw: Any) -> tuple[str, ...]:
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("text", Family.TEXT, _text),
-        Kind("digits", Family.TEXT, _digits),
-        Kind("count", Family.NUMBER, _whole),
-        Kind("rupees", Family.NUMBER, _rupees),
-        Kind("percent", Family.NUMBER, _decimal),
-        Kind("minutes", Family.NUMBER, _minutes),
-        Kind("date", Family.DATE, _date),
-        Kind("time", Family.TIME, _time),
-        Kind("phone", Family.TEXT, _phone),
-        Kind("order_id", Family.TEXT, _order_id),
-        Kind("yes_no", Family.TRUTH, _yes_no),
-        Kind("list", Family.LIST, _list),
-        Kind("language", Family.TEXT, _text),
-        Kind("one_of", Family.TEXT, _text),
+        Kind("text", Family.TEXT, _text, "Whatever is said or written, at most 500 characters."),
+        Kind(
+            "digits",
+            Family.TEXT,
+            _digits,
+            "A number that is read digit by digit, such as an order number, in quotes.",
+        ),
+        Kind("count", Family.NUMBER, _whole, "A whole number."),
+        Kind("rupees", Family.NUMBER, _rupees, "An amount of money, with paise."),
+        Kind("percent", Family.NUMBER, _decimal, "A number in percent, with decimals."),
+        Kind("minutes", Family.NUMBER, _minutes, "A length of time in whole minutes."),
+        Kind("date", Family.DATE, _date, 'A day, written "2026-12-31".'),
+        Kind("time", Family.TIME, _time, 'A time of day, written "18:30".'),
+        Kind("phone", Family.TEXT, _phone, "A telephone number of 3 to 15 digits, in quotes."),
+        Kind(
+            "order_id",
+            Family.TEXT,
+            _order_id,
+            'Letters and digits, such as "ORD-48213"; callers leave the marks out.',
+        ),
+        Kind("yes_no", Family.TRUTH, _yes_no, "True or false; it stands in conditions by itself."),
+        Kind("list", Family.LIST, _list, "At most 50 texts, joined by and."),
+        Kind("language", Family.TEXT, _text, "What the call is held in, of the flow's languages."),
+        Kind("one_of", Family.TEXT, _text, "One of the texts that are listed: `{one_of: [a, b]}`."),
     )
 }
 

@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 
 from ivr.flow.loader import check_file
 from ivr.flow.scenarios import ScenarioError, load_scenarios
-from ivr.flow.schema import flow_schema, scenario_schema
+from ivr.flow.schema import flow_schema
+from ivr.flow.schema_scenarios import scenario_schema
 from ivr.flow.verbs import VERBS
 from tests.flow.calls import write_wav
 from tests.flow.kitchen import FLOW
