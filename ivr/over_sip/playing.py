@@ -9,7 +9,9 @@ import queue
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, assert_never
 
 import httpx
@@ -51,7 +53,7 @@ from ivr.flow.scenario_player import (
     TellWho,
 )
 from ivr.flow.scenarios import Scenario
-from ivr.flow.types import Family
+from ivr.flow.types import Family, to_json
 from ivr.flow.verbs.asking import AskingStep
 from ivr.flow.verbs.request import Request
 from ivr.flow.verbs.voicemail import Voicemail
@@ -59,6 +61,7 @@ from ivr.local import Api
 from ivr.over_sip.broker import Message
 from ivr.over_sip.desk import Desk
 from ivr.over_sip.endpoints import Asked
+from ivr.over_sip.greeting import greet, who_answers
 from ivr.phone.calling import CallOver, NothingHeard, PhoneCall
 from ivr.phone.phone import Phone
 
@@ -99,6 +102,7 @@ class Playing:
         self._language = FlowMachine(flow, scenario.values).language
         respell = flow.manner.say_as.get(self._language)
         self._player = Player(scenario, self._language, PATIENCE_S, respell)
+        self._scenario = scenario
         self._line = scenario.line
         self._api = api
         self._phone = phone
@@ -122,11 +126,17 @@ class Playing:
         self._over = False
 
     async def play(self, uri: str, number: str) -> Played:
-        """Calls `uri`, which the server knows as `number`."""
-        call = await self._phone.call(uri)
+        """Calls `uri`, which the server knows as `number`; or is called, where the scenario says who
+        answers."""
+        who = who_answers(self._scenario)
+        call = await (self._phone.call(uri) if who is None else self._called())
+        greeting: asyncio.Task[None] | None = None
         try:
             await call.until_answered(30.0)
-            self._id = await self._call_id(number)
+            if who is None:
+                self._id = await self._call_id(number)
+            else:
+                greeting = asyncio.create_task(greet(call, who, self._language))
             self._player.begin(time.monotonic())
             async with asyncio.timeout(LONGEST_S):
                 while not self._over and self._player.failure is None:
@@ -136,11 +146,21 @@ class Playing:
             why = str(error) or f"the call took longer than {LONGEST_S:g} s"
             failure = self._player.failure or Failed(self._line, None, f"over SIP: {why}")
         finally:
+            if greeting is not None:
+                greeting.cancel()
+                await asyncio.gather(greeting, return_exceptions=True)
             await call.close()
             for left in (self._waiting, *self._came):
                 if left is not None:
                     left.answer(503)
         return Played(failure, self._player.path, self._player.outcomes)
+
+    async def _called(self) -> PhoneCall:
+        """The server calls the phone."""
+        values = {name: to_json(value) for name, value in self._scenario.values.items() if value is not None}
+        order = partial(self._api.initiate, to=self._phone.address, flow=self._flow.name, params=values)
+        self._id = await asyncio.to_thread(order)
+        return await self._phone.answer(within_s=30.0)
 
     async def _call_id(self, number: str) -> str:
         deadline = time.monotonic() + PATIENCE_S
@@ -265,7 +285,7 @@ class Playing:
             await self._take_requests(call)
             await self._take_events(call)
         cause = "transferred" if self._transferred else record["cause"]
-        if not self._transferred and record["hung_up_by"] == "caller":
+        if not self._transferred and record["hung_up_by"] != "us":
             cause = "hangup"
         self._over = True
         await self._tell(call, Over(record["result"] or {}, cause))
@@ -283,13 +303,16 @@ class Playing:
         for action in actions:
             match action:
                 case PressKey(key):
-                    await call.press(key)
+                    with suppress(CallOver):  # it may end the call at once
+                        await call.press(key)
                 case Speak(text):
-                    await call.say(text)
+                    with suppress(CallOver):
+                        await call.say(text)
                 case TellWho():
-                    pass  # the phone calls: who calls is a human
+                    pass  # it is heard since the answer, or the phone has called
                 case Dictate(seconds):
-                    await call.dictate(seconds)
+                    with suppress(CallOver):
+                        await call.dictate(seconds)
                     await self._tell(call, SpeechOver())
                 case HangUpNow():
                     await call.hang_up()

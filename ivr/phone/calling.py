@@ -15,7 +15,7 @@ from ivr.phone.sound import SoundMeter
 from ivr.phone.timeline import Timeline
 from ivr.phone.voice import from_file, spoken
 from ivr.phone.wire import WireLog
-from media.clip import Clip
+from media.clip import Clip, ClipWriter
 from media.codecs import FRAME_MS, Codec
 from media.leg import Answered, AudioTap, CallLeg, Cause, Digit, HungUp, Played, Ringing
 
@@ -140,6 +140,13 @@ class PhoneCall:
         frames = (voice.frames * (wanted // len(voice.frames) + 1))[:wanted]
         self._timeline.note("phone", f"speaks for {seconds:g} s")
         await self._play(Clip(self.leg.codec, frames, finished=True))
+
+    async def play_pcm(self, pcm: bytes, rate: int) -> None:
+        """Plays mono 16-bit samples; returns when the last packet has been sent."""
+        writer = ClipWriter(Clip(self.leg.codec), rate)
+        writer.write(pcm)
+        writer.close()
+        await self._play(writer.clip)
 
     async def play_file(self, path: Path) -> None:
         clip = await asyncio.to_thread(from_file, path, self.leg.codec)

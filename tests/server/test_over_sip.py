@@ -292,3 +292,35 @@ def test_a_flow_within_a_flow_is_played_as_one_call(tmp_path: Path) -> None:
     with over_sip([tmp_path]) as play:
         assert run([tmp_path], out, Wishes(), play) == 0, out.getvalue()
     assert out.getvalue().endswith("2 scenarios, all came true\n")
+
+
+CALLBACK_SCENARIOS = """
+flow: callback
+with: {shop: Sharma}
+scenarios:
+  - name: a machine answers
+    steps: [{answered_by: machine}, {hears: "call back"}, {sends: {to: report, body: {answered_by: machine}}}]
+    result: {answered_by: machine}
+    cause: normal
+  - name: a human answers
+    steps: [{answered_by: human}, {hears: "offer", to_end: true}, {presses: "1"}, {sends: report}]
+    result: {answered_by: human, wanted: true}
+  - name: a switchboard answers, and hangs up
+    steps: [{answered_by: unknown}, {hears: "offer"}, {hangs_up: true}, {sends: report}]
+    result: {answered_by: unknown}
+    cause: hangup
+  - name: somebody calls
+    steps: [{hears: "offer", to_end: true}, {presses: "1"}]
+    result: {answered_by: human, wanted: true}
+"""
+
+
+def test_the_server_calls_where_a_scenario_says_who_answers(tmp_path):
+    shutil.copy(Path(__file__).parents[1] / "flow" / "callback.yaml", tmp_path)
+    path = tmp_path / "callback.scenarios.yaml"
+    path.write_text(CALLBACK_SCENARIOS, encoding="utf-8")
+    assert run([path], StringIO()) == 0, "in virtual time"
+    out = StringIO()
+    with over_sip([path]) as play:
+        assert run([path], out, play=play) == 0, out.getvalue()
+    assert "skipped" not in out.getvalue()
