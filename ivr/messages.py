@@ -183,7 +183,7 @@ class _Message:
             self._tell(SpeechBegan())
         elif turn is Turn.ENDED:
             self._spoken_to_ms = sample * 1000 // VAD_RATE
-            self._tell(SpeechPaused())
+            self._tell(SpeechPaused(PAUSE_S))
 
     def _tell(self, event: Told) -> None:
         if not self._ended:

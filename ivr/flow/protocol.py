@@ -131,7 +131,10 @@ class GreetingOver:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPaused:
-    """The caller has stopped speaking, for now; told while a message is kept (`KeepMessage`)."""
+    """The caller stopped speaking so many seconds ago, and may go on; told while a message is kept
+    (`KeepMessage`)."""
+
+    ago_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from ivr.flow.protocol import (
     Key,
     Listen,
     MessageFailed,
+    Outcome,
     PromptDone,
     Replied,
     RequestFailed,
@@ -32,6 +33,7 @@ from ivr.flow.protocol import (
     Signal,
     SpeechBegan,
     SpeechPaused,
+    StoreConsent,
     Tick,
     Transfer,
     Transferred,
@@ -42,6 +44,7 @@ VENDOR_ORDER = load_flow(calls.VENDOR_ORDER)
 TWO_PARTS = load_flow(calls.TWO_PARTS)
 HELPLINE = load_flow(calls.HELPLINE)
 CALLBACK = load_flow(calls.CALLBACK)
+DELIVERY = load_flow(calls.DELIVERY)
 VALUES = VENDOR_ORDER.bind({"vendor": "X", "order": "7", "amount": 10, "language": "en"})
 
 TEXTS = ("yes", "no", "again", "operator", "twenty minutes", "", None, "½", "a" * 3000, "नहीं")
@@ -154,6 +157,25 @@ def test_a_call_that_asks_who_answered_is_always_bounded(script: list[tuple[Even
     hung_up = next((n for n, command in enumerate(commands) if isinstance(command, HangUp)), len(commands))
     assert not any(isinstance(c, Say | Listen | HangUp) for c in commands[hung_up + 1 :])
     assert sum(isinstance(c, SendRequest) for c in commands) <= 1
+
+
+@given(steps)
+def test_each_consent_is_answered_once_and_before_anything_else_is_said(
+    script: list[tuple[Event, float]],
+) -> None:
+    machine = FlowMachine(DELIVERY, DELIVERY.bind({"shop": "X", "language": "en"}))
+    log = run(machine, script)
+    check(machine, log)
+    commands = [command for _, batch in log for command in batch]
+    for n, command in enumerate(commands):
+        if isinstance(command, StoreConsent):
+            following = next(c for c in commands[n + 1 :] if isinstance(c, Outcome))
+            assert following.step == command.step
+            assert command.wording, "nobody agrees to what was not said"
+    stored = [c for c in commands if isinstance(c, StoreConsent)]
+    assert len({c.step for c in stored}) == len(stored)
+    agreed = any(c.granted for c in stored if c.purpose == "opt_in")
+    assert machine.result["offers"] is agreed
 
 
 @given(steps)

@@ -76,6 +76,15 @@ def test_a_pause_ends_it_and_its_name_is_in_the_result_before_anything_is_said()
     assert call.of(Commit)[0].result["message"] == "complaint"
 
 
+def test_a_pause_counts_from_when_it_began() -> None:
+    call = recording()
+    call.send(SpeechBegan(), 4.0)
+    call.send(SpeechPaused(0.3), 9.0)
+    assert call.machine.due == pytest.approx(12.7)
+    call.tick()
+    assert left(call).via == "silence"
+
+
 def test_pauses_within_it_do_not_end_it() -> None:
     call = recording()
     for at in (4.0, 9.0, 14.0):

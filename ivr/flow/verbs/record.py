@@ -216,7 +216,7 @@ class _Recording:
             self._said = True
             self._quiet_since = None
         elif isinstance(event, SpeechPaused):
-            self._quiet_since = now
+            self._quiet_since = now - event.ago_s
         elif isinstance(event, MessageFailed):
             self._close()
             self._run.leave("otherwise", self._step.otherwise, event.reason)
