@@ -103,7 +103,7 @@ def _read_data(path: Path, data: bytes, environment: Environment | None, around:
     text = _decoded(data, report)
     if text is None:
         return Read(None, tuple(report.sorted()))
-    with _collector_at_rest():
+    with collector_at_rest():
         root = compose(text, report)
         if root is None:
             return Read(None, tuple(report.sorted()))
@@ -115,7 +115,7 @@ def _read_data(path: Path, data: bytes, environment: Environment | None, around:
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
+def collector_at_rest() -> Iterator[None]:
     """A large flow is many small objects, none of them garbage: looking for cycles among them would take
     half of the time."""
     active = gc.isenabled()

@@ -53,7 +53,7 @@ def _top(schema: Schema) -> Iterator[str]:
     yield "## The top of a file\n"
     yield _table(_Fields(schema).of(schema, deep=("limits", "events")))
     yield "## Parts that many fields have\n"
-    for name in ("type", "field", "wordings", "prompt", "retry", "phrases", "payload"):
+    for name in ("type", "field", "wordings", "prompt", "retry", "phrases", "understanding", "payload"):
         definition = schema["$defs"][name]
         yield f"### {definition['title']}\n"
         yield f"{definition['description']}\n"

@@ -47,7 +47,7 @@ from typing import Any, Final, Literal, get_args
 
 import yaml
 
-from ivr.flow.loader import load_flow
+from ivr.flow.loader import collector_at_rest, load_flow
 from ivr.flow.model import Flow
 from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose, place_of
 from ivr.flow.problems import START, FlowError, ParamError, Problem, Report, Rule, did_you_mean
@@ -210,6 +210,11 @@ class ScenarioError(Exception):
 
 def load_scenarios(path: Path) -> ScenarioFile:
     """Reads a scenario file and its flow; raises `ScenarioError`."""
+    with collector_at_rest():
+        return _load(path)
+
+
+def _load(path: Path) -> ScenarioFile:
     report = Report(str(path))
     text = _read_text(path, report)
     root = None if text is None else compose(text, report)
