@@ -14,10 +14,21 @@ from math import inf
 from typing import Any, Final, Literal, Protocol
 
 from engines.contract import Recognizer
+from ivr.agents import AgentLine, Agents, NoAgents
 from ivr.alarm import Alarm
 from ivr.answering import Answering
 from ivr.classifiers import Classifiers, Questions
 from ivr.endpoints import Endpoints
+from ivr.flow.agent_protocol import (
+    AgentCalls,
+    AgentEvent,
+    AgentFills,
+    AgentSays,
+    Converse,
+    Conversed,
+    StopConversing,
+    TellAgent,
+)
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.protocol import (
@@ -133,6 +144,7 @@ class Services:
     max_call_s: float
     replaces: bool = False
     classifiers: Classifiers = field(default_factory=Classifiers)
+    agents: Agents = field(default_factory=NoAgents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ class _Spoken:
 
 _Input = (
     LegEvent
+    | AgentEvent
     | Answer
     | GreetingEnd
     | AnsweredBy
@@ -229,6 +242,7 @@ class CallSession:
         )
         self._transferring: asyncio.Task[None] | None = None
         self._questions = Questions(services.classifiers, self._spawn, self._inbox.put_nowait, journal.note)
+        self._agents = AgentLine(services.agents, self._inbox.put_nowait, journal.note)
         self._generation = 0
         self._key_at: float | None = None
         self._hung_up: HungUp | None = None
@@ -250,6 +264,7 @@ class CallSession:
             self._ear.stop()
             self._answering.stop()
             self._dictation.close()
+            self._agents.close()
             await self._leg.hang_up(Cause.FAILED)
             await self._handover.close()
             for task in self._tasks:
@@ -380,6 +395,8 @@ class CallSession:
                 return None
             case PromptDone() | Tick() | AnsweredBy() | GreetingOver() | Classified() | Unclassified():
                 return item
+            case AgentSays() | AgentFills() | AgentCalls() | Conversed():
+                return self._agents.noted(item)
             case Replied(id=id_, status=status):
                 self._journal.note("replied", {"id": id_, "status": status})
                 return item
@@ -446,6 +463,8 @@ class CallSession:
                     self._questions.ask(command)
                 case StopClassifying():
                     self._questions.stop()
+                case Converse() | TellAgent() | StopConversing():
+                    self._agents.carry_out(command)
                 case Commit(result=result):
                     await self._journal.commit(result)
                 case SendRequest():

@@ -18,6 +18,7 @@ import uvicorn
 from engines.asr.pocketsphinx import PocketsphinxRecognizer
 from engines.supervisor import WorkerHealth
 from engines.tts.espeak import EspeakSynthesizer
+from ivr.agents import warn_of_missing_agents
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness, TrunkStatus
 from ivr.call import Services
@@ -201,6 +202,9 @@ async def running(config: Config) -> AsyncIterator[Server]:
             table = TrunkTable(trunks)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        warn_of_missing_agents(
+            (entry.version.flow for entry in library if entry.version is not None), services.agents
+        )
         load = Load(config.limits.calls, config.limits.loop_lag_ms, lambda: plane.lateness_ms)
         desk = CallDesk(config, library, store, services, recorder, table, load, metrics)
         stack = stack_of(config, trunks, plane, desk.admit, desk.take, metrics.sip_dropped)

@@ -8,11 +8,12 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Final
 
-from ivr.flow.expressions import Expression
+from ivr.flow.expressions import Expression, Template
 from ivr.flow.model import Assignment, Flow, Prompt, Reference, ResultField, Step, Target
 from ivr.flow.payload import Computed, Payload
 from ivr.flow.problems import Place
 from ivr.flow.types import ValueType, to_json
+from ivr.flow.verbs.agent_reading import AgentTool, Wanted
 from ivr.flow.verbs.branch import Case
 from ivr.flow.verbs.consent import Purpose
 from ivr.flow.verbs.flow import Fill
@@ -44,6 +45,12 @@ LABELS: Final[Mapping[str, str]] = {
     "speech end_silence_s": "pause that ends an answer",
     "understanding by": "asks what is meant",
     "understanding within_s": "waits so long for who is asked",
+    "slots": "finds out",
+    "tools": "may use",
+    "operator": "operator leads to",
+    "bounds turns": "most turns",
+    "bounds time_s": "longest conversation",
+    "bounds cost": "highest cost",
     "timeout_s": "timeout",
     "wait_s": "wait",
     "topic": "publishes to",
@@ -110,7 +117,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield _label(path), _scalar(value)
 
 
-_SCALARS: Final = (Target, Prompt, Expression, Reference, Assignment, ValueType, Computed, Purpose)
+_SCALARS: Final = (Target, Prompt, Expression, Template, Reference, Assignment, ValueType, Computed, Purpose)
 
 
 def _scalar(value: Any) -> str:
@@ -119,7 +126,7 @@ def _scalar(value: Any) -> str:
             return step
         case Prompt(name=name) | Reference(name=name):
             return name
-        case Expression(source=source):
+        case Expression(source=source) | Template(source=source):
             return source
         case Computed(expression=expression):
             return f"{{{{ {expression.source} }}}}"
@@ -130,6 +137,10 @@ def _scalar(value: Any) -> str:
             return f"{condition.source}: to {target.step}"
         case Brought(name=name):
             return name
+        case Wanted(name=name, required=required):
+            return name if required else f"{name} (not required)"
+        case AgentTool(name=name, endpoint=endpoint, action=action):
+            return f"{name}: {action if endpoint is None else endpoint.name}"
         case Fill(mine=mine, theirs=theirs):
             return f"{mine} from {theirs}"
         case Answer(name=name, path=path):

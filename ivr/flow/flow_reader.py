@@ -11,20 +11,21 @@ import yaml
 
 from ivr.flow.children import Around, EndlessError
 from ivr.flow.composing import children, place_of
+from ivr.flow.declarations import read_field
 from ivr.flow.graph import edges_of, reached_from
 from ivr.flow.manner import Words, read_manner
-from ivr.flow.model import Events, Flow, Limits, ResultField, Step, Target
+from ivr.flow.model import Events, Flow, Limits, Step, Target
 from ivr.flow.nodes import Entry, Fields, Reader
 from ivr.flow.phrases import read_phrases
 from ivr.flow.problems import START, Rule, did_you_mean
-from ivr.flow.reading import FlowScope, StepReader, read_constant
+from ivr.flow.reading import FlowScope, StepReader
 from ivr.flow.recordings import Recordings
 from ivr.flow.sayas import known_languages
-from ivr.flow.types import KINDS, SIMPLE_NAMES, Value, ValueType
+from ivr.flow.types import ValueType
 from ivr.flow.understanding import PHRASES_ALONE, read_understanding
-from ivr.flow.verbs import NOT_YET, VERBS
+from ivr.flow.verbs import VERBS
 
-_STEP_FIELDS = ("next", "otherwise")
+_STEP_FIELDS = ("next", "otherwise", "operator")
 _LIMITS = Limits()
 
 
@@ -57,8 +58,8 @@ class FlowReader:
         name = (None if name_node is None else reader.name(name_node, "the name of the flow")) or ""
         languages = self._languages(fields)
         params = {e.key: self._type(e, languages) for e in self._declared(fields, "params")}
-        result = {e.key: self._field(e, languages) for e in self._declared(fields, "result")}
-        variables = {e.key: self._field(e, languages) for e in self._declared(fields, "variables")}
+        result = {e.key: read_field(reader, e, languages) for e in self._declared(fields, "result")}
+        variables = {e.key: read_field(reader, e, languages) for e in self._declared(fields, "variables")}
         self._once(fields)
         scope = {
             **params,
@@ -157,69 +158,7 @@ class FlowReader:
                     )
 
     def _type(self, entry: Entry, languages: tuple[str, ...]) -> ValueType:
-        return self._field(entry, languages, default=False).type
-
-    def _field(self, entry: Entry, languages: tuple[str, ...], *, default: bool = True) -> ResultField:
-        """`minutes`, `optional minutes`, `{one_of: [a, b], default: a}`, `{type: count, default: 0}`."""
-        fallback = ResultField(ValueType("text"), "", entry.key_place)
-        if not isinstance(entry.node, yaml.MappingNode):
-            type_ = self._named_type(entry.node, entry.key, languages)
-            return fallback if type_ is None else ResultField(type_, None, entry.key_place)
-        fields = self._reader.fields(entry.node, entry.key)
-        named, listed = fields.take("type"), fields.take("one_of")
-        optional = fields.read("optional", self._reader.flag, False)
-        type_ = None
-        if (named is None) == (listed is None):
-            self._reader.problem(
-                entry.node, Rule.PROMPTS, f"{entry.key} needs a type", "write type: ... or one_of: [...]"
-            )
-        elif listed is not None:
-            type_ = self._one_of(listed, entry.key)
-        elif named is not None:
-            type_ = self._named_type(named, entry.key, languages)
-        if type_ is not None and optional:
-            type_ = replace(type_, optional=True)
-        value: Value = None
-        if default:
-            default_node = fields.take("default")
-            if default_node is not None and type_ is not None:
-                what = f"default of {entry.key}"
-                value = read_constant(self._reader, default_node, what, type_, Rule.RESULT)
-                if value is None:
-                    return fallback
-        fields.finish()
-        return fallback if type_ is None else ResultField(type_, value, entry.key_place)
-
-    def _named_type(self, node: yaml.Node, name: str, languages: tuple[str, ...]) -> ValueType | None:
-        text = self._reader.text(node, f"type of {name}")
-        if text is None:
-            return None
-        kind = text.removeprefix("optional ").strip()
-        optional = kind != text
-        if kind == "one_of":
-            self._reader.problem(
-                node, Rule.PROMPTS, f"{name}: one_of needs options", "write {one_of: [a, b]}"
-            )
-            return None
-        if kind not in KINDS:
-            hint = did_you_mean(kind, SIMPLE_NAMES)
-            self._reader.problem(node, Rule.PROMPTS, f'{name}: there is no type "{kind}"', hint)
-            return None
-        return ValueType(kind, languages if kind == "language" else (), optional)
-
-    def _one_of(self, node: yaml.Node, name: str) -> ValueType | None:
-        options: list[str] = []
-        for item in self._reader.items(node, f"one_of of {name}"):
-            option = self._reader.text(item, f"an option of {name}")
-            if option in options:
-                self._reader.problem(item, Rule.PROMPTS, f'the option "{option}" of {name} stands twice')
-            elif option is not None:
-                options.append(option)
-        if not options:
-            if isinstance(node, yaml.SequenceNode) and not node.value:
-                self._reader.problem(node, Rule.PROMPTS, f"one_of of {name} has no options")
-            return None
-        return ValueType("one_of", tuple(options))
+        return read_field(self._reader, entry, languages, default=False).type
 
     def _limits(self, fields: Fields) -> Limits:
         node = fields.take("limits")
@@ -278,7 +217,7 @@ class FlowReader:
             return None
         fields = self._reader.fields(entry.node, what)
         fields.place = entry.key_place
-        verbs = [key for key in fields.keys if key in VERBS or key in NOT_YET]
+        verbs = [key for key in fields.keys if key in VERBS]
         if not fields.keys:
             if isinstance(entry.node, yaml.MappingNode) and not entry.node.value:
                 self._not_one_verb(fields, entry, verbs)
@@ -288,13 +227,7 @@ class FlowReader:
             return None
         verb = verbs[0]
         node = fields.take(verb)
-        if verb in NOT_YET or node is None:
-            self._reader.problem(
-                entry.key_place,
-                Rule.OUTCOMES,
-                f'{what}: the verb "{verb}" is not available yet',
-                f"available are: {', '.join(VERBS)}",
-            )
+        if node is None:
             return None
         step = VERBS[verb].read(StepReader(flow, entry.key, verb, fields, node))
         fields.finish()

@@ -116,6 +116,13 @@ class TransferAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Converses:
+    """A conversation with an agent was begun, with these slots to fill; how it ends is awaited."""
+
+    slots: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Over:
     """The flow is over: its result (JSON values) and the cause."""
 
@@ -137,5 +144,6 @@ Notice = (
     | Published
     | Waits
     | TransferAsked
+    | Converses
     | Over
 )

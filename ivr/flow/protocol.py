@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
+from ivr.flow.agent_protocol import AgentCommand, AgentEvent
+
 Json = Mapping[str, Any]
 WaitingSound = Literal["silence", "music", "ringback"]
 
@@ -162,7 +164,8 @@ class Tick:
 
 
 Event = (
-    Key
+    AgentEvent
+    | Key
     | SpeechBegan
     | Heard
     | Classified
@@ -450,7 +453,8 @@ class Finish:
 
 
 Command = (
-    Enter
+    AgentCommand
+    | Enter
     | Outcome
     | Say
     | StopSaying

@@ -21,6 +21,7 @@ from ivr.flow.scenario_player import (
     PressKey,
     Refuse,
     SendSignal,
+    SettleAgent,
     SettleTransfer,
     Speak,
     TellWho,
@@ -97,6 +98,8 @@ def _do(call: VirtualCall, action: Action) -> list[Notice]:
             return call.signal(name, values)
         case MoveInQueue(place):
             return call.queue(place)
+        case SettleAgent(outcome, slots):
+            return call.converse(outcome, slots)
         case SettleTransfer(outcome):
             return call.settle_transfer(Transferred(outcome))
         case _:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, assert_never
 
+from ivr.flow.agent_protocol import AgentOutcome
 from ivr.flow.notices import (
     Consented,
+    Converses,
     Entered,
     LeftBy,
     Listens,
@@ -35,6 +37,7 @@ from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
 from ivr.flow.scenarios import (
     Act,
+    AgentGoes,
     AnsweredBy,
     Consents,
     Fails,
@@ -116,6 +119,14 @@ class SendSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class SettleAgent:
+    """The agent ends the conversation, with these slots."""
+
+    outcome: AgentOutcome
+    slots: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class SettleTransfer:
     outcome: Literal["done", "busy", "no_answer", "failed"]
 
@@ -141,6 +152,7 @@ Action = (
     | Refuse
     | SendSignal
     | SettleTransfer
+    | SettleAgent
     | MoveInQueue
 )
 
@@ -201,6 +213,7 @@ class Player:
         self._checked_events = 0
         self._awaited: Requested | None = None
         self._transfer: TransferAsked | None = None
+        self._conversation: Converses | None = None
         self._path: list[str] = []
         self._outcomes: list[LeftBy] = []
         self._over: Over | None = None
@@ -264,6 +277,8 @@ class Player:
                 self._events.append(notice)
             case Waits():
                 self._waits = True
+            case Converses():
+                self._conversation = notice
             case TransferAsked():
                 self._transfer = notice
             case Entered():
@@ -376,6 +391,9 @@ class Player:
                 return awaited is not None, [Refuse(reason)] if awaited else []
             case IsQueued(place):
                 return self._transfer is not None, [MoveInQueue(place)] if self._transfer else []
+            case AgentGoes(outcome, slots):
+                talk, self._conversation = self._conversation, None
+                return talk is not None, [SettleAgent(outcome, slots)] if talk else []
             case TransferGoes():
                 return self._transferred(act)
             case _:
@@ -460,6 +478,8 @@ class Player:
                 if target not in (None, self._transfer.target):
                     return f"the transfer is to {self._transfer.target}"
                 return f'the agent is told "{self._transfer.whisper}"'
+            case AgentGoes():
+                return "no agent is talked to"
             case TransferGoes() | IsQueued():
                 return "no transfer is under way"
             case _:
@@ -518,6 +538,8 @@ def _describe(act: Act) -> str:
             return f"fails {reason}"
         case IsQueued(place):
             return f"queued {place}"
+        case AgentGoes(outcome, slots):
+            return f"agent {outcome}" + (f" {dict(slots)}" if slots else "")
         case TransferGoes(outcome, target, whispers):
             told = f' whispers "{whispers}"' if whispers else ""
             return f"transfer {f'to {target} ' if target else ''}{outcome}{told}"

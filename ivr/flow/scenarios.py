@@ -30,6 +30,7 @@ caller says nothing more until the call is over. The steps:
 | publishes: TOPIC | the flow has published this event; `{to: TOPIC, body: {...}}` names values of its body |
 | signal: NAME | this happens outside, now; `{name: NAME, values: {...}}` brings values |
 | queued: 2 | the caller is in this place of the queue while the transfer waits for an agent |
+| agent: OUTCOME | how the conversation ends: next, otherwise, operator; `{outcome: ..., slots: {...}}` |
 | transfer: OUTCOME | how the transfer goes (done, busy, no_answer, failed); `{to: TARGET, outcome: ...}` |
 
 A transfer with `{whispers: TEXT, outcome: ...}` also looks at what the agent is told.
@@ -47,6 +48,7 @@ from typing import Any, Final, Literal, get_args
 
 import yaml
 
+from ivr.flow.agent_protocol import AGENT_OUTCOMES, AgentOutcome
 from ivr.flow.loader import collector_at_rest, load_flow
 from ivr.flow.model import Flow
 from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose, place_of
@@ -151,6 +153,14 @@ class IsQueued:
     place: int
 
 
+@dataclass(frozen=True, slots=True)
+class AgentGoes:
+    """`slots` are JSON values that the agent found out."""
+
+    outcome: AgentOutcome
+    slots: Mapping[str, Any]
+
+
 Act = (
     Hears
     | Presses
@@ -166,6 +176,7 @@ Act = (
     | Publishes
     | Signals
     | TransferGoes
+    | AgentGoes
     | IsQueued
 )
 
@@ -373,6 +384,7 @@ class _FileReader:
             "signal": self._signal,
             "queued": self._queued,
             "transfer": self._transfer,
+            "agent": self._agent,
         }
         kinds = [key for key in fields.keys if key in readers]
         if len(kinds) != 1:
@@ -484,6 +496,21 @@ class _FileReader:
     def _queued(self, node: yaml.Node, fields: Fields) -> IsQueued | None:
         place = self._reader.whole(node, "queued", 1, 999)
         return None if place is None else IsQueued(place)
+
+    def _agent(self, node: yaml.Node, fields: Fields) -> AgentGoes | None:
+        slots: Mapping[str, Any] = {}
+        if isinstance(node, yaml.MappingNode):
+            inner = self._reader.fields(node, "agent")
+            given = inner.take("outcome")
+            slots_node = inner.take("slots")
+            slots = {} if slots_node is None else read_mapping(self._reader, slots_node, "slots of agent")
+            inner.finish()
+            if given is None:
+                return AgentGoes("next", slots)
+            node = given
+        read = self._reader.one_of(node, "agent", AGENT_OUTCOMES)
+        outcome = next((known for known in AGENT_OUTCOMES if known == read), None)
+        return None if outcome is None else AgentGoes(outcome, slots)
 
     def _transfer(self, node: yaml.Node, fields: Fields) -> TransferGoes | None:
         target = whispers = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
+from ivr.flow.agent_protocol import AGENT_OUTCOMES
 from ivr.flow.scenarios import KEYS, TransferOutcome, WhoAnswered
 from ivr.flow.schema_parts import (
     ANYTHING,
@@ -55,6 +56,7 @@ _BESIDE: Final[Mapping[str, Mapping[str, Schema]]] = {
 
 def _acts() -> Mapping[str, Schema]:
     outcome = one_of(get_args(TransferOutcome))
+    agent = one_of(AGENT_OUTCOMES)
     transfer = {"to": _STRING, "outcome": outcome, "whispers": _STRING}
     replies: dict[str, Any] = {"status": whole(200, 299, "", 200), "body": {}}
     return {
@@ -100,6 +102,10 @@ def _acts() -> Mapping[str, Schema]:
         ),
         "answered_by": one_of(
             get_args(WhoAnswered), "Who answered, for a voicemail step; a human without it."
+        ),
+        "agent": said(
+            {"anyOf": [agent, obj({"outcome": agent, "slots": ANYTHING})]},
+            "How the conversation ends; `{slots: {...}, outcome: ...}` fills slots before.",
         ),
         "queued": whole(1, 999, "The caller is in this place of the queue while the transfer waits."),
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, get_args
 
 from ivr.flow.protocol import WaitingSound
+from ivr.flow.schema_agent import agent_step
 from ivr.flow.schema_parts import (
     PATH,
     TEXT,
@@ -324,6 +325,7 @@ STEPS: Final[Mapping[str, Callable[[], Schema]]] = {
     "publish": _publish,
     "wait": _wait,
     "flow": _flow,
+    "agent": agent_step,
     "transfer": _transfer,
     "voicemail": _voicemail,
     "end": _end,

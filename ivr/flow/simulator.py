@@ -22,10 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO, assert_never, get_args
 
+from ivr.flow.agent_protocol import AGENT_OUTCOMES
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
     Consented,
+    Converses,
     Entered,
     LeftBy,
     Listens,
@@ -56,6 +58,7 @@ HELP: Final = (
     "/reply [JSON]      the endpoint answers the request",
     "/fail [REASON]     the request fails",
     "/signal NAME JSON  this happens outside; JSON has its values",
+    "/agent OUTCOME [JSON]  next, otherwise or operator, with the slots filled",
     "/transfer OUTCOME  done, busy, no_answer or failed",
     "/queued PLACE      the caller waits in this place of the queue",
     "/answered WHO      human, machine or unknown",
@@ -92,6 +95,7 @@ class Simulation:
             "/fail": self._fail,
             "/signal": self._signal,
             "/transfer": self._transfer,
+            "/agent": self._agent,
             "/queued": self._queued,
             "/answered": self._answered,
         }
@@ -99,7 +103,7 @@ class Simulation:
 
     def _renew(self) -> None:
         self._call = self._new_call()
-        self._waits_for: Requested | TransferAsked | Waits | WhoAsked | None = None
+        self._waits_for: Requested | TransferAsked | Converses | Waits | WhoAsked | None = None
         self._shown = dict(self._call.machine.values)
         """The values as they were shown last."""
 
@@ -217,6 +221,20 @@ class Simulation:
         except ValueError as error:
             return [f"(this is no JSON: {error})"]
 
+    def _agent(self, rest: str) -> list[str]:
+        if not isinstance(self._waits_for, Converses):
+            return ["(no agent is talked to)"]
+        word, _, slots_text = rest.partition(" ")
+        outcome = next((known for known in AGENT_OUTCOMES if known == word), None)
+        try:
+            slots = json.loads(slots_text) if slots_text else {}
+        except ValueError as error:
+            return [f"(this is no JSON: {error})"]
+        if outcome is None or not isinstance(slots, dict):
+            return [f"(a conversation ends with {', '.join(AGENT_OUTCOMES)}, and slots as a JSON object)"]
+        self._waits_for = None
+        return self._settle(self._call.converse(outcome, slots))
+
     def _transfer(self, rest: str) -> list[str]:
         if not isinstance(self._waits_for, TransferAsked):
             return ["(no transfer is under way)"]
@@ -290,6 +308,13 @@ class Simulation:
             case Waits(sound):
                 self._waits_for = notice
                 return [f"    waits, {sound}", "(/signal NAME JSON happens outside; . lets the time pass)"]
+            case Converses(slots):
+                self._waits_for = notice
+                wanted = ", ".join(slots) or "nothing"
+                return [
+                    f"    an agent talks, to find out {wanted}",
+                    "(/agent next {...}, otherwise, operator)",
+                ]
             case TransferAsked(target, _, whisper):
                 self._waits_for = notice
                 told = [f"    to the agent: {whisper}"] if whisper else []

@@ -266,6 +266,28 @@ class ValueType:
         return f"optional {text}" if self.optional else text
 
 
+_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    "text": {"type": "string", "maxLength": MAX_TEXT},
+    "digits": {"type": "string", "pattern": "^[0-9]{1,64}$"},
+    "count": {"type": "integer"},
+    "rupees": {"type": "number", "description": "rupees, with paise as decimals"},
+    "percent": {"type": "number"},
+    "minutes": {"type": "integer", "minimum": 0},
+    "date": {"type": "string", "format": "date"},
+    "time": {"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]$"},
+    "phone": {"type": "string", "pattern": r"^\+?[0-9]{3,15}$"},
+    "order_id": {"type": "string", "maxLength": MAX_DIGITS},
+    "yes_no": {"type": "boolean"},
+    "list": {"type": "array", "items": {"type": "string"}, "maxItems": MAX_ITEMS},
+}
+
+
+def json_schema(type_: ValueType) -> dict[str, Any]:
+    """The JSON Schema of the values that a type accepts, for others to fill."""
+    schema = {"enum": list(type_.options)} if type_.options else dict(_SCHEMAS[type_.kind])
+    return {"anyOf": [schema, {"type": "null"}]} if type_.optional else schema
+
+
 def to_json(value: Value) -> Json:
     """A value as JSON has it: decimals as numbers, dates and times as ISO 8601 text."""
     if isinstance(value, tuple):

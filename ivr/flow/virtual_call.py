@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
+from ivr.flow.agent_protocol import AgentOutcome, Converse, Conversed, StopConversing
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
     Consented,
+    Converses,
     Entered,
     LeftBy,
     Listens,
@@ -109,6 +111,8 @@ class VirtualCall:
         self._asked: Classify | None = None
         self._request: SendRequest | None = None
         self._transferring = False
+        self._conversation = ""
+        """The id of the conversation with an agent under way, or nothing."""
         self._dictated_until: float | None = None
         self._who_asked: AskWhoAnswered | None = None
         self._greeting_until: float | None = None
@@ -173,6 +177,11 @@ class VirtualCall:
             return []
         self._transferring = False
         return self._handle(event)
+
+    def converse(self, outcome: AgentOutcome, slots: Mapping[str, Any]) -> list[Notice]:
+        """The agent ends the conversation under way, if there is one; `slots` are JSON values."""
+        id, self._conversation = self._conversation, ""
+        return self._handle(Conversed(id, outcome, slots)) if id else []
 
     def signal(self, name: str, values: Mapping[str, Any]) -> list[Notice]:
         """Something happens outside; as `ivr.flow.signals.bind_signal`."""
@@ -337,6 +346,14 @@ class VirtualCall:
         self._transferring = False
         return ()
 
+    def _converse(self, command: Converse) -> tuple[Notice, ...]:
+        self._conversation = command.id
+        return (Converses(tuple(slot.name for slot in command.slots)),)
+
+    def _stop_conversing(self, command: StopConversing) -> tuple[Notice, ...]:
+        self._conversation = ""
+        return ()
+
     def _finish(self, command: Finish) -> tuple[Notice, ...]:
         self.over = Over(dict(command.result), command.cause)
         return (self.over,)
@@ -359,6 +376,8 @@ _NOTICES: Final[Mapping[type, Callable[[VirtualCall, Any], tuple[Notice, ...]]]]
     Publish: VirtualCall._publish,
     BeginWaiting: VirtualCall._wait,
     Transfer: VirtualCall._transfer,
+    Converse: VirtualCall._converse,
+    StopConversing: VirtualCall._stop_conversing,
     StopTransfer: VirtualCall._stop_transfer,
     Finish: VirtualCall._finish,
 }

@@ -48,6 +48,7 @@ from ivr.flow.scenario_player import (
     PressKey,
     Refuse,
     SendSignal,
+    SettleAgent,
     SettleTransfer,
     Speak,
     TellWho,
@@ -322,6 +323,8 @@ class Playing:
                     self._reply(503, None)
                 case SendSignal(name, values):
                     await self._signal(name, values)
+                case SettleAgent():
+                    pass  # no agent is there: such scenarios are not played (`ivr.over_sip.stage.cannot`)
                 case SettleTransfer(outcome):
                     await self._desk.settle(outcome, self._step)
                 case MoveInQueue():

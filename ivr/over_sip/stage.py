@@ -14,7 +14,7 @@ from ivr.flow.hearing.fold import fold
 from ivr.flow.intents import builtin_phrases
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow, Step
-from ivr.flow.scenarios import IsQueued, Says, Scenario, ScenarioFile, TransferGoes
+from ivr.flow.scenarios import AgentGoes, IsQueued, Says, Scenario, ScenarioFile, TransferGoes
 from ivr.flow.siblings import file_of
 from ivr.flow.types import to_json
 from ivr.flow.verbs.transfer import Transfer
@@ -113,6 +113,8 @@ def cannot(flow: Flow, scenario: Scenario) -> str:
             return f'says "{step.act.text}": only a plain yes or no is recognised for sure'
         if isinstance(step.act, IsQueued):
             return "waits in a queue"
+        if isinstance(step.act, AgentGoes):
+            return "there is no agent to talk to"
         if isinstance(step.act, TransferGoes) and not all(
             one.references() for one in _steps(flow) if isinstance(one, Transfer)
         ):

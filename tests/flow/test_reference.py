@@ -69,7 +69,7 @@ def test_times_are_those_that_the_loader_takes(monkeypatch: pytest.MonkeyPatch) 
 
     def key_of(what: str) -> tuple[str, str]:
         name, holder, *_ = [*what.split(" of "), ""]
-        return name, holder
+        return name, "tools" if holder.startswith("tool ") else holder
 
     def seconds(self: Reader, node: Any, what: str, low: float, high: float) -> float | None:
         taken.setdefault(key_of(what), set()).add((written(low), written(high)))

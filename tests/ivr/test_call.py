@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from engines.contract import EngineUnavailable
+from ivr.agents import Agents, NoAgents
 from ivr.call import CallSession, Ended, Services
 from ivr.classifiers import Classifiers
 from ivr.config import Endpoint
@@ -127,6 +128,7 @@ class Scene:
         screening: Screening | None = None,
         max_call_s: float = 60.0,
         classifiers: Classifiers | None = None,
+        agents: Agents | None = None,
     ) -> None:
         self.leg = leg
         self.notebook = Notebook()
@@ -144,6 +146,7 @@ class Scene:
             observe_key=self.keys.append,
             max_call_s=max_call_s,
             classifiers=classifiers or Classifiers(),
+            agents=agents or NoAgents(),
         )
         machine = FlowMachine(flow, flow.bind({"shop": "Sharma"}))
         self.session = CallSession(leg, machine, self.notebook, services, screening=screening)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ivr.flow.model import Step
+from ivr.flow.verbs.agent import Agent
 from ivr.flow.verbs.branch import Branch
 from ivr.flow.verbs.collect import Collect
 from ivr.flow.verbs.consent import Consent
@@ -24,11 +25,8 @@ VERBS: Mapping[str, type[Step]] = {
     step.verb: step
     for step in (
         *(Say, Menu, Collect, Record, Consent, Set, Branch),
-        *(Request, Publish, SubFlow, Transfer, Wait, Voicemail, End),
+        *(Request, Publish, SubFlow, Agent, Transfer, Wait, Voicemail, End),
     )
 }
 
-NOT_YET = frozenset(("agent",))
-"""Verbs of the language that this version does not carry out."""
-
-__all__ = ["NOT_YET", "VERBS"]
+__all__ = ["VERBS"]

@@ -1,0 +1,144 @@
+"""The words between a flow and an agent: a conversation with a language model, held by a service outside.
+
+The agent only talks and asks. What it says is spoken by the flow's own prompts, what it wants done (`tools`)
+is done by the flow, what it finds out (`slots`) is fitted to the flow's types by the flow. It is told what
+the caller says and presses, how far its words were heard, and what came of its tools; it can be stopped at
+any moment, and what it sends after that is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from ivr.flow.protocol import BargeIn, Heard, Key, SpeechBegan
+
+AgentOutcome = Literal["next", "otherwise", "operator"]
+AGENT_OUTCOMES: tuple[AgentOutcome, ...] = get_args(AgentOutcome)
+
+# --- to the agent
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A value to find out: `schema` is the JSON Schema of what fits, `about` says what it is."""
+
+    name: str
+    about: str
+    schema: Mapping[str, Any]
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Something that the flow does when the agent asks for it: `parameters` is the JSON Schema of an object.
+    A tool that `leaves` ends the conversation."""
+
+    name: str
+    about: str
+    parameters: Mapping[str, Any]
+    leaves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """`cost` is counted in the service's own unit; None: not bounded. `turns` and `time_s` are kept by the
+    flow as well."""
+
+    turns: int
+    time_s: float
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Converse:
+    """Begin a conversation. `known` are the values of slots that are there already."""
+
+    id: str
+    instructions: str
+    language: str
+    slots: tuple[Slot, ...]
+    tools: tuple[Tool, ...]
+    knowledge: tuple[str, ...]
+    bounds: Bounds
+    barge_in: BargeIn
+    emotion: str = "neutral"
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the agent said under this mark is over: heard to its end, or cut."""
+
+    mark: str
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDone:
+    """What came of a call for a tool: the answer's JSON, or why there is none."""
+
+    call: str
+    answer: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellAgent:
+    """Something happened in the conversation with this id."""
+
+    id: str
+    news: Heard | SpeechBegan | Key | Said | ToolDone
+
+
+@dataclass(frozen=True, slots=True)
+class StopConversing:
+    """The conversation is over: nothing is said or done for it any more."""
+
+    id: str
+
+
+# --- from the agent
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSays:
+    """Speak this, after what is being said already; then the agent gets `Said(mark)`."""
+
+    id: str
+    text: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFills:
+    """Values that were found out, as JSON; what does not fit is left out."""
+
+    id: str
+    slots: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCalls:
+    """The agent wants a tool used; `call` names this use in the answer."""
+
+    id: str
+    call: str
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversed:
+    """The conversation is over, by the agent's own word; `reason` is for the record."""
+
+    id: str
+    outcome: AgentOutcome
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+AgentEvent = AgentSays | AgentFills | AgentCalls | Conversed
+AgentCommand = Converse | TellAgent | StopConversing

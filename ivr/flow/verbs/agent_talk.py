@@ -1,0 +1,312 @@
+"""A conversation with an agent under way: what the caller does is told to it, what it wants is spoken and
+done, within bounds that it cannot move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ivr.flow.agent_protocol import (
+    AgentCalls,
+    AgentFills,
+    AgentSays,
+    Conversed,
+    Said,
+    StopConversing,
+    TellAgent,
+    ToolDone,
+)
+from ivr.flow.expressions import MAX_SPOKEN
+from ivr.flow.intents import match_intent
+from ivr.flow.phrases import OPERATOR
+from ivr.flow.protocol import (
+    BargeIn,
+    Event,
+    Heard,
+    Key,
+    PromptDone,
+    Replied,
+    RequestFailed,
+    SendRequest,
+    SpeechBegan,
+    SpeechSpec,
+    Text,
+    Tick,
+)
+from ivr.flow.run import Run
+from ivr.flow.types import MAX_TEXT, Mismatch, Value, to_json
+from ivr.flow.understanding import CERTAIN_MARGIN, CERTAIN_SCORE
+from ivr.flow.verbs.asking import OPERATOR_KEY
+
+if TYPE_CHECKING:
+    from ivr.flow.verbs.agent import Agent
+    from ivr.flow.verbs.agent_reading import AgentTool
+
+UTTERANCE_S = 30.0
+"""Longest utterance of the caller."""
+
+ANSWER_SLACK_S = 1.0
+MAX_CALLS = 8
+"""Most uses of tools at one time; more are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A use of a tool under way, until `due`."""
+
+    call: str
+    due: float
+
+
+class _UnfitError(Exception):
+    """What the agent asked for cannot be done; the text tells it why."""
+
+
+class Talk:
+    def __init__(self, run: Run, step: Agent, id: str, now: float) -> None:
+        self._run = run
+        self._step = step
+        self._id = id
+        self._until = now + step.bounds.time_s
+        self._turns = 0
+        self._saying: dict[str, str] = {}
+        """Marks of the agent's words by the id of the `Say`, in order."""
+        self._uses: dict[str, _Use] = {}
+        """Uses of tools by the id of the request."""
+
+    @property
+    def due(self) -> float | None:
+        return min((self._until, *(use.due for use in self._uses.values())))
+
+    def begin(self) -> None:
+        if self._keys_cut:
+            while (key := self._run.take_key()) is not None and self._run.verdict is None:
+                self._key(key)
+        else:
+            self._run.drop_keys()
+        if self._run.verdict is None:
+            self._listen()
+
+    def interrupt(self, now: float) -> None:
+        """The caller has gone, or the call has failed."""
+        self._run.emit(StopConversing(self._id))
+
+    def handle(self, event: Event, now: float) -> None:
+        match event:
+            case Key(key):
+                if not self._run.is_stray(key):
+                    self._key(key)
+            case SpeechBegan():
+                self._speech_began()
+            case Heard():
+                self._heard(event)
+            case PromptDone(id):
+                self._said(id)
+            case AgentSays() | AgentFills() | AgentCalls() | Conversed():
+                if event.id == self._id:
+                    self._wanted(event, now)
+            case Replied(id=id, body=body):
+                self._used(id, ToolDone("", body))
+            case RequestFailed(id=id, reason=reason):
+                self._used(id, ToolDone("", error=reason))
+            case Tick():
+                self._tick(now)
+            case _:
+                pass
+
+    # --- what the caller does
+
+    @property
+    def _keys_cut(self) -> bool:
+        return self._step.barge_in in (BargeIn.KEYS, BargeIn.ANY)
+
+    @property
+    def _speech_cuts(self) -> bool:
+        return self._step.barge_in in (BargeIn.SPEECH, BargeIn.ANY)
+
+    def _listen(self) -> None:
+        if self._speech_cuts or not self._saying:
+            self._run.listen(SpeechSpec(self._run.language, (), UTTERANCE_S))
+
+    def _key(self, key: str) -> None:
+        if self._saying and not self._keys_cut:
+            return
+        if key == OPERATOR_KEY:
+            self._leave_for_operator(key)
+            return
+        self._cut()
+        self._tell(Key(key))
+
+    def _speech_began(self) -> None:
+        if self._run.listening:
+            self._cut()
+            self._tell(SpeechBegan())
+
+    def _heard(self, heard: Heard) -> None:
+        if not self._run.listening:
+            return
+        self._cut()
+        if heard.text is None:
+            self._leave("otherwise", "not transcribed")
+            return
+        said = heard.text.strip()[:MAX_TEXT]
+        if said and self._asks_for_operator(said):
+            self._leave_for_operator(OPERATOR)
+            return
+        self._turns += 1
+        if self._turns > self._step.bounds.turns:
+            self._leave("otherwise", "turns")
+        else:
+            self._tell(Heard(said, heard.confidence))
+
+    def _asks_for_operator(self, said: str) -> bool:
+        """Only the phrase itself: an agent may well talk of persons."""
+        language = self._run.language
+        match = match_intent(said, language, self._step.phrases.get(language, {}))
+        return match is not None and match.score >= CERTAIN_SCORE and match.margin >= CERTAIN_MARGIN
+
+    # --- what the agent says
+
+    def _speak(self, says: AgentSays) -> None:
+        run = self._run
+        words = " ".join(says.text.split())[:MAX_SPOKEN]
+        if not words:
+            self._tell(Said(says.mark))
+            return
+        language, manner = run.language, run.flow.manner
+        if (respell := manner.say_as.get(language)) is not None:
+            words = respell(words)
+        if not self._speech_cuts:
+            run.stop_listening()
+        run.utter((Text(words, language, True, manner.voice(language), manner.rate),), self._step.barge_in)
+        self._saying[run.line.saying or ""] = says.mark
+
+    def _said(self, id: str) -> None:
+        self._run.is_said(id)
+        mark = self._saying.pop(id, None)
+        if mark is not None:
+            self._tell(Said(mark))
+            self._listen()
+
+    def _cut(self) -> None:
+        """What the agent says stops here, and what it still had to say is dropped."""
+        if not self._saying:
+            return
+        self._run.stop_saying()
+        cut, self._saying = self._saying, {}
+        for mark in cut.values():
+            self._tell(Said(mark, cut=True))
+        self._listen()
+
+    # --- what the agent wants
+
+    def _wanted(self, event: AgentSays | AgentFills | AgentCalls | Conversed, now: float) -> None:
+        match event:
+            case AgentSays():
+                self._speak(event)
+            case AgentFills(slots=slots):
+                self._fill(slots)
+            case AgentCalls():
+                self._use(event, now)
+            case Conversed(outcome=outcome, slots=slots, reason=reason):
+                self._fill(slots)
+                if outcome == "operator":
+                    self._leave_for_operator(reason or OPERATOR)
+                elif outcome == "next":
+                    self._done(reason)
+                else:
+                    self._leave("otherwise", reason or "the agent gave up")
+
+    def _fill(self, slots: Mapping[str, Any]) -> None:
+        """What was found out is the flow's at once; what does not fit is as if it had not been said."""
+        changes: list[tuple[str, Value]] = []
+        for name, raw in slots.items():
+            wanted = self._step.wanted.get(name)
+            if wanted is None:
+                continue
+            try:
+                changes.append((name, wanted.type.required().accept(raw)))
+            except Mismatch:
+                continue
+        self._run.assign(changes)
+
+    def _use(self, wants: AgentCalls, now: float) -> None:
+        tool = self._step.offered.get(wants.tool)
+        if tool is None:
+            self._tell(ToolDone(wants.call, error=f"there is no tool {wants.tool[:60]}"))
+        elif tool.endpoint is None:
+            if tool.action == "transfer":
+                self._leave_for_operator(tool.name)
+            else:
+                self._done(tool.name)
+        elif len(self._uses) >= MAX_CALLS:
+            self._tell(ToolDone(wants.call, error="too many tools are in use"))
+        else:
+            try:
+                arguments = _fitting(tool, wants.arguments)
+            except _UnfitError as error:
+                self._tell(ToolDone(wants.call, error=str(error)))
+                return
+            id = self._run.next_id("request")
+            self._uses[id] = _Use(wants.call, now + tool.timeout_s + ANSWER_SLACK_S)
+            request = SendRequest(id, tool.endpoint.name, tool.method, arguments, tool.timeout_s)
+            self._run.emit(request)
+
+    def _used(self, id: str, done: ToolDone) -> None:
+        use = self._uses.pop(id, None)
+        if use is not None:
+            self._tell(ToolDone(use.call, done.answer, done.error))
+
+    # --- how it ends
+
+    def _tick(self, now: float) -> None:
+        if now >= self._until:
+            self._leave("otherwise", "time")
+            return
+        for id in [id for id, use in self._uses.items() if now >= use.due]:
+            self._used(id, ToolDone("", error="no answer in time"))
+
+    def _done(self, via: str) -> None:
+        values = self._run.values
+        missing = [slot.name for slot in self._step.slots if slot.required and values[slot.name] is None]
+        if missing:
+            self._leave("otherwise", f"missing: {', '.join(missing)}")
+        else:
+            self._leave("next", via)
+
+    def _leave_for_operator(self, via: str) -> None:
+        operator = self._step.operator
+        self._stop()
+        if operator is not None:
+            self._run.leave(OPERATOR, operator, via)
+        elif self._run.has_operator:
+            self._run.call_operator(via)
+        else:
+            self._run.leave("otherwise", self._step.otherwise, via)
+
+    def _leave(self, outcome: str, via: str) -> None:
+        self._stop()
+        self._run.leave(outcome, self._step.target if outcome == "next" else self._step.otherwise, via)
+
+    def _stop(self) -> None:
+        self._run.emit(StopConversing(self._id))
+        self._run.stop_saying()
+        self._run.stop_listening()
+
+    def _tell(self, news: Heard | SpeechBegan | Key | Said | ToolDone) -> None:
+        self._run.emit(TellAgent(self._id, news))
+
+
+def _fitting(tool: AgentTool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as the endpoint gets them; raises `_UnfitError`."""
+    for name in arguments:
+        if name not in tool.parameters:
+            raise _UnfitError(f"{name[:60]} is no parameter of {tool.name}")
+    fitting: dict[str, Any] = {}
+    for name, type_ in tool.parameters.items():
+        try:
+            fitting[name] = to_json(type_.accept(arguments.get(name)))
+        except Mismatch as error:
+            raise _UnfitError(f"{name} {error}") from error
+    return fitting

@@ -1,0 +1,132 @@
+"""A live call and an agent: it is told what happens, its words are played, and it ends with the call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivr.agents import NoAgents, Send, warn_of_missing_agents
+from ivr.flow.agent_protocol import AgentCalls, AgentFills, AgentSays, Converse, Conversed, Said
+from ivr.flow.loader import load_flow
+from ivr.flow.model import Flow
+from ivr.flow.protocol import Heard, Key, SpeechBegan
+from tests.fakes.engines import ToneSynthesizer
+from tests.fakes.leg import FakeLeg
+from tests.ivr.test_call import Scene, is_prompt
+
+FLOW = """
+flow: help
+languages: [en]
+params: {shop: text}
+result: {order: optional digits}
+limits: {call: 5m}
+events: {hangup: bye, operator: bye}
+start: talk
+steps:
+  talk:
+    agent:
+      instructions: "Help callers of {{ shop }}."
+      slots: {order: "its number"}
+      limits: {time: 2m}
+    next: thanks
+    otherwise: sorry
+  thanks: {say: {en: "Order {{ order }}."}, next: bye}
+  sorry: {say: {en: "Sorry."}, next: bye}
+  bye: {end: normal}
+"""
+
+SPEECH = [b"\x10\x10" * 160] * 20 + [bytes(320)] * 60
+
+
+class ScriptedAgents:
+    """One conversation, done by the test: `begun`, what it was `told`, and whether it was stopped."""
+
+    def __init__(self) -> None:
+        self.begun: Converse | None = None
+        self.told: list[Any] = []
+        self.stopped = 0
+        self.send: Send = lambda event: None
+
+    def open(self, begin: Converse, send: Send) -> ScriptedAgents:
+        self.begun, self.send = begin, send
+        return self
+
+    def tell(self, news: Any) -> None:
+        self.told.append(news)
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    async def until(self, *kinds: type) -> None:
+        """Waits until it was told one of each kind."""
+        async with asyncio.timeout(10):
+            while not set(kinds) <= {type(news) for news in self.told}:
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Flow:
+    path = tmp_path / "help.yaml"
+    path.write_text(FLOW, encoding="utf-8")
+    return load_flow(path)
+
+
+async def test_it_talks_with_the_caller_and_finds_out_what_is_wanted(flow: Flow, tmp_path: Path) -> None:
+    agents = ScriptedAgents()
+    call = Scene(flow, tmp_path, FakeLeg(), ToneSynthesizer(), ["four eight two"], agents=agents)
+    await call.leg.until(lambda leg: leg.sink is not None)
+    assert agents.begun is not None
+    assert agents.begun.instructions == "Help callers of Sharma."
+    agents.send(AgentSays(agents.begun.id, "Which order?", "m1"))
+    assert is_prompt(await call.leg.hears(), call.voice, "Which order?")
+    call.leg.finish()
+    await agents.until(Said)
+    call.leg.speak(SPEECH)
+    await agents.until(SpeechBegan, Heard)
+    call.leg.press("7")
+    await agents.until(Key)
+    agents.send(AgentFills(agents.begun.id, {"order": "482"}))
+    agents.send(Conversed(agents.begun.id, "next", {}, "found"))
+    assert is_prompt(await call.leg.hears(), call.voice, "Order four eight two.")
+    assert agents.told == [Said("m1"), SpeechBegan(), Heard("four eight two", 0.9), Key("7")]
+    assert agents.stopped == 1
+    assert call.notebook.commits == [{"order": "482"}]
+    call.leg.finish()
+    assert (await call.ends()).result == {"order": "482"}
+    kinds = [kind for kind in call.notebook.order if kind.startswith("agent")]
+    assert kinds == ["agent", "agent_filled", "agent_over"]
+
+
+async def test_a_hang_up_stops_it_and_what_it_sends_after_that_is_nothing(flow: Flow, tmp_path: Path) -> None:
+    agents = ScriptedAgents()
+    call = Scene(flow, tmp_path, FakeLeg(), ToneSynthesizer(), [], agents=agents)
+    await call.leg.until(lambda leg: leg.sink is not None)
+    assert agents.begun is not None
+    call.leg.far_end_hangs_up()
+    agents.send(AgentSays(agents.begun.id, "Still there?"))
+    await call.ends()
+    assert agents.stopped == 1
+    agents.send(AgentCalls(agents.begun.id, "c1", "x", {}))
+    assert not call.leg.played
+
+
+async def test_without_an_agent_the_call_goes_on_at_once(flow: Flow, tmp_path: Path) -> None:
+    call = Scene(flow, tmp_path, FakeLeg(), ToneSynthesizer(), [])
+    assert is_prompt(await call.leg.hears(), call.voice, "Sorry.")
+    assert ("agent_over", {"outcome": "otherwise", "reason": "no agent"}) in call.notebook.notes
+    call.leg.finish()
+    await call.ends()
+
+
+def test_missing_agents_are_told_at_the_start(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        warn_of_missing_agents([flow], ScriptedAgents())
+        assert caplog.messages == []
+        warn_of_missing_agents([flow], NoAgents())
+    assert caplog.messages == [
+        "no agent service is configured: the agent steps of help are left by otherwise"
+    ]
