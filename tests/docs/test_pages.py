@@ -42,6 +42,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_files_that_pages_name_are_there() -> None:
     for page in PAGES:
+        if page.name == "tutorial.md":  # its files are those that its reader writes
+            continue
         for name in re.findall(r"`((?:docs|flows|tests|examples|bench)/[\w./-]+\.\w+)`", prose(page)):
             if "NAME" not in name:
                 assert (ROOT / name).exists(), f"{page.name}: {name}"
