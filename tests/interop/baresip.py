@@ -18,7 +18,7 @@ from typing import Any
 from tests.interop import needs
 from tests.interop.ports import free_tcp, free_udp
 from tests.interop.security import Identity
-from tests.interop.sounds import pcm_of, sounding_s, write_tone
+from tests.interop.sounds import is_tone, pcm_of, sounding_s, write_tone
 
 MODULES = Path("/usr/lib/baresip/modules")
 WAIT_S = 20.0
@@ -97,10 +97,20 @@ class Baresip:
             assert time.monotonic() < deadline, f"baresip heard only {self.heard_s():.2f} s of sound"
             self._read()
 
+    def wait_for_tone(self, hz: float, within_s: float = WAIT_S) -> None:
+        """Waits until the last half second that was heard is that tone, and little else."""
+        deadline = time.monotonic() + within_s
+        while not is_tone(self._heard_pcm()[-self._rate :], hz, self._rate):
+            assert time.monotonic() < deadline, f"baresip did not hear {hz:g} Hz"
+            self._read()
+
     def heard_s(self) -> float:
         """Seconds of sound in what it heard in its last call."""
+        return sounding_s(self._heard_pcm(), self._rate)
+
+    def _heard_pcm(self) -> bytes:
         files = sorted(self._heard.glob("*-dec.wav"), key=lambda path: path.stat().st_mtime)
-        return sounding_s(pcm_of(files[-1]), self._rate) if files else 0.0
+        return pcm_of(files[-1]) if files else b""
 
     def _read(self) -> None:
         self._control.settimeout(0.1)

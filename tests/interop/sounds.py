@@ -33,6 +33,16 @@ def sounding_s(pcm: bytes, rate: int = RATE) -> float:
     return float((frames.max(axis=1) > LOUD).sum() * 0.02) if len(frames) else 0.0
 
 
+def is_tone(pcm: bytes, hz: float, rate: int = RATE) -> bool:
+    """Whether it is a loud tone of that frequency, give or take 10 Hz."""
+    samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(float)
+    if len(samples) < rate // 4 or np.abs(samples).max() < LOUD:
+        return False
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+    found = np.fft.rfftfreq(len(samples), 1 / rate)
+    return bool(spectrum[np.abs(found - hz) < 10].sum() > 0.8 * spectrum.sum())
+
+
 def pcm_of(path: Path) -> bytes:
     """The samples of a WAV file that may still be growing: whatever its header says of its length."""
     data = path.read_bytes()

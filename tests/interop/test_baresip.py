@@ -115,6 +115,32 @@ def test_we_transfer_baresip(server: LocalServer, tmp_path: Path) -> None:
     assert server.api.ended(second)["hung_up_by"] == "caller"  # it hangs up as it ends
 
 
+@pytest.mark.shows("baresip", "bridged to another by an attended transfer")
+def test_baresip_is_bridged_to_baresip(server: LocalServer, tmp_path: Path) -> None:
+    calls = Calls(server)
+    with (
+        baresip(tmp_path / "caller", answers=True) as caller,
+        baresip(tmp_path / "agent", answers=True) as agent,
+    ):
+        call_id = server.api.initiate(
+            to=caller.uri, flow="attended", params={"agent": agent.uri}, trunk="local"
+        )
+        agent.wait_for("CALL_ESTABLISHED")
+        agent.wait_for_sound(0.5)  # the whisper
+        assert caller.heard_s() == 0
+        agent.press("1")
+        calls.event(call_id, "connected")
+        caller.wait_for_sound(1.0)
+        agent.wait_for_tone(440)
+        caller.wait_for_tone(440)
+        agent.press("7")
+        assert caller.wait_for("CALL_DTMF_START")["param"] == "7"
+        agent.command("hangup")
+        caller.wait_for("CALL_CLOSED")
+    call = server.api.ended(call_id)
+    assert (call["result"], call["cause"]) == ({"connected": "yes"}, "transferred")
+
+
 @pytest.mark.shows("baresip", "transfers us (REFER)")
 def test_baresip_transfers_us(
     server: LocalServer, stack: str, bystander: Linphone, tmp_path: Path, cannot: Callable[[str], None]

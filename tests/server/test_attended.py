@@ -14,6 +14,7 @@ from ivr import handover
 from ivr.phone.phone import Phone, open_phone
 from ivr.phone.timeline import Timeline
 from media.leg import Cause
+from sip.user_agent import UserAgent
 from tests.server.conftest import Bench, OpenBench
 from tests.server.talkers import Talker, phones, write_tone
 
@@ -80,10 +81,13 @@ class Office:
         """Waits until nothing of any call is left."""
         server = self.bench.server
         async with asyncio.timeout(20):
-            while server.live_calls or server._stack.calls("local"):  # type: ignore[attr-defined]
+            while server.live_calls or server._stack.calls("local"):
                 await asyncio.sleep(0.02)
         switchboard = server._desk._services.switchboard
         assert (switchboard.legs, switchboard._seats) == (0, {})
+        agent = server._stack
+        assert isinstance(agent, UserAgent)
+        assert (agent.load().legs, agent.load().dialogs, agent._plane.streams) == (0, 0, 0)
         names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
         assert not {name for name in names if name.startswith(("CallSession", "Switchboard", "Handover"))}
 
