@@ -173,28 +173,33 @@ class Handover:
         async def interview(leg: CallLeg) -> bool:
             return await whispered(leg, means.prompts, whisper, attended.accept)
 
-        held = means.replaces and await self._leg.hold(True)
+        found: Found | None = None
         try:
+            if means.replaces:
+                await self._leg.hold(True)
             found = await means.switchboard.find(search, interview, self._on_place, self._note)
-            if held and await self._changed_over(found):
+            if means.replaces and await self._changed_over(found):
                 return TransferOutcome.DONE
+            await self._resume()
+            return await self._connect(found)
         except NoAgent as error:
+            await self._resume()
             return TransferOutcome(error.outcome)
-        finally:
-            if held:
-                await self._leg.hold(False)
-        return await self._connect(found)
+        except asyncio.CancelledError:
+            if found is not None:
+                await found.drop()
+            await self._resume()
+            raise
+
+    async def _resume(self) -> None:
+        """The caller is not on hold any more."""
+        if self._means.replaces:
+            await self._leg.hold(False)
 
     async def _changed_over(self, found: Found) -> bool:
-        """Whether the caller's far end has called the agent's in our place."""
+        """Whether the caller's far end has called the agent's in our place; then both legs are over."""
         self._note("referred", {"to": found.to})
-        try:
-            outcome = await self._leg.transfer_to(found.leg, REFER_S)
-        except asyncio.CancelledError:
-            await found.leg.hang_up()
-            found.release()
-            raise
-        if outcome is not TransferOutcome.DONE:
+        if await self._leg.transfer_to(found.leg, REFER_S) is not TransferOutcome.DONE:
             return False
         found.release()
         return True
@@ -204,8 +209,7 @@ class Handover:
         self._waiting.end()
         self._leg.stop()  # whatever he is being told
         if not self._leg.bridge(found.leg):
-            await found.leg.hang_up()
-            found.release()
+            await found.drop()
             return TransferOutcome.FAILED
         self._note("connected", {"to": found.to})
         self.talk = Talk(self._leg, found, self._waiting, self._note)

@@ -63,13 +63,18 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An agent who takes the call: his leg is the finder's to hang up, and `release` to be called once, when
-    that is done. `longest_s` is how long his trunk lets a call last."""
+    """An agent who takes the call: his leg is the finder's to hang up, and `release` to be called when that
+    is done. `longest_s` is how long his trunk lets a call last."""
 
     leg: CallLeg
     to: str
     longest_s: float
     release: Callable[[], None]
+
+    async def drop(self) -> None:
+        """Nobody talks to him after all."""
+        self.release()
+        await self.leg.hang_up()
 
 
 class _Seat:
@@ -97,12 +102,10 @@ class _Seat:
         if not self.found.done():
             self.found.set_exception(NoAgent(outcome))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Hangs up on every agent who is not taken."""
-        tasks = list(self.rings.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for ringing in self.rings.values():
+            ringing.cancel()
 
 
 class Switchboard:
@@ -165,16 +168,14 @@ class Switchboard:
             raise
         except asyncio.CancelledError:
             if seat.found.done() and not seat.found.cancelled() and seat.found.exception() is None:
-                found = seat.found.result()
-                await found.leg.hang_up()
-                found.release()
+                await seat.found.result().drop()
             raise
         finally:
             self._observe(outcome, self._loop.time() - began)
             self._queues.leave(caller)
             self._go_on()
             del self._seats[caller]
-            await seat.close()
+            seat.close()  # nothing is awaited here: who is found must not be lost
 
     # Within
 
@@ -263,10 +264,15 @@ class Switchboard:
                 await leg.hang_up(seat.left_for)
 
     def _release(self, agent: Agent) -> Callable[[], None]:
+        released = False
+
         def release() -> None:
-            self._legs -= 1
-            self._queues.released(agent.to, self._loop.time())
-            self._go_on()
+            nonlocal released
+            if not released:
+                released = True
+                self._legs -= 1
+                self._queues.released(agent.to, self._loop.time())
+                self._go_on()
 
         return release
 

@@ -63,6 +63,12 @@ class Floor:
             while not self.interviewed:
                 await asyncio.sleep(0)
 
+    async def is_settled(self) -> None:
+        """Waits until whoever was hung up on is gone."""
+        async with asyncio.timeout(5):
+            while self.board._tasks:
+                await asyncio.sleep(0)
+
     @property
     def live(self) -> set[str]:
         return {to for to, leg in self.legs.items() if leg.ended is None}
@@ -72,7 +78,7 @@ class Floor:
 async def floor() -> AsyncIterator[Floor]:
     made = Floor()
     yield made
-    await asyncio.sleep(0)
+    await made.is_settled()
     assert (made.board.legs, made.board._seats, made.board._tasks, made.live) == (0, {}, set(), set())
     assert made.board._queues.due is None
 
@@ -154,6 +160,7 @@ async def test_when_the_time_is_over_nobody_rings_any_more(floor: Floor) -> None
     with pytest.raises(NoAgent) as caught:
         await search
     assert caught.value.outcome == "no_answer"
+    await floor.is_settled()
     assert floor.legs["anu"].ended is Cause.NORMAL
 
 
@@ -172,7 +179,7 @@ async def test_who_rings_in_vain_is_told_that_somebody_else_has_the_call() -> No
     floor.legs["bala"].far_end_answers()
     floor.answer.set_result(True)
     found = await search
-    await asyncio.sleep(0)
+    await floor.is_settled()
     assert (floor.legs["anu"].ended, floor.legs["bala"].ended) == (Cause.ELSEWHERE, None)
     await found.leg.hang_up()
     found.release()
