@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 
 from engines.contract import EngineError, RecognitionRequest, Recognizer, RecognizerStream, Transcript
 from ivr.flow.protocol import SpeechSpec
-from ivr.turns import Endpointer, Endpointing, Turn
 from media.leg import CallLeg
 from media.resample import StreamResampler
 from media.silero import RATE as VAD_RATE
+from media.turns import Endpointer, Endpointing, Turn
 
 log = logging.getLogger(__name__)
 

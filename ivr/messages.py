@@ -16,12 +16,12 @@ from typing import Final, Protocol
 
 from ivr.flow.protocol import MessageFailed, SpeechBegan, SpeechPaused
 from ivr.hearing import Vad
-from ivr.turns import Endpointer, Endpointing, Turn
 from media.leg import CallLeg
 from media.message import MessageTap
 from media.recorder import RecordingEnd, RecordingWriter
 from media.resample import StreamResampler
 from media.silero import RATE as VAD_RATE
+from media.turns import Endpointer, Endpointing, Turn
 
 log = logging.getLogger(__name__)
 

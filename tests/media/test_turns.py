@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.turns import Endpointer, Endpointing, Turn
+from media.turns import Endpointer, Endpointing, Turn
 
 CHUNK = 256
 RATE = 8000
