@@ -90,7 +90,7 @@ class _Body:
     async def drain(self) -> None:
         """Lets a client that is somewhat over the limit send the rest, for a moment: it reads no answer
         before, and a connection that is closed on unread data is reset."""
-        left = self._most_bytes
+        left = 2 * self._most_bytes
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
                 while left > 0:
