@@ -331,6 +331,7 @@ def _delivery_row(delivery: Delivery) -> dict[str, Any]:
         "call_id": delivery.call_id,
         "target": delivery.target,
         "method": delivery.method,
+        "carrier": delivery.carrier,
         "body": delivery.body,
         "created_at": delivery.created_at,
         "attempts": 0,

@@ -175,6 +175,10 @@ class Delivery:
     created_at: float
     method: Literal["GET", "POST", "PUT", "PUBLISH"] = "POST"
 
+    @property
+    def carrier(self) -> Carrier:
+        return "mqtt" if self.method == "PUBLISH" else "http"
+
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from ivr.store.records import CallState, StoreError
 
-VERSION = 4
+VERSION = 5
 
 metadata = MetaData()
 
@@ -86,9 +86,11 @@ outbox = Table(
     Column("next_at", Double),  # null: delivered, or given up
     Column("delivered_at", Double),
     Column("last_error", Text),
+    Column("carrier", Text, nullable=False, server_default="http"),
 )
 _waiting = outbox.c.next_at.is_not(None)
-Index("outbox_waiting", outbox.c.next_at, sqlite_where=_waiting, postgresql_where=_waiting)
+# What one carrier cannot deliver for hours is not in the way of the other.
+Index("outbox_due", outbox.c.carrier, outbox.c.next_at, sqlite_where=_waiting, postgresql_where=_waiting)
 Index("outbox_by_call", outbox.c.call_id)
 
 
@@ -104,10 +106,17 @@ flow_versions = Table(
 )
 
 _UPGRADES = {
-    1: "ALTER TABLE calls ADD COLUMN answered_by TEXT",
-    2: "ALTER TABLE calls ADD COLUMN messages TEXT",
-    3: """CREATE TABLE flow_versions (flow TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, hash TEXT NOT NULL,
-          file TEXT NOT NULL, "by" TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (flow, at))""",
+    1: ("ALTER TABLE calls ADD COLUMN answered_by TEXT",),
+    2: ("ALTER TABLE calls ADD COLUMN messages TEXT",),
+    3: (
+        """CREATE TABLE flow_versions (flow TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, hash TEXT NOT NULL,
+           file TEXT NOT NULL, "by" TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (flow, at))""",
+    ),
+    4: (
+        "ALTER TABLE outbox ADD COLUMN carrier TEXT NOT NULL DEFAULT 'http'",
+        "DROP INDEX outbox_waiting",
+        "CREATE INDEX outbox_due ON outbox (carrier, next_at) WHERE next_at IS NOT NULL",
+    ),
 }
 """What brings the tables of each earlier version to the next."""
 
@@ -127,7 +136,8 @@ def prepare(connection: Connection) -> None:
         raise StoreError("the database holds tables of another program; give the server one of its own")
     found = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
     while found in _UPGRADES:
-        connection.execute(text(_UPGRADES[found]))
+        for statement in _UPGRADES[found]:
+            connection.execute(text(statement))
         found += 1
         connection.execute(update(schema_version).values(version=found))
     if found != VERSION:

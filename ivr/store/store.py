@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Self
 
-from sqlalchemy import ColumnElement, Select, create_engine, event, func, select, text, tuple_
+from sqlalchemy import Select, create_engine, event, func, select, text, tuple_
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -328,11 +328,11 @@ class Store:
         self._on_deliveries()
 
     async def due_deliveries(
-        self, now: float, limit: int, *, carrier: Carrier | None = None, except_for: Sequence[str] = ()
+        self, now: float, limit: int, *, carrier: Carrier = "http", except_for: Sequence[str] = ()
     ) -> list[DueDelivery]:
         """Deliveries whose time has come, longest due first (those never tried in the order of their making),
-        of one carrier or of all, without those to the targets `except_for`."""
-        query = select(outbox).where(outbox.c.next_at <= now, *_carried(carrier))
+        without those to the targets `except_for`."""
+        query = select(outbox).where(outbox.c.carrier == carrier, outbox.c.next_at <= now)
         query = query.order_by(outbox.c.next_at, outbox.c.id).limit(limit)
         if except_for:
             query = query.where(outbox.c.target.not_in(except_for))
@@ -362,7 +362,9 @@ class Store:
     ) -> tuple[int, float | None]:
         """How many deliveries wait, of one carrier or of all, and when the next becomes due after `now`."""
         later = func.min(outbox.c.next_at).filter(outbox.c.next_at > now)
-        query = select(func.count(), later).where(outbox.c.next_at.is_not(None), *_carried(carrier))
+        query = select(func.count(), later).where(outbox.c.next_at.is_not(None))
+        if carrier is not None:
+            query = query.where(outbox.c.carrier == carrier)
         async with self._reading() as connection:
             count, next_at = (await connection.execute(query)).one()
         return count, next_at
@@ -419,16 +421,6 @@ class Store:
                     await connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
             except StoreError as error:
                 log.warning("checkpoint: %s", error)
-
-
-def _carried(carrier: Carrier | None) -> tuple[ColumnElement[bool], ...]:
-    match carrier:
-        case "mqtt":
-            return (outbox.c.method == "PUBLISH",)
-        case "http":
-            return (outbox.c.method != "PUBLISH",)
-        case None:
-            return ()
 
 
 def _finish(call_id: str, ending: Ending, deliveries: Sequence[Delivery]) -> Finish:

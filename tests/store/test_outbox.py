@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -272,3 +273,20 @@ def test_pauses_grow_to_an_hour_and_differ(monkeypatch: pytest.MonkeyPatch) -> N
     assert pause_s(1, retry_after_s=1e9) == 3600.0
     total = sum(min(2.0 * 2 ** (n - 1), 3600.0) for n in range(1, 36))
     assert total > 86_400.0 / 2, "a day is some 35 tries, not thousands"
+
+
+async def test_what_one_carrier_cannot_deliver_is_not_in_the_way_of_the_other(tmp_path: Path) -> None:
+    async with Bench(tmp_path, {}, None) as bench:
+        await bench.outbox.close()
+        now = time.time()
+        waiting = [Delivery(new_id(), None, "orders", "{}", now, "PUBLISH") for _ in range(50)]
+        await bench.store.enqueue(waiting)
+        await bench.store.enqueue([delivery("orders")])
+        assert len(await bench.store.due_deliveries(now + 1, 100, carrier="mqtt")) == 50
+        assert len(await bench.store.due_deliveries(now + 1, 100, carrier="http")) == 1
+        assert (await bench.store.waiting_deliveries(now))[0] == 51
+        assert (await bench.store.waiting_deliveries(now, "http"))[0] == 1
+    with sqlite3.connect(tmp_path / "calls.db") as database:
+        query = "SELECT * FROM outbox WHERE carrier = 'http' AND next_at <= 1 ORDER BY next_at, id LIMIT 32"
+        plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}"))
+    assert "outbox_due (carrier=? AND next_at<?)" in plan
