@@ -25,6 +25,7 @@ _DETAILS: Final = (
     "sets",
     "ends with",
     "enters",
+    "finds out",
 )
 """Facts that say what a step without a prompt is about, the first that it has."""
 

@@ -22,6 +22,8 @@ from ivr.flow.agent_protocol import (
     TellAgent,
     ToolDone,
 )
+from ivr.flow.diff import diff
+from ivr.flow.drawing import draw
 from ivr.flow.loader import load_flow
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
@@ -402,3 +404,22 @@ def test_the_simulator_plays_the_agent(flow_of: Build) -> None:
     lines = call.feed('/agent next {"order": "482"}')
     assert '        order = "482"' in lines
     assert "server: Order four eight two." in lines
+
+
+def test_what_changes_for_callers_is_told(flow_of: Build) -> None:
+    before = flow_of(FLOW)
+    changed = FLOW.replace("turns: 2", "turns: 3").replace(", required: false", "").replace("Help", "Serve")
+    after = flow_of(changed.replace('        done: {about: "All is said", action: end}\n', ""))
+    tools = "state: order-status, person: transfer"
+    told = [str(change) for change in diff(before, after)]
+    assert told[0].startswith("step talk: instructions en: was Help callers of {{ shop }}, who owe")
+    assert told[1:] == [
+        "step talk: finds out: was order, eta (not required), now order, eta",
+        f"step talk: may use: was {tools}, done: end, now {tools}",
+        "step talk: most turns: was 2, now 3",
+    ]
+
+
+def test_it_is_drawn_with_what_it_finds_out(flow_of: Build) -> None:
+    box = draw(flow_of(FLOW)).boxes[0]
+    assert (box.title, box.subtitle, box.text) == ("talk", "agent", "order, eta (not required)")

@@ -26,12 +26,13 @@ from ivr.flow.expressions import EvaluationError, Expression
 from ivr.flow.graph import edges_of, reached_from
 from ivr.flow.model import Assignment, Exit, Flow, Step, Target, Use
 from ivr.flow.phrases import OPERATOR
-from ivr.flow.problems import Rule, did_you_mean
+from ivr.flow.problems import Report, Rule, did_you_mean
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Outer, Run
 from ivr.flow.timing import longest_seconds
 from ivr.flow.types import Value, ValueType
 from ivr.flow.verbs.end import End
+from ivr.flow.verbs.voicemail import Voicemail, check_comes_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,12 @@ class SubFlow(Step):
             for give in self.gives
             if isinstance(give.source, Expression)
         )
+
+    def check(self, flow: Flow, report: Report) -> None:
+        """Rule 1: where who answered is found out within it, nothing is said before it."""
+        within = (step for one in self.child.family.values() for step in one.steps.values())
+        if any(isinstance(step, Voicemail) for step in within):
+            check_comes_first(self, flow, report)
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
         return self._longest_s

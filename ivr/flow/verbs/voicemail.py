@@ -114,13 +114,7 @@ class Voicemail(Step):
 
     def check(self, flow: Flow, report: Report) -> None:
         """Rule 1: it comes before all that speaks."""
-        edges = edges_of(flow)
-        for other in flow.steps.values():
-            if not other.silent and self.name in reached_from(edges, edges[other.name]):
-                message = f"step {self.name} finds out who answered after step {other.name} ({other.verb})"
-                hint = "who is spoken to cannot be told from a machine: let it come first"
-                report.add(self.place, Rule.OUTCOMES, message, hint)
-                return
+        check_comes_first(self, flow, report)
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
         if self.message is None:
@@ -143,6 +137,17 @@ class Voicemail(Step):
 
     def skip(self, run: Run, now: float) -> None:
         run.leave("next", self.target, "hangup")
+
+
+def check_comes_first(step: Step, flow: Flow, report: Report) -> None:
+    """Who answered is found out before anything is said."""
+    edges = edges_of(flow)
+    for other in flow.steps.values():
+        if not other.silent and step.name in reached_from(edges, edges[other.name]):
+            message = f"step {step.name} finds out who answered after step {other.name} ({other.verb})"
+            hint = "who is spoken to cannot be told from a machine: let it come first"
+            report.add(step.place, Rule.OUTCOMES, message, hint)
+            return
 
 
 class _Phase(Enum):
