@@ -6,7 +6,8 @@ The far ends live in a second process, which sends at times spread over the 20 m
 received each packet, so that its own lateness does not show. Prints one JSON object. `cpu_percent_per_call`
 is user and system time of the plane's process, to be read beside how busy the machine was with other work
 (`machine_busy_percent`) and how much of it the hypervisor took (`machine_stolen_percent`); `--heard` gives
-every stream a listener as well, `--taken` what a recorder takes; `--srtp` encrypts both ways.
+every stream a listener as well, `--taken` what a recorder takes; `--bridged` connects them by twos, in place
+of the prompt; `--srtp` encrypts both ways.
 """
 
 from __future__ import annotations
@@ -178,7 +179,10 @@ async def serve(options: argparse.Namespace) -> dict[str, Any]:
     for port in json.loads(await generator.stdout.readline()):
         stream = plane.open(_Owner())
         stream.connect((HOST, port), PCMA, 8, 101, security=_security(options.srtp))
-        stream.play(clip, "prompt")
+        if not options.bridged:
+            stream.play(clip, "prompt")
+        elif len(streams) % 2:
+            stream.bridge(streams[-1])
         if options.heard:
             stream.listen(_ignore)
         if options.taken:
@@ -225,6 +229,7 @@ def main() -> None:
     parser.add_argument("--uvloop", action="store_true", help="run the plane on uvloop")
     parser.add_argument("--heard", action="store_true", help="give every stream a listener")
     parser.add_argument("--taken", action="store_true", help="give every stream a tap, as a recorder does")
+    parser.add_argument("--bridged", action="store_true", help="each two streams hear each other")
     parser.add_argument("--srtp", choices=[suite.name for suite in Suite], help="encrypt both ways")
     parser.add_argument("--cpu", type=int, help="pin the plane to this core")
     parser.add_argument("--generator-cpu", type=int, help="pin the far ends to this core")
