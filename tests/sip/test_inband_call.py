@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from media.codecs import PCMA
+from media.inband import InbandReceiver
 from media.leg import Answered, Digit, HungUp
 from media.rtp import RtpPacket
 from media.tones import key_tone, silence
 from sip.leg import SipLeg
 from tests.media.loopback import FarEnd
-from tests.sip.agents import Agent, Peer, agent, event, peer
+from tests.sip.agents import Agent, Peer, agent, connected, event, peer, until
 
 TONE_S = 0.02
 
@@ -95,3 +96,46 @@ async def test_a_key_that_is_told_by_info_too_is_taken_once() -> None:
         await caller.speak(key_tone("9", 8000) + silence(200, 8000))
         assert await caller.keys() == "5589"
     sound.close()
+
+
+async def test_keys_cross_a_bridge_in_the_form_that_each_side_knows() -> None:
+    sound = FarEnd()
+    async with agent() as b, agent() as c, peer() as p:
+        caller = await called(p, b, sound)
+        ours, theirs = await connected(b, c)
+        assert caller.leg.bridge(ours)
+        await caller.speak(b"".join(key_tone(key, 8000) for key in "42") + silence(200, 8000))
+        assert [(await until(theirs, Digit)).key for _ in "42"] == ["4", "2"]
+        theirs.send_digits("7")
+        assert (await until(ours, Digit)).key == "7"
+        heard = InbandReceiver(8000)
+        decode, found = PCMA.new_decoder(), ""
+        async with asyncio.timeout(20):
+            while "7" not in found:
+                (packet,) = await sound.receive(1)
+                found += heard.take(decode(packet.payload)) or ""
+        assert found == "7"
+        caller.leg.part()
+        await caller.speak(key_tone("5", 8000) + silence(200, 8000))
+        await ours.hang_up()
+        assert isinstance(await theirs.next_event(), HungUp)
+    sound.close()
+
+
+async def test_tones_that_pass_in_the_audio_are_not_sent_once_more() -> None:
+    one, two = FarEnd(), FarEnd()
+    async with agent() as b, agent() as c, peer() as p, peer() as q:
+        caller, other = await called(p, b, one), await called(q, c, two)
+        assert caller.leg.bridge(other.leg)
+        await caller.speak(b"".join(key_tone(key, 8000) for key in "42") + silence(600, 8000))
+        heard, decode, found = InbandReceiver(8000), PCMA.new_decoder(), ""
+        async with asyncio.timeout(20):
+            while len(found) < 2:
+                (packet,) = await two.receive(1)
+                found += heard.take(decode(packet.payload)) or ""
+        for packet in await two.receive(30):
+            found += heard.take(decode(packet.payload)) or ""
+        assert found == "42"
+        assert await caller.keys() == "42"
+    for end in (one, two):
+        end.close()
