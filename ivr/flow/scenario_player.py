@@ -35,7 +35,7 @@ from ivr.flow.notices import (
 )
 from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
-from ivr.flow.scenarios import (
+from ivr.flow.scenario_acts import (
     Act,
     AgentGoes,
     AnsweredBy,
@@ -49,13 +49,14 @@ from ivr.flow.scenarios import (
     Publishes,
     Replies,
     Says,
-    Scenario,
     Sends,
     Signals,
     Silence,
     Step,
     TransferGoes,
+    describe,
 )
+from ivr.flow.scenarios import Scenario
 
 PATIENCE_S: Final = 3.0
 """So long the server may be quiet before what a step waits for is given up."""
@@ -251,6 +252,12 @@ class Player:
     def notice(self, notice: Notice, now: float) -> list[Action]:
         self._since = now
         match notice:
+            case Entered():
+                self._path.append(notice.path)
+                self._awaited = self._transfer = None
+            case LeftBy():
+                self._outcomes.append(notice)
+                self._waits = False
             case Spoke(text):
                 self._speaking = True
                 self._spoken.append(text)
@@ -281,12 +288,6 @@ class Player:
                 self._conversation = notice
             case TransferAsked():
                 self._transfer = notice
-            case Entered():
-                self._path.append(notice.path)
-                self._awaited = self._transfer = None
-            case LeftBy():
-                self._outcomes.append(notice)
-                self._waits = False
             case Over():
                 self._over = notice
             case _:
@@ -296,7 +297,7 @@ class Player:
     def tick(self, now: float) -> list[Action]:
         actions = self._go_on(now)
         if not actions and self.due is not None and now >= self.due and self._step is not None:
-            self._fail(f"{_describe(self._step.act)}: {self._why_not(self._step.act)}")
+            self._fail(f"{describe(self._step.act)}: {self._why_not(self._step.act)}")
         return actions
 
     def finish(self) -> Failed | None:
@@ -308,7 +309,7 @@ class Player:
             return self.failure
         if (step := self._step) is not None:
             why = f"{self._why_not(step.act)}; " if isinstance(step.act, _LOOKS_BACK) else ""
-            self._fail(f"{_describe(step.act)}: {why}the call was over ({self._over.cause})")
+            self._fail(f"{describe(step.act)}: {why}the call was over ({self._over.cause})")
             return self.failure
         wrong = list(_differences(self._scenario.result, self._over.result))
         if self._scenario.cause not in (None, self._over.cause):
@@ -506,45 +507,6 @@ def _wanted(text: str, language: str, respell: Respelling | None) -> str:
 def _plain(text: str) -> str:
     """For comparing: single spaces, no capitals."""
     return " ".join(text.casefold().split())
-
-
-def _describe(act: Act) -> str:
-    match act:
-        case Hears(text):
-            return f'hears "{text}"'
-        case Presses(keys):
-            return f'presses "{keys}"'
-        case Says(text):
-            return f'says "{text}"'
-        case Silence(seconds):
-            return f"silence {seconds:g}s"
-        case LeavesMessage(seconds):
-            return f"leaves a message of {seconds:g}s"
-        case AnsweredBy(who):
-            return f"answered by {who}"
-        case Consents(to, granted):
-            return f"{'consents to' if granted else 'refuses'} {to}"
-        case HangsUp():
-            return "hangs up"
-        case Sends(endpoint, body):
-            return f"sends {endpoint}" + (f" {dict(body)}" if body else "")
-        case Publishes(topic, body):
-            return f"publishes {topic}" + (f" {dict(body)}" if body else "")
-        case Signals(name, values):
-            return f"signal {name}" + (f" {dict(values)}" if values else "")
-        case Replies(status, _):
-            return f"replies {status}"
-        case Fails(reason):
-            return f"fails {reason}"
-        case IsQueued(place):
-            return f"queued {place}"
-        case AgentGoes(outcome, slots):
-            return f"agent {outcome}" + (f" {dict(slots)}" if slots else "")
-        case TransferGoes(outcome, target, whispers):
-            told = f' whispers "{whispers}"' if whispers else ""
-            return f"transfer {f'to {target} ' if target else ''}{outcome}{told}"
-        case _:
-            assert_never(act)
 
 
 def _quoted(texts: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from ivr.flow.agent_protocol import AGENT_OUTCOMES
-from ivr.flow.scenarios import KEYS, TransferOutcome, WhoAnswered
+from ivr.flow.scenario_acts import KEYS, TransferOutcome, WhoAnswered
 from ivr.flow.schema_parts import (
     ANYTHING,
     DIALECT,

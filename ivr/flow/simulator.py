@@ -45,7 +45,8 @@ from ivr.flow.notices import (
 )
 from ivr.flow.problems import FlowError, ParamError
 from ivr.flow.protocol import Transferred
-from ivr.flow.scenarios import KEYS, SUFFIX, ScenarioError, TransferOutcome, WhoAnswered, sample_values
+from ivr.flow.scenario_acts import KEYS, TransferOutcome, WhoAnswered
+from ivr.flow.scenarios import SUFFIX, ScenarioError, sample_values
 from ivr.flow.signals import UnknownSignal
 from ivr.flow.timing import SPEAKING_RATE
 from ivr.flow.types import to_json

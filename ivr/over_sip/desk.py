@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ivr.flow.model import Step
-from ivr.flow.scenarios import TransferOutcome
+from ivr.flow.scenario_acts import TransferOutcome
 from ivr.flow.verbs.transfer import Mode, Transfer
 from ivr.phone.calling import PhoneCall
 from ivr.phone.phone import Phone

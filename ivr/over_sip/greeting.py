@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from ivr.flow.scenarios import AnsweredBy, Scenario, WhoAnswered
+from ivr.flow.scenario_acts import AnsweredBy, WhoAnswered
+from ivr.flow.scenarios import Scenario
 from ivr.phone.calling import CallOver, PhoneCall
 from media.tones import Partial, beep, silence, tone
 

@@ -13,7 +13,13 @@ from pathlib import Path
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.rehearsal import Played
-from ivr.flow.scenarios import Scenario, ScenarioError, ScenarioFile, load_scenarios, scenario_files
+from ivr.flow.scenarios import (
+    Scenario,
+    ScenarioError,
+    ScenarioFile,
+    load_scenarios,
+    scenario_files,
+)
 from ivr.flow.test_command import Play
 from ivr.local import LocalServer, local_server
 from ivr.over_sip.broker import Message, broker

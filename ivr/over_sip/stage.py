@@ -14,7 +14,8 @@ from ivr.flow.hearing.fold import fold
 from ivr.flow.intents import builtin_phrases
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow, Step
-from ivr.flow.scenarios import AgentGoes, IsQueued, Says, Scenario, ScenarioFile, TransferGoes
+from ivr.flow.scenario_acts import AgentGoes, IsQueued, Says, TransferGoes
+from ivr.flow.scenarios import Scenario, ScenarioFile
 from ivr.flow.siblings import file_of
 from ivr.flow.types import to_json
 from ivr.flow.verbs.transfer import Transfer

@@ -14,7 +14,7 @@ from ivr.flow.loader import check_file
 from tests.flow.test_checker import ENVIRONMENT, FIXTURES
 
 SOURCES = Path(ivr.flow.__file__).resolve().parent
-NOT_OF_FLOWS = {"scenarios.py", "test_command.py"}
+NOT_OF_FLOWS = {"scenario_acts.py", "scenarios.py", "test_command.py"}
 """What is said of scenario files has its own tests."""
 
 SHOWN_ELSEWHERE = {

@@ -10,19 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.flow.rehearsal import rehearse
-from ivr.flow.scenarios import (
+from ivr.flow.scenario_acts import (
     Fails,
     HangsUp,
     Hears,
     Presses,
     Replies,
     Says,
-    Scenario,
-    ScenarioError,
     Sends,
     Silence,
     Step,
     TransferGoes,
+)
+from ivr.flow.scenarios import (
+    Scenario,
+    ScenarioError,
     load_scenarios,
     sample_values,
     scenario_files,

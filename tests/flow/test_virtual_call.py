@@ -14,6 +14,18 @@ from ivr.flow.notices import (
     TransferAsked,
 )
 from ivr.flow.protocol import Transferred
+from ivr.flow.scenario_acts import (
+    Fails,
+    HangsUp,
+    Hears,
+    Presses,
+    Replies,
+    Says,
+    Sends,
+    Silence,
+    Step,
+    TransferGoes,
+)
 from ivr.flow.scenario_player import (
     KEY_GAP_S,
     PATIENCE_S,
@@ -25,19 +37,7 @@ from ivr.flow.scenario_player import (
     SettleTransfer,
     Speak,
 )
-from ivr.flow.scenarios import (
-    Fails,
-    HangsUp,
-    Hears,
-    Presses,
-    Replies,
-    Says,
-    Scenario,
-    Sends,
-    Silence,
-    Step,
-    TransferGoes,
-)
+from ivr.flow.scenarios import Scenario
 from ivr.flow.timing import SPEAKING_RATE
 from ivr.flow.virtual_call import UTTERANCE_S, VirtualCall
 from tests.flow.kitchen import write
