@@ -8,6 +8,7 @@ an editor or a copy still writes, two looks in a row differ: then nothing is rea
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from ivr.flow.model import Flow
 from ivr.flow.problems import START, Problem, Rule
 from ivr.flow.siblings import Siblings
 from ivr.shelf.version import Gone, Seen, Sighting, Version
+
+_FLOW: Final = ".yaml"
+_SCENARIOS: Final = ".scenarios.yaml"
 
 Stamp = tuple[int, int, int] | None
 """Time, size and inode of a file; None: it is not there."""
@@ -109,13 +113,22 @@ class FlowFolder:
     # --- what has changed
 
     def _stamps(self) -> dict[str, Stamp]:
+        """All flow files, by name. As `flow_files`, by fewer calls of the system: it is done all the time."""
+        found: dict[str, Stamp] = {}
+        below: list[tuple[str, Path | str]] = [("", self._folder)]
         try:
-            next(self._folder.iterdir(), None)
-            paths = flow_files(self._folder)
+            while below:
+                before, folder = below.pop()
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        name = before + entry.name
+                        if entry.is_dir(follow_symlinks=False) and not entry.name.endswith(_FLOW):
+                            below.append((name + "/", entry.path))
+                        elif entry.name.endswith(_FLOW) and not entry.name.endswith(_SCENARIOS):
+                            found[name] = _stamp(entry.path)
         except OSError as error:
             raise FolderUnreadable(f"{self._folder}: {error.strerror}") from error
-        stamps = {path.relative_to(self._folder).as_posix(): _stamp(path) for path in paths}
-        return {file: stamp for file, stamp in stamps.items() if stamp is not None}
+        return {file: found[file] for file in sorted(found) if found[file] is not None}
 
     def _changed(self, stamps: Mapping[str, Stamp]) -> dict[str, object]:
         """Files to look into, each with the state it is in now."""
@@ -125,9 +138,11 @@ class FlowFolder:
             if known is None:
                 changed[file] = stamp
                 continue
-            beside = (self._folder / file).parent
-            audio = {name: _stamp(beside / name) for name in known.audio}
-            if (stamp, audio) != (known.stamp, known.audio):
+            audio = known.audio
+            if audio:
+                beside = (self._folder / file).parent
+                audio = {name: _stamp(beside / name) for name in audio}
+            if stamp != known.stamp or audio != known.audio:
                 changed[file] = (stamp, audio)
         for file in self._known:
             if file not in stamps:
@@ -205,9 +220,9 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(path: Path | str) -> Stamp:
     try:
-        found = path.stat()
+        found = os.stat(path)
     except (OSError, ValueError):
         return None
     return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -12,6 +12,7 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.api.conftest import bearer
 from tests.api.fake_gateway import FakeGateway
 from tests.api.test_initiate import ORDER, URL
 
@@ -62,3 +63,18 @@ async def test_any_path_and_query(api: httpx.AsyncClient, path: str, query: dict
     segment = quote(path, safe="")
     assert_documented(await api.get(f"/api/voice/calls/{segment}x"), 404)
     assert_documented(await api.post(f"/api/voice/calls/{segment}x/hangup"), 404)
+
+
+@a_few
+@given(
+    name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=70) | st.just("hello"),
+    body=st.binary(max_size=200) | st.text().map(lambda text: f"flow: hello\n{text}".encode()),
+    condition=st.sampled_from([None, "*", '"x"', 'W/"x"', '"', '"a", "b"', ""]),
+)
+async def test_any_flow(api: httpx.AsyncClient, name: str, body: bytes, condition: str | None) -> None:
+    headers = bearer("author") | ({} if condition is None else {"If-Match": condition})
+    response = await api.put(f"/api/flows/{quote(name, safe='')}", content=body, headers=headers)
+    assert_documented(response, 200, 201, 404, 405, 409, 412, 422, 428)
+    assert_documented(
+        await api.get(f"/api/flows/{quote(name, safe='')}", headers=headers), 200, 404, 405, 422
+    )
