@@ -5,8 +5,9 @@
 A server of its own answers calls that hear prompts and press keys, as in `ivr bench calls`; beside their flow
 lie as many others as are asked for, each like the shipped vendor order. By turns nothing happens, and all of
 the others are written anew, with another prompt, and read at once. Prints one JSON object: how long the
-reload took, and the spacing of RTP packets at the callers with and without one. The server's processes share
-one core, the callers have another.
+reload took from the first file written, the CPU time of the server meanwhile (calls included) and of the
+process that reads flows, and the spacing of RTP packets at the callers with and without a reload. The
+server's processes share one core, the callers have another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 from ivr.bench.command import Options, _generate, _warm_up
 from ivr.bench.flow import NAME, write_flow
@@ -41,11 +44,17 @@ def write(folder: Path, count: int, turn: int) -> None:
 
 
 def reload(server: LocalServer, count: int, turn: int, told: dict[str, Any]) -> None:
-    write(server.folder / "flows", count, turn)
+    """Of the flows some may be seen before all are written: the server looks by itself."""
+    process = psutil.Process(server.pid)
+    reader = next(child for child in process.children() if "ivr.shelf.worker:FlowEngine" in child.cmdline())
+    before = [each.cpu_times() for each in (process, reader)]
     began = time.monotonic()
-    changes = server.api.reload_flows()
+    write(server.folder / "flows", count, turn)
+    server.api.reload_flows()
     told["reload_s"] = round(time.monotonic() - began, 3)
-    told["replaced"] = sum(change["what"] == "replaced" for change in changes)
+    after = [each.cpu_times() for each in (process, reader)]
+    used = [now.user + now.system - then.user - then.system for now, then in zip(after, before, strict=True)]
+    told["cpu_s"] = {"server": round(used[0], 2), "reader": round(used[1], 2)}
 
 
 def main() -> None:

@@ -177,11 +177,16 @@ def flow_problems(problems: list[Problem] | tuple[Problem, ...], folder: str) ->
     ]
 
 
+def _iso(at: float) -> str:
+    return utc(at).isoformat().replace("+00:00", "Z")
+
+
 def flow_href(name: str) -> str:
     return f"/api/flows/{name}"
 
 
 def flow_short(entry: Entry, folder: str, calls: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+    """A `FlowShort` as JSON: made by hand, since there may be hundreds, and calls are live meanwhile."""
     version = entry.version
     of_hash = {hash_: count for (name, hash_), count in calls.items() if name == entry.name}
     total = sum(of_hash.values())
@@ -190,7 +195,7 @@ def flow_short(entry: Entry, folder: str, calls: Mapping[tuple[str, str], int]) 
         "file": entry.file,
         "state": entry.state,
         "hash": None if version is None else version.hash,
-        "since": None if version is None else utc(entry.since),
+        "since": None if version is None else _iso(entry.since),
         "by": None if version is None else entry.by,
         "languages": [] if version is None else list(version.languages),
         "steps": 0 if version is None else version.steps,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from engines.contract import EngineUnavailable
+from ivr.api.flow_models import FlowDetail, FlowList
 from ivr.flow.composing import MAX_BYTES
 from ivr.shelf.keeper import FlowKeeper
 from tests.api.conftest import bearer
@@ -52,6 +53,7 @@ async def test_a_new_flow_is_put_seen_and_kept_as_a_file(api: httpx.AsyncClient,
     shown = await api.get("/api/flows/hello")
     assert shown.headers["etag"] == answer.headers["etag"] == f'"{told["etag"]}"'
     detail = shown.json()
+    FlowDetail.model_validate(detail)
     assert detail["text"] == flow()
     assert (detail["state"], detail["hash"], detail["by"]) == ("current", told["hash"], "author")
     assert (detail["languages"], detail["steps"], detail["problems"]) == (["en"], 2, [])
@@ -192,7 +194,9 @@ async def test_a_broken_file_is_shown_with_its_problems_until_it_is_mended(
     good = (await put(api, flow())).json()
     write(folder, "hello.yaml", BAD)
     assert await reload(api) == ["refused hello"]
-    (shown,) = (await api.get("/api/flows")).json()["flows"]
+    listed = (await api.get("/api/flows")).json()
+    FlowList.model_validate(listed)
+    (shown,) = listed["flows"]
     assert (shown["state"], shown["hash"], len(shown["problems"])) == ("behind", good["hash"], 2)
     detail = await api.get("/api/flows/hello")
     assert detail.json()["text"] == BAD
