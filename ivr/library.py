@@ -61,9 +61,6 @@ class Change:
     entry: Entry
     text: bytes = b""
 
-    def __str__(self) -> str:
-        return f"{self.entry.name} {self.what}"
-
 
 class FlowLibrary:
     """Flows by name. `numbers` are those that flows must fit."""

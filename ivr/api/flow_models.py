@@ -221,5 +221,6 @@ def version_short(version: FlowVersion) -> FlowVersionShort:
     return FlowVersionShort(hash=version.hash, since=utc(version.at), by=version.by)
 
 
-def flow_change(change: Change) -> FlowChange:
-    return FlowChange(name=change.entry.name, file=change.entry.file, what=change.what)
+def flow_change(change: Change) -> dict[str, Any]:
+    """A `FlowChange` as JSON."""
+    return {"name": change.entry.name, "file": change.entry.file, "what": change.what}

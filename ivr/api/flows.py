@@ -71,9 +71,9 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         responses=errors(503),
         summary="Look at the folder now",
     )
-    async def reload() -> FlowChanges:
+    async def reload() -> Response:
         """What has changed in the folder is taken over at once; without this it is within a second or so."""
-        return FlowChanges(changes=[flow_change(change) for change in await flows.look(settled=False)])
+        return JSONResponse({"changes": [flow_change(each) for each in await flows.look(settled=False)]})
 
     @router.get(
         "/{name}",
@@ -147,7 +147,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
     )
     async def get_version(name: _Name, hash: str, accept: Annotated[str, Header()] = "") -> Response:
         """With `Accept: application/yaml` the text alone. Audio files are not part of the history."""
-        version = next((each for each in await store.flow_versions(name) if each.hash == hash), None)
+        version = await store.flow_version(name, hash)
         if version is None:
             raise ProblemError(UNKNOWN_VERSION, f"{name} has had no version with this hash")
         if _wants_yaml(accept):

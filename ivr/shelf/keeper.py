@@ -8,6 +8,7 @@ import hashlib
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -130,7 +131,9 @@ class FlowKeeper:
         """The same at once, for an operator; what came of it is in the log."""
         try:
             changes = await self.look(settled=False)
-            log.info("flows: %s", ", ".join(map(str, changes)) or "nothing has changed")
+            counts = Counter(change.what for change in changes)
+            told = ", ".join(f"{count} {what}" for what, count in counts.items())
+            log.info("flows: %s", told or "nothing has changed")
         except EngineError as error:
             log.error("the flows cannot be read now: %s", error)
 
@@ -158,12 +161,11 @@ class FlowKeeper:
             async with aclosing(self._reader.look(settled=settled)) as sightings:
                 async for sighting in sightings:
                     changes = self.library.take(sighting, time.time(), FILE)
-                    await self._tell(changes)
+                    self._tell(changes)
                     found += changes
                     await asyncio.sleep(0)  # many that come at once must not hold up live calls
         finally:
-            if found:
-                self._show()
+            await self._keep(found)
         return found
 
     def _warn(self, trouble: str) -> None:
@@ -177,8 +179,8 @@ class FlowKeeper:
         """The text of a flow's file; of one that is gone that of the version which answers."""
         data = await asyncio.to_thread(_content, self.folder / entry.file)
         if data is None and entry.version is not None:
-            kept = await self._store.flow_versions(entry.name)
-            data = next((v.text.encode() for v in kept if v.hash == entry.version.hash), None)
+            kept = await self._store.flow_version(entry.name, entry.version.hash)
+            data = None if kept is None else kept.text.encode()
         return None if data is None else Text.of(data)
 
     async def put(self, name: str, text: bytes, by: str, expected: Expected, *, dry_run: bool = False) -> Put:
@@ -206,8 +208,8 @@ class FlowKeeper:
             except OSError as error:
                 raise FlowNotWritten(f"{path}: {error.strerror}") from error
             changes = self.library.take(seen, time.time(), by)
-            await self._tell(changes)
-            self._show()
+            self._tell(changes)
+            await self._keep(changes)
             # Flows that enter this one are made anew; a failure of this costs but the next look.
             try:
                 await self._look(settled=False)
@@ -227,14 +229,13 @@ class FlowKeeper:
 
     # --- what is told of it
 
-    async def _tell(self, changes: Sequence[Change]) -> None:
+    def _tell(self, changes: Sequence[Change]) -> None:
         for change in changes:
             entry = change.entry
             self._metrics.flow_changed(change.what)
             if change.what in ("added", "replaced") and entry.version is not None:
                 answers = f"version {entry.version.hash} answers from here on"
                 log.info("flow %s: %s (%s)", entry.name, answers, entry.by)
-                await self._keep(entry, change.text)
             elif change.what == "removed":
                 log.warning("flow %s: %s is gone; it answers no new calls", entry.name, entry.file)
             elif change.what == "mended":
@@ -242,12 +243,17 @@ class FlowKeeper:
             else:
                 _complain(entry)
 
-    async def _keep(self, entry: Entry, text: bytes) -> None:
-        assert entry.version is not None
+    async def _keep(self, changes: Sequence[Change]) -> None:
+        """All that a look has changed goes into the history and the figures at once: one write, not many."""
+        if not changes:
+            return
+        self._show()
+        put = [c for c in changes if c.what in ("added", "replaced") and c.entry.version is not None]
         try:
-            await self._store.keep_flow_version(version_of(entry, text))
+            if put:
+                await self._store.keep_flow_versions([version_of(c.entry, c.text) for c in put])
         except StoreError as error:
-            log.error("flow %s: its history lacks a version: %s", entry.name, error)
+            log.error("the history of flows lacks %d versions: %s", len(put), error)
 
     def _show(self) -> None:
         self._metrics.know_flows(self.library.names)

@@ -28,8 +28,8 @@ async def open_library(config: Config, store: Store) -> tuple[FlowLibrary, Memor
     """
     kept = {version.flow: version for version in await store.newest_flow_versions()}
     library, memory, added = await asyncio.to_thread(read_library, config, kept)
-    for change in added:
-        await store.keep_flow_version(version_of(change.entry, change.text))
+    if added:
+        await store.keep_flow_versions([version_of(change.entry, change.text) for change in added])
     return library, memory
 
 

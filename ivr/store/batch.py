@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql import Executable
 
-from ivr.store.flows import KeepVersion, write_versions
+from ivr.store.flows import KeepVersions, write_versions
 from ivr.store.records import (
     CallLive,
     CallRecord,
@@ -137,7 +137,7 @@ class Erase:
     at: float
 
 
-Write = Create | Append | Change | Finish | Enqueue | Settle | Erase | KeepVersion
+Write = Create | Append | Change | Finish | Enqueue | Settle | Erase | KeepVersions
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ class _Sorted:
     deliveries: list[Delivery] = field(default_factory=list)
     settled: list[Settle] = field(default_factory=list)
     erasures: list[tuple[int, Erase]] = field(default_factory=list)
-    versions: list[KeepVersion] = field(default_factory=list)
+    versions: list[KeepVersions] = field(default_factory=list)
 
 
 def _sort(batch: Sequence[Write]) -> _Sorted:
@@ -172,7 +172,7 @@ def _sort(batch: Sequence[Write]) -> _Sorted:
                 kinds.settled.append(write)
             case Erase():
                 kinds.erasures.append((index, write))
-            case KeepVersion():
+            case KeepVersions():
                 kinds.versions.append(write)
     return kinds
 

@@ -36,7 +36,7 @@ from ivr.store.batch import (
     call_record,
     to_json,
 )
-from ivr.store.flows import FlowVersion, KeepVersion, from_rows, newest_of_all, versions_of
+from ivr.store.flows import FlowVersion, KeepVersions, from_rows, newest_of_all, one_version, versions_of
 from ivr.store.records import (
     INTERRUPTED,
     CallEvent,
@@ -305,14 +305,19 @@ class Store:
     # --- flows
     # ----------------------------------------------------------------------------------------------
 
-    async def keep_flow_version(self, version: FlowVersion) -> None:
-        """Queues a version for the history of its flow."""
-        await self._writer.put(KeepVersion(version))
+    async def keep_flow_versions(self, versions: Sequence[FlowVersion]) -> None:
+        """Queues versions for the history of their flows."""
+        await self._writer.put(KeepVersions(versions))
 
     async def flow_versions(self, flow: str) -> list[FlowVersion]:
-        """The versions of a flow that are kept, newest first."""
+        """The versions of a flow that are kept, newest first, without their texts."""
         async with self._reading() as connection:
             return from_rows(await connection.execute(versions_of(flow)))
+
+    async def flow_version(self, flow: str, hash: str) -> FlowVersion | None:
+        """The version of a flow with this hash."""
+        async with self._reading() as connection:
+            return next(iter(from_rows(await connection.execute(one_version(flow, hash)))), None)
 
     async def newest_flow_versions(self) -> list[FlowVersion]:
         """The version of each flow that was put last."""
