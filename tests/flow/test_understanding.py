@@ -253,3 +253,29 @@ def test_in_a_simulated_call_the_phrases_decide(flow_of: Build) -> None:
     call = Simulation(flow_of(FLOW), {})
     call.begin()
     assert "    accept (affirm)" in call.feed(TestMenu.WEAK)
+
+
+CONSENT = """
+flow: consent
+languages: [en]
+understanding: [llm]
+start: ask
+steps:
+  ask:
+    consent:
+      for: {opt_in: offers}
+      prompt: {en: "Shall we send you offers? Press 1, or say yes. Press 2, or say no."}
+      agree: {key: "1", intent: affirm}
+      refuse: {key: "2", intent: deny}
+    next: bye
+    otherwise: bye
+  bye: {end: normal}
+"""
+
+
+def test_nobody_else_decides_what_was_agreed_to(flow_of: Build) -> None:
+    call = Call(flow_of(CONSENT))
+    call.start()
+    call.send(PromptDone(call.saying), 5.0)
+    call.send(Heard("well I suppose that it cannot hurt me in any way"), 6.0)
+    assert call.of(Classify) == []
