@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 WINDOW: Final = 10
 """Events under way at a time: no more than the most careful brokers take (Receive Maximum)."""
 
+BATCH: Final = 100
+"""Events that are read, and settled, together."""
+
 FIRST_RETURN_S: Final = 1.0
 LONGEST_RETURN_S: Final = 60.0
 """Pauses between tries to connect, doubling, less up to a half by chance."""
@@ -66,6 +69,7 @@ class MqttLane:
         self._strikes = 0
         """Connections lost with the same single event under way."""
         self._counted_at = 0.0
+        self._closing = False
 
     async def run(self) -> None:
         """Delivers until it is cancelled; what is under way then has 2 s to be acknowledged."""
@@ -126,7 +130,7 @@ class MqttLane:
 
     async def _look(self, connection: Connection | None) -> float:
         """Sends what is due; gives the seconds until it is worth looking again unasked."""
-        now, room = time.time(), 1 if self._careful else WINDOW
+        now, room = time.time(), 1 if self._careful else BATCH
         due = await self._store.due_deliveries(now, room, carrier="mqtt")
         if due:
             await self._send(connection, due)
@@ -139,40 +143,54 @@ class MqttLane:
 
     async def _send(self, connection: Connection | None, due: Sequence[DueDelivery]) -> None:
         """Raises `BrokerLost`. Cut off, it waits a moment for what is just being acknowledged."""
-        window = asyncio.create_task(self._window(connection, due))
+        batch = asyncio.create_task(self._batch(connection, due))
         try:
-            await asyncio.shield(window)
+            await asyncio.shield(batch)
         except asyncio.CancelledError:
-            await asyncio.wait((window,), timeout=CLOSE_S)
-            window.cancel()
+            self._closing = True
+            await asyncio.wait((batch,), timeout=CLOSE_S)
+            batch.cancel()
             raise
 
-    async def _window(self, connection: Connection | None, due: Sequence[DueDelivery]) -> None:
+    async def _batch(self, connection: Connection | None, due: Sequence[DueDelivery]) -> None:
+        """One window after the other; what became of them is stored together."""
+        settled: list[_Outcome] = []
+        lost: BrokerLost | None = None
+        for first in range(0, len(due), WINDOW):
+            lost = await self._window(connection, due[first : first + WINDOW], settled)
+            if lost is not None or self._closing:
+                break
+        stored = await asyncio.gather(*(self._ledger.settle(each, failure) for each, failure in settled))
+        if lost is not None:
+            raise lost
+        if not all(stored):
+            raise StoreError("what became of events is not stored")
+
+    async def _window(
+        self, connection: Connection | None, due: Sequence[DueDelivery], settled: list[_Outcome]
+    ) -> BrokerLost | None:
+        """Adds what became of each to `settled`; gives the loss of the connection."""
         outcomes = await asyncio.gather(
             *(self._publish(connection, each.delivery) for each in due), return_exceptions=True
         )
         lost: BrokerLost | None = None
-        settled: list[_Outcome] = []
+        taken: list[_Outcome] = []
         for each, outcome in zip(due, outcomes, strict=True):
             if isinstance(outcome, BrokerLost):
                 lost = outcome
             elif isinstance(outcome, BaseException):
                 raise outcome
             else:
-                settled.append((each, outcome))
-        if settled:
+                taken.append((each, outcome))
+        if taken:
             self._strikes = 0
-            self._careful = max(self._careful - len(settled), 0)
-        if lost is not None:
-            settled += self._blamed(due, lost) if not settled else ()
-        for each, failure in settled:
-            await self._ledger.settle(each, failure)
-        if lost is not None:
-            raise lost
+            self._careful = max(self._careful - len(taken), 0)
+        elif lost is not None:
+            taken = self._blamed(due, lost)
+        settled += taken
+        return lost
 
-    def _blamed(
-        self, due: Sequence[DueDelivery], lost: BrokerLost
-    ) -> list[tuple[DueDelivery, Failure | None]]:
+    def _blamed(self, due: Sequence[DueDelivery], lost: BrokerLost) -> list[_Outcome]:
         """What is taken for the cause of a loss: it must not keep all others from the broker."""
         if len(due) > 1:
             self._careful = len(due)

@@ -54,12 +54,14 @@ class Ledger:
         self._store = store
         self._metrics = metrics
 
-    async def settle(self, due: DueDelivery, failure: Failure | None) -> None:
-        """Stores what became of a try; where that cannot be, the delivery is tried again."""
+    async def settle(self, due: DueDelivery, failure: Failure | None) -> bool:
+        """Stores what became of a try; False where that cannot be: the delivery is tried again."""
         try:
             await self._store.settle_delivery(self._settled(due, failure))
         except StoreError as error:
             log.error("delivery %s: what became of it is not stored: %s", due.delivery.id, error)
+            return False
+        return True
 
     async def count(self, now: float) -> float | None:
         """Shows how many deliveries wait, and gives when the next becomes due after `now`."""
