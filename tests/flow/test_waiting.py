@@ -28,6 +28,7 @@ from ivr.flow.protocol import (
     Publish,
     Say,
     Signal,
+    Text,
     Tick,
 )
 from ivr.flow.signals import UnknownSignal, bind_signal, signals_of
@@ -343,3 +344,90 @@ def test_whatever_happens_the_call_stays_within_its_bounds(bounded: Flow, script
                 plays = False
             elif isinstance(command, Say | HangUp):
                 assert not plays, "nothing is said over the music"
+
+
+OUTER = """
+flow: outer
+languages: [en]
+result: {rider: optional text, fee: optional rupees}
+limits: {call: 5m}
+events: {hangup: report}
+start: search
+steps:
+  search: {flow: {name: search, result: {rider: found}}, next: price, otherwise: report}
+  price: {wait: {for: 30s, until: priced, values: [fee]}, next: told}
+  told: {say: {en: "All is known."}, next: report}
+  report: {publish: {to: rider-events, body: result}, next: bye}
+  bye: {end: normal}
+"""
+
+INNER = """
+flow: search
+languages: [en]
+result: {found: optional text, fee: optional text}
+limits: {call: 2m}
+events: {hangup: last}
+start: look
+steps:
+  look: {wait: {for: 60s, sound: music, until: rider-found, values: [found]}, next: cost}
+  cost: {wait: {for: 5s, until: priced, values: [fee]}, next: bye}
+  last: {wait: {for: 50s, until: rider-found, values: [found]}, next: bye}
+  bye: {end: normal}
+"""
+
+
+class TestWithin:
+    """Waits in a flow that is entered from another."""
+
+    @pytest.fixture
+    def nested(self, tmp_path: Path) -> Call:
+        (tmp_path / "search.yaml").write_text(INNER, encoding="utf-8")
+        (tmp_path / "outer.yaml").write_text(OUTER, encoding="utf-8")
+        return Call(load_flow(tmp_path / "outer.yaml"))
+
+    def test_a_call_knows_the_signals_of_all_its_flows(self, nested: Call) -> None:
+        known = signals_of(nested.machine.flow)
+        assert {name: set(values) for name, values in known.items()} == {
+            "rider-found": {"found"},
+            "priced": {"fee"},
+        }
+        assert {str(type_) for type_ in known["priced"]["fee"]} == {"optional rupees", "optional text"}
+
+    def test_a_value_must_fit_wherever_it_may_be_taken(self, nested: Call) -> None:
+        with pytest.raises(ParamError):
+            bind_signal(nested.machine.flow, "priced", {"fee": 45})
+        assert bind_signal(nested.machine.flow, "priced", {"fee": "45.50"}).values == {"fee": "45.50"}
+
+    def test_each_step_takes_a_signal_by_its_own_type(self, nested: Call) -> None:
+        nested.start()
+        nested.send(Signal("rider-found", {"found": "Ravi"}), 1.0)
+        nested.send(Signal("priced", {"fee": "45.50"}), 2.0)
+        assert nested.machine.step == "price", "the flow within took it as a text, and is over"
+        nested.send(Signal("priced", {"fee": "45.50"}), 3.0)
+        assert nested.machine.result == {"rider": "Ravi", "fee": 45.5}
+        assert nested.said == "All is known."
+
+    def test_what_is_signalled_early_is_kept_across_flows(self, nested: Call) -> None:
+        nested.send(Signal("rider-found", {"found": "Ravi"}))
+        nested.start()
+        assert nested.machine.step == "search/cost"
+        nested.tick()
+        nested.send(Signal("priced", {"fee": "1"}), 20.0)
+        assert nested.machine.result == {"rider": "Ravi", "fee": 1}
+
+    def test_a_hang_up_within_runs_the_silent_steps_of_both(self, nested: Call) -> None:
+        nested.start()
+        nested.send(HungUpEvent(), 2.0)
+        assert [enter.step for enter in nested.of(Enter)] == ["last", "bye", "report", "bye"]
+        assert nested.of(Publish) == [Publish("rider-events", {"rider": None, "fee": None})]
+        assert nested.finish.cause == "hangup"
+
+
+def test_what_is_said_after_a_wait_is_looked_ahead(flow_of: Build) -> None:
+    text = (
+        "flow: rest\nlanguages: [en]\nstart: a\nsteps:\n  a: {wait: {for: 5s, sound: music}, next: b}\n"
+        "  b: {say: {en: Done.}, next: bye}\n  bye: {end: normal}\n"
+    )
+    call = Call(flow_of(text))
+    call.start()
+    assert call.machine.lookahead() == (Text("Done.", "en"),)
