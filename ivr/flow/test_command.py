@@ -141,7 +141,8 @@ def _summary(suites: list[Suite]) -> str:
     failed = sum(case.failure is not None for case in cases)
     parts = [f"{len(cases)} scenario{'' if len(cases) == 1 else 's'}"]
     skipped = sum(bool(case.skipped) for case in cases)
-    parts.append(f"{failed} failed" if failed else "all came true" if not skipped else "none failed")
+    if cases:
+        parts.append(f"{failed} failed" if failed else "all came true" if not skipped else "none failed")
     if skipped:
         parts.append(f"{skipped} skipped")
     if unusable:
