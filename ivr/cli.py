@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from ivr import cli_flows
+from ivr import cli_flows, cli_speech
 
 app = typer.Typer(
     help="A telephony-first SIP/IVR application server.",
@@ -54,6 +54,7 @@ def serve(
 
 
 cli_flows.register(app)
+cli_speech.register(app, bench)
 
 
 @bench.command()

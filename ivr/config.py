@@ -29,6 +29,7 @@ from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
 from ivr.profiles import Profile, with_profile
 from ivr.queueing import Strategy
+from ivr.speech_config import EngineName, EngineSetup, LanguageCode, Services, VoiceEngineName
 from ivr.topics import Topic
 from media.ports import pairs_in
 from sip.guard import SCANNERS
@@ -395,10 +396,16 @@ class Limits(_Strict):
 
 class Engines(_Strict):
     """How long a call waits for an engine, in seconds: to the first audio, and from the end of speech to the
-    transcript."""
+    transcript.
+
+    `tts` names the voices' engines by language, first choice first; the embedded one is always the last.
+    `setup` says how they run.
+    """
 
     tts_deadline_s: float = Field(default=0.8, gt=0)
     asr_deadline_s: float = Field(default=0.8, gt=0)
+    tts: dict[LanguageCode, list[VoiceEngineName]] = {}
+    setup: dict[EngineName, EngineSetup] = {}
 
 
 class Store(_Strict):
@@ -422,6 +429,7 @@ class Config(_Strict):
     webhook: Webhook | None = None
     broker: Broker | None = None
     engines: Engines = Engines()
+    services: Services = Services()
     store: Store = Store()
     limits: Limits = Limits()
 

@@ -18,6 +18,7 @@ import uvicorn
 from engines.asr.pocketsphinx import PocketsphinxRecognizer
 from engines.supervisor import WorkerHealth
 from engines.tts.espeak import EspeakSynthesizer
+from engines.tts.neural import NeuralSynthesizer
 from ivr.agents import warn_of_missing_agents
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness, TrunkStatus
@@ -33,6 +34,7 @@ from ivr.prompts import Prompts, prune
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
 from ivr.shelf.reader import FlowReaderProcess
+from ivr.speech import row_of, start_when_able, voice_engines
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
@@ -135,7 +137,9 @@ async def running(config: Config) -> AsyncIterator[Server]:
     bound) before any call is taken.
     """
     async with AsyncExitStack() as on_exit:
-        metrics = Metrics(engines=("espeak", "pocketsphinx"), classifiers=config.classifiers)
+        engines = voice_engines(config)
+        named = ("espeak", "pocketsphinx", *(engine.name for engine in engines))
+        metrics = Metrics(engines=named, classifiers=config.classifiers)
         lag = LoopLag(metrics.observe_lag)
         _background(on_exit, lag.run())
 
@@ -154,16 +158,20 @@ async def running(config: Config) -> AsyncIterator[Server]:
         recognizer = PocketsphinxRecognizer()
         vad = VadBatch()
         recorder = RecordingWriter()
+        for engine in engines:
+            on_exit.push_async_callback(engine.close)
+            _background(on_exit, start_when_able(engine))
         parts: tuple[_Part, ...] = (*voices, recognizer, vad, recorder)
         for part in parts:
             on_exit.push_async_callback(part.close)
         await asyncio.gather(*(part.start() for part in parts))
-        _background(on_exit, _count_restarts((*voices, recognizer), metrics))
+        workers = (engine for engine in engines if isinstance(engine, NeuralSynthesizer))
+        _background(on_exit, _count_restarts((*voices, *workers, recognizer), metrics))
 
         folder = config.store.path / "prompts"
         await asyncio.to_thread(prune, folder)
         prompts = Prompts(
-            voices,
+            row_of(config, engines, voices),
             folder,
             config.engines.tts_deadline_s,
             lambda engine, seconds: metrics.observe_engine("tts", engine, seconds),

@@ -6,7 +6,6 @@ A network in between costs nothing when it fails: the deadline is to the first a
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
@@ -14,16 +13,13 @@ from typing import Any, Final
 import httpx
 
 from engines.catalogue import find
-from engines.contract import EngineError, EngineTimeout, EngineUnavailable, SpeechRequest
+from engines.contract import EngineError, EngineTimeout, SpeechRequest
 from engines.tts.emotion import fit, style
+from engines.tts.http_sound import http_sound
 from media.g711 import decode_ulaw
 
 _RATE: Final = 8000
 _FORMAT: Final = "ulaw_8000"
-_PAUSE_BETWEEN_CHUNKS_S: Final = 3.0
-_LONGEST_ANSWER: Final = 2000
-"""Bytes of an error's body that are read."""
-
 # What the service takes as the voice's speed.
 _SLOWEST, _FASTEST = 0.7, 1.2
 
@@ -93,35 +89,12 @@ class ElevenLabsSynthesizer:
         except TimeoutError:
             raise EngineTimeout("elevenlabs was busy: all of its streams are in use") from None
         try:
-            async with aclosing(self._sound(request, deadline)) as sound:
+            sound = http_sound(self.name, self._client, self._request(request), deadline)
+            async with aclosing(sound):
                 async for chunk in sound:
-                    yield chunk
+                    yield decode_ulaw(chunk)
         finally:
             self._turns.release()
-
-    async def _sound(self, request: SpeechRequest, deadline: float) -> AsyncGenerator[bytes, None]:
-        loop = asyncio.get_running_loop()
-        response: httpx.Response | None = None
-        try:
-            async with asyncio.timeout_at(deadline):
-                response = await self._client.send(self._request(request), stream=True)
-                if response.status_code != httpx.codes.OK:
-                    raise await _refusal(response)
-            chunks = response.aiter_bytes()
-            while True:
-                async with asyncio.timeout_at(deadline):
-                    chunk = await anext(chunks, b"")
-                if not chunk:
-                    return
-                yield decode_ulaw(chunk)
-                deadline = loop.time() + _PAUSE_BETWEEN_CHUNKS_S
-        except TimeoutError:
-            raise EngineTimeout("elevenlabs gave no sound before the deadline") from None
-        except httpx.HTTPError as error:
-            raise EngineUnavailable(f"elevenlabs: {type(error).__name__}: {error}") from error
-        finally:
-            if response is not None:
-                await response.aclose()  # in the middle of a stream this ends the generation there, too
 
     def _request(self, request: SpeechRequest) -> httpx.Request:
         voice = self._ids[request.voice or next(iter(self._ids))]
@@ -138,18 +111,3 @@ class ElevenLabsSynthesizer:
         return self._client.build_request(
             "POST", f"/v1/text-to-speech/{voice}/stream", params={"output_format": _FORMAT}, json=body
         )
-
-
-async def _refusal(response: httpx.Response) -> EngineError:
-    """What the service says, without what was asked for: texts are personal."""
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _LONGEST_ANSWER:
-            break
-    try:
-        detail = json.loads(body)["detail"]
-        said = detail["status"] if isinstance(detail, dict) else type(detail).__name__
-    except (ValueError, KeyError, TypeError):
-        said = "no reason given"
-    return EngineUnavailable(f"elevenlabs answered {response.status_code}: {str(said)[:100]}")

@@ -10,6 +10,7 @@ from typing import Final
 from engines.contract import EngineError, SpeechRequest
 from engines.launch import WorkerCommand
 from engines.supervisor import Limits, SupervisedWorker, WorkerHealth
+from engines.tts.emotion import fit
 
 LANGUAGES: Final = ("hi", "mr", "en")
 _VOICES: Final = {"hi": "hi", "mr": "mr", "en": "en-us"}
@@ -98,7 +99,7 @@ def _job(request: SpeechRequest) -> dict[str, object]:
     rate = min(_FASTEST, max(_SLOWEST, round(_NORMAL_RATE * request.speed)))
     return {
         # espeak-ng takes control characters for commands.
-        "text": _CONTROL.sub(" ", request.text),
+        "text": _CONTROL.sub(" ", fit(request.text, "espeak").text),
         "voice": f"{voice}+{request.voice}" if request.voice else voice,
         "rate": rate,
     }

@@ -134,7 +134,7 @@ async def test_it_asks_as_documented_and_gives_pcm(
     ("status", "answer", "told"),
     [
         (401, b'{"detail": {"status": "quota_exceeded", "message": "for your text"}}', "401: quota_exceeded"),
-        (422, b'{"detail": [{"msg": "your text"}]}', "422: list"),
+        (422, b'{"detail": [{"msg": "your text"}]}', "422: no reason given"),
         (429, b"", "429: no reason given"),
         (503, b"x" * 100_000, "503: no reason given"),
     ],

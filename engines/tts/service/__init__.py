@@ -1,0 +1,1 @@
+"""The HTTP service of the voices: `create_app` over engines that run."""

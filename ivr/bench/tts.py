@@ -1,0 +1,224 @@
+"""`ivr bench tts`: how soon a service speaks, against how many listen at once. Measured from outside it.
+
+A listener asks for a sentence, hears it to its end in real time, and asks for the next: so many listeners are
+so many calls that hear speech without a pause. The figures are of the time from the request to its first byte
+of sound, and of the time that a second of sound took to come (RTF).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import psutil
+
+from ivr.bench.plot import chart
+from ivr.bench.stats import percentile
+from ivr.local import ServerFailed
+
+LEVELS: Final = (1, 2, 4, 8, 16, 32, 50, 64)
+_BYTES_A_SECOND: Final = 8000
+"""µ-law at 8 kHz, as a call takes it."""
+_START_S: Final = 300.0
+_STOP_S: Final = 10.0
+
+_SENTENCES: Final = {
+    "hi": (
+        "नमस्ते, आपका ऑर्डर {n} तैयार है।",
+        "कुल रकम ₹{n}.50 है, कृपया भुगतान करें।",
+        "आपका राइडर {m} मिनट में पहुँचेगा।",
+    ),
+    "mr": (
+        "नमस्कार, तुमची ऑर्डर {n} तयार आहे.",
+        "एकूण रक्कम ₹{n}.50 आहे, कृपया भरा.",
+        "तुमचा रायडर {m} मिनिटांत पोहोचेल.",
+    ),
+    "en": (
+        "Hello, your order {n} is ready.",
+        "The total is ₹{n}.50, please pay at the counter.",
+        "Your rider will be there in {m} minutes.",
+    ),
+}
+"""With figures that differ each time, so that nothing can be remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`url` of a service that runs; None starts one with `config`. Each of `levels` lasts `seconds`."""
+
+    url: str | None = None
+    config: Path | None = None
+    key: str | None = None
+    model: str = "auto"
+    languages: tuple[str, ...] = ("hi", "mr", "en")
+    levels: tuple[int, ...] = LEVELS
+    seconds: float = 10.0
+    plot: Path | None = None
+    cpus: frozenset[int] | None = None
+    """The cores that a started service may use."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What the listeners of one level measured; times in nanoseconds."""
+
+    first: list[int] = field(default_factory=list)
+    rtf: list[float] = field(default_factory=list)
+    sound_s: float = 0.0
+    failures: list[str] = field(default_factory=list)
+    engines: set[str] = field(default_factory=set)
+
+
+def run(options: Options) -> int:
+    """Measures, prints one JSON object, writes the chart; 1 when a request failed."""
+    try:
+        with _service(options) as (url, pid):
+            measured = asyncio.run(_all_levels(options, url, pid))
+    except (ServerFailed, httpx.HTTPError) as error:
+        raise SystemExit(f"ivr: {error}") from error
+    print(json.dumps(measured, indent=2, ensure_ascii=False))
+    if options.plot:
+        options.plot.write_text(_chart(measured["levels"]), encoding="utf-8")
+    return 1 if any(level["failures"] for level in measured["levels"]) else 0
+
+
+async def _all_levels(options: Options, url: str, pid: int | None) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=60) as client:
+        # The first request pays for the connection.
+        await _listen(client, options, first := Heard(), random.Random(0))
+        if first.failures:
+            raise ServerFailed(f"{url}: {first.failures[0]}")
+        levels = [await _level(client, options, count, pid) for count in options.levels]
+    return {"cores": psutil.cpu_count(), "languages": options.languages, "levels": levels}
+
+
+async def _level(client: httpx.AsyncClient, options: Options, count: int, pid: int | None) -> dict[str, Any]:
+    heard = Heard()
+    began, used = time.monotonic(), _cpu_s(pid)
+    async with asyncio.TaskGroup() as listeners:
+        for number in range(count):
+            draw = random.Random(number)
+            listeners.create_task(_listener(client, options, began, heard, draw))
+    took_s = time.monotonic() - began
+    return {
+        "streams": count,
+        "requests": len(heard.first),
+        "engines": sorted(heard.engines),
+        "first_audio_ms": _shares(heard.first, 1e6),
+        "rtf": _shares([round(each * 1e6) for each in heard.rtf], 1e6),
+        "sound_s_per_s": round(heard.sound_s / took_s, 1),
+        "service_cores": None if used is None else round(((_cpu_s(pid) or 0) - used) / took_s, 3),
+        "failures": heard.failures[:10],
+    }
+
+
+async def _listener(
+    client: httpx.AsyncClient, options: Options, began: float, heard: Heard, draw: random.Random
+) -> None:
+    await asyncio.sleep(draw.random())  # calls do not begin in step
+    while time.monotonic() - began < options.seconds:
+        asked_at = time.monotonic()
+        sound_s = await _listen(client, options, heard, draw)
+        await asyncio.sleep(max(0.05, asked_at + sound_s - time.monotonic()))
+
+
+async def _listen(client: httpx.AsyncClient, options: Options, heard: Heard, draw: random.Random) -> float:
+    """One request; gives the seconds of sound."""
+    language = draw.choice(options.languages)
+    text = draw.choice(_SENTENCES[language]).format(n=draw.randint(100, 9999), m=draw.randint(2, 59))
+    body = {"input": text, "language": language, "model": options.model, "response_format": "mulaw"}
+    size, first_ns = 0, None
+    began_ns = time.perf_counter_ns()
+    try:
+        async with client.stream("POST", "/v1/audio/speech/stream", json=body) as response:
+            if response.status_code != httpx.codes.OK:
+                heard.failures.append(f"{response.status_code}: {(await response.aread()).decode()[:200]}")
+                return 1.0
+            async for chunk in response.aiter_raw():
+                if first_ns is None:
+                    first_ns = time.perf_counter_ns() - began_ns
+                size += len(chunk)
+            heard.engines.add(response.headers["x-engine"])
+    except httpx.HTTPError as error:
+        heard.failures.append(f"{type(error).__name__}: {error}")
+        return 1.0
+    sound_s = size / _BYTES_A_SECOND
+    heard.first.append(first_ns or 0)
+    heard.rtf.append((time.perf_counter_ns() - began_ns) / 1e9 / max(sound_s, 0.01))
+    heard.sound_s += sound_s
+    return sound_s
+
+
+def _shares(samples: Sequence[int], unit: float) -> dict[str, float | None]:
+    ordered = sorted(samples)
+    wanted = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    return {
+        name: round(percentile(ordered, share) / unit, 4) if ordered else None
+        for name, share in wanted.items()
+    }
+
+
+def _cpu_s(pid: int | None) -> float | None:
+    """Of the service's processes, its engines included."""
+    if pid is None:
+        return None
+    parent = psutil.Process(pid)
+    times = [process.cpu_times() for process in (parent, *parent.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
+
+
+def _chart(levels: Sequence[dict[str, Any]]) -> str:
+    lines = {share: [level["first_audio_ms"][share] for level in levels] for share in ("p50", "p95", "p99")}
+    return chart("Time to the first audio", "ms", [level["streams"] for level in levels], lines)
+
+
+@contextmanager
+def _service(options: Options) -> Iterator[tuple[str, int | None]]:
+    """The address of the service, and its process where it is ours. Raises `ServerFailed`."""
+    if options.url:
+        yield options.url.rstrip("/"), None
+        return
+    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
+        announce, log = Path(folder) / "announce.json", Path(folder) / "log"
+        config = options.config or Path(folder) / "ivr.yaml"
+        if options.config is None:
+            config.write_text("store: {path: var}\n", encoding="utf-8")
+        command = [sys.executable, "-m", "ivr.cli", "tts", "--port", "0"]
+        with log.open("wb") as output:
+            process = psutil.Popen(
+                [*command, "--config", str(config), "--announce", str(announce)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            if options.cpus:
+                process.cpu_affinity(list(options.cpus))
+            deadline = time.monotonic() + _START_S
+            while not announce.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise ServerFailed(
+                        f"the service did not start:\n{log.read_text(errors='replace')[-2000:]}"
+                    )
+                time.sleep(0.02)
+            yield json.loads(announce.read_text())["api"], process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait()

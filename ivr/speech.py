@@ -1,0 +1,121 @@
+"""The engines that the configuration names, started and stopped together; and the service over them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from engines.catalogue import UnknownEngine
+from engines.contract import EngineError, Synthesizer
+from engines.service.keys import Keys
+from engines.service.metrics import ServiceMetrics
+from engines.tts.chain import in_order
+from engines.tts.profiles import VoiceProfiles
+from engines.tts.roster import EMBEDDED, CannotUse, TtsEngine, TtsSettings, new_engine
+from engines.tts.service.app import create_app
+from engines.tts.service.desk import Desk
+from engines.tts.service.models import SpeechBody
+from engines.tts.service.speaking import Speaker
+from engines.tts.service.streaming import whole
+from ivr.config import Config, ConfigError
+from ivr.flow.sayas import known_languages, normalise
+from ivr.speech_config import EngineSetup
+
+log = logging.getLogger(__name__)
+
+RETRY_S: Final = 30.0
+
+
+def voice_engines(config: Config) -> list[TtsEngine]:
+    """The engines of all chains, each once, without the embedded one; none of them runs yet. Raises
+    `ConfigError`.
+    """
+    names = dict.fromkeys(name for chain in config.engines.tts.values() for name in chain)
+    return [_new(name, config.engines.setup.get(name)) for name in names if name != EMBEDDED]
+
+
+def row_of(
+    config: Config, engines: Iterable[TtsEngine], embedded: Sequence[Synthesizer]
+) -> tuple[Synthesizer, ...]:
+    """The engines as the prompts try them: each language in its own order, the embedded ones last."""
+    return in_order(config.engines.tts, {engine.name: engine for engine in engines}, embedded)
+
+
+async def start_when_able(engine: TtsEngine) -> None:
+    """Starts an engine beside live calls, however long its model loads, and again when that fails: until then
+    calls are spoken by the next of their chain.
+    """
+    while True:
+        try:
+            await engine.start()
+            return
+        except EngineError as error:
+            log.error("%s does not start: %s; the next try is in %g s", engine.name, error, RETRY_S)
+        await asyncio.sleep(RETRY_S)
+
+
+@asynccontextmanager
+async def running(engines: Iterable[TtsEngine]) -> AsyncIterator[None]:
+    """Raises `EngineError` when one of them does not start; none runs then."""
+    async with AsyncExitStack() as on_exit:
+        for engine in engines:
+            on_exit.push_async_callback(engine.close)
+        async with asyncio.TaskGroup() as starting:
+            for engine in engines:
+                starting.create_task(engine.start())
+        yield
+
+
+@asynccontextmanager
+async def tts_service(config: Config) -> AsyncIterator[FastAPI]:
+    """The application of `ivr tts`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
+    settings = config.services.tts
+    engines = [*voice_engines(config), _new(EMBEDDED, None)]
+    profiles = await asyncio.to_thread(VoiceProfiles, config.store.path / "voices")
+    async with running(engines):
+        metrics = ServiceMetrics("tts")
+        desk = Desk(engines, config.engines.tts, profiles)
+        speaker = Speaker(in_words, metrics, deadline_s=settings.deadline_s, most_streams=settings.streams)
+        app = create_app(desk, speaker, profiles, Keys(settings.keys), metrics)
+        await _warm(desk)
+        yield app
+
+
+async def _warm(desk: Desk) -> None:
+    """One text in each language before anybody waits: patterns are compiled, tables computed."""
+    speaker = Speaker(in_words, ServiceMetrics("tts"))
+    for language in known_languages():
+        body = SpeechBody.model_validate({"input": "1 2 3 4 5", "language": language, "model": EMBEDDED})
+        await whole(await speaker.begin(desk.order(body, "")))
+
+
+def in_words(text: str, language: str) -> str:
+    """The text without figures and signs, where the language has words for them."""
+    return normalise(text, language) if language in known_languages() else text
+
+
+def _new(name: str, setup: EngineSetup | None) -> TtsEngine:
+    try:
+        return new_engine(name, _settings(setup) if setup else None)
+    except (CannotUse, UnknownEngine) as error:
+        raise ConfigError(f"engines.setup.{name}: {error}") from error
+
+
+def _settings(setup: EngineSetup) -> TtsSettings:
+    return TtsSettings(
+        interpreter=setup.python,
+        weights=setup.weights,
+        device=setup.device,
+        streams=setup.streams,
+        memory_gb=setup.memory_gb,
+        licence_accepted=setup.licence_accepted,
+        voices=setup.voices,
+        key=setup.key,
+        address=setup.address,
+        more=setup.options,
+    )
