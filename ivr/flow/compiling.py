@@ -28,7 +28,7 @@ from ivr.flow.expressions import (
 )
 from ivr.flow.operators import ExpressionCompiler, Part, narrowing, refused
 from ivr.flow.respelling import Respelling
-from ivr.flow.types import Family, Value
+from ivr.flow.types import Family, Value, ValueType
 
 MAX_SOURCE = 4000
 """Longest prompt text, in characters."""
@@ -80,6 +80,28 @@ def compile_text(source: str, scope: Scope, plain: Plain, respell: Respelling | 
     body = compiler.simple(source) or compiler.body(_parse_text(source).body)
     types = {name: scope[name] for name in body.names}
     return Template(source, body.names, body.needs, body.pieces, plain, types, respell)
+
+
+class Compiler:
+    """Compiles against the names of one flow, and knows what it has compiled: of a flow that is read again
+    nearly all is as it was."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.condition = lru_cache(maxsize=1024)(self._condition)
+        self.text = lru_cache(maxsize=2048)(self._text)
+
+    def _condition(self, source: str) -> Expression:
+        return compile_condition(source, self._scope)
+
+    def _text(self, source: str, plain: Plain, respell: Respelling | None) -> Template:
+        return compile_text(source, self._scope, plain, respell)
+
+
+@lru_cache(maxsize=1024)
+def compiler_of(types: tuple[tuple[str, ValueType], ...]) -> Compiler:
+    """The compiler for names of these types."""
+    return Compiler(dict(types))
 
 
 def is_simple(source: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ivr.flow.children import MAX_DEPTH, Around, ChildError, EndlessError
-from ivr.flow.compiling import compile_condition, compile_text, is_simple
+from ivr.flow.compiling import compiler_of, is_simple
 from ivr.flow.expressions import Expression, ExpressionError
 from ivr.flow.manner import PLAIN, Manner
 from ivr.flow.model import Assignment, Flow, Phrases, Prompt, Target, Wording
@@ -61,6 +61,7 @@ class FlowScope:
         self.reader = reader
         self.languages = languages
         self.scope = scope
+        self._compiler = compiler_of(tuple(scope.items()))
         self.intents = intents
         self.operator = around.operator
         self.understanding = PHRASES_ALONE
@@ -162,7 +163,7 @@ class FlowScope:
             return None
         try:
             plain = self._plain[language]
-            template = compile_text(text, self.scope, plain, plain.respell)
+            template = self._compiler.text(text, plain, plain.respell)
         except ExpressionError as error:
             self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
             return None
@@ -187,7 +188,7 @@ class FlowScope:
         if not self._afford(2 * len(text), node):
             return None
         try:
-            return compile_condition(text, self.scope)
+            return self._compiler.condition(text)
         except ExpressionError as error:
             self.reader.problem(node, Rule.PROMPTS, f"{what}: {error}", error.hint)
             return None
