@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -38,9 +39,10 @@ async def _serve(config: Config, announce: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, None)
+    loop.add_signal_handler(signal.SIGHUP, int)  # nothing to read anew yet
     reloads: set[asyncio.Task[None]] = set()
     async with running(config) as server:
-        loop.add_signal_handler(signal.SIGHUP, _reload, server, reloads)
+        loop.add_signal_handler(signal.SIGHUP, _hung_up, server, reloads, signals)
         if announce is not None:
             _announce(server, announce)
         print(_welcome(server), flush=True)
@@ -53,10 +55,22 @@ async def _serve(config: Config, announce: Path | None) -> None:
         again.cancel()
 
 
-def _reload(server: Server, reloads: set[asyncio.Task[None]]) -> None:
+def _hung_up(server: Server, reloads: set[asyncio.Task[None]], signals: asyncio.Queue[None]) -> None:
+    """SIGHUP: an operator wants the flows read anew, or the terminal that we run in was closed."""
+    if _terminal_is_gone():
+        signals.put_nowait(None)
+        return
     task = asyncio.create_task(server.flows.reload())
     reloads.add(task)
     task.add_done_callback(reloads.discard)
+
+
+def _terminal_is_gone() -> bool:
+    try:
+        os.tcgetpgrp(0)
+    except OSError as error:
+        return error.errno == errno.EIO  # of one that never was: ENOTTY
+    return False
 
 
 def _announce(server: Server, path: Path) -> None:

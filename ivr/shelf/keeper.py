@@ -190,8 +190,10 @@ class FlowKeeper:
             entry = self.library.entry(name)
             file = f"{name}.yaml" if entry is None else entry.file
             path = self.folder / file
-            there = await asyncio.to_thread(_content, path)
-            before = None if there is None else Text.of(there).etag
+            there = Text.of(data) if (data := await asyncio.to_thread(_content, path)) is not None else None
+            if entry is not None and there is None:
+                there = await self.text(entry)  # what is told of a flow whose file is gone
+            before = None if there is None else there.etag
             if not expected(before):
                 raise FlowChanged(before)
             if entry is None and there is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -205,6 +206,23 @@ async def test_a_broken_file_is_shown_with_its_problems_until_it_is_mended(
     assert (await api.get("/api/flows/hello")).json()["state"] == "current"
 
 
+async def test_a_flow_whose_file_is_gone_is_shown_and_can_be_put_back(
+    api: httpx.AsyncClient, folder: Path
+) -> None:
+    text = flow("greeting", more=SHOP)
+    await put(api, text, name="greeting")
+    (folder / "greeting.yaml").unlink()
+    assert await reload(api) == ["kept greeting"]
+    while (shown := await api.get("/api/flows/greeting")).status_code == 404:
+        await asyncio.sleep(0)  # the history is written a moment later
+    assert (shown.json()["state"], shown.json()["text"]) == ("behind", text)
+    assert (await put(api, text, '"0"', "greeting")).status_code == 412
+    back = await put(api, text, shown.headers["etag"], "greeting")
+    assert (back.status_code, back.json()["created"]) == (200, False)
+    assert (await api.get("/api/flows/greeting")).json()["state"] == "current"
+    assert (folder / "greeting.yaml").read_text(encoding="utf-8") == text
+
+
 async def test_calls_of_older_versions_are_counted(api: httpx.AsyncClient, gateway: FakeGateway) -> None:
     now = (await put(api, flow())).json()["hash"]
     gateway.calls_of_flows = {("hello", now): 2, ("hello", "older"): 3, ("other", now): 7}
@@ -231,7 +249,7 @@ async def test_the_history_has_every_version_and_leads_back(api: httpx.AsyncClie
 async def history(api: httpx.AsyncClient, count: int) -> list[dict[str, str]]:
     """Once so many versions are there: they are written a moment later."""
     while len(found := (await api.get("/api/flows/hello/versions")).json()["versions"]) < count:
-        pass
+        await asyncio.sleep(0)
     return list(found)
 
 

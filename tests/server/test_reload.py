@@ -182,10 +182,13 @@ async def test_a_put_over_the_api_answers_the_next_call(bench: OpenBench, folder
 
 
 @contextmanager
-def serving(config: Path, announced: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def serving(
+    config: Path, announced: Path, log: Path, stdin: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as file:
         server = subprocess.Popen(
             [sys.executable, "-m", "ivr.cli", "serve", "-c", str(config), "--announce", str(announced)],
+            stdin=stdin,
             stdout=file,
             stderr=file,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -225,3 +228,25 @@ async def test_a_hang_up_signal_looks_at_once(tmp_path: Path, folder: Path) -> N
                 return (await client.get("/api/flows/new")).status_code == 200
 
             await until(added)
+
+
+async def test_a_server_whose_terminal_was_closed_stops(tmp_path: Path, folder: Path) -> None:
+    config = tmp_path / "ivr.yaml"
+    config.write_text(yaml.safe_dump(settings(tmp_path, **changed(folder))), encoding="utf-8")
+    announced, log = tmp_path / "announced.json", tmp_path / "log"
+    terminal, ours = os.openpty()
+    with serving(config, announced, log, stdin=ours) as server:
+        os.close(ours)
+
+        async def ready() -> bool:
+            assert server.poll() is None, log.read_text()
+            return announced.exists()
+
+        await until(ready)
+        os.close(terminal)
+        server.send_signal(signal.SIGHUP)
+
+        async def stopped() -> bool:
+            return server.poll() is not None
+
+        await until(stopped)
