@@ -255,9 +255,11 @@ class Player:
             case Entered():
                 self._path.append(notice.path)
                 self._awaited = self._transfer = None
+                return []  # what can be done in a step is noticed by itself
             case LeftBy():
                 self._outcomes.append(notice)
                 self._waits = False
+                return []
             case Spoke(text):
                 self._speaking = True
                 self._spoken.append(text)

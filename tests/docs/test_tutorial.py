@@ -97,6 +97,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     reader.stop()
 
 
+@pytest.mark.timeout(300)
 def test_everything_in_the_tutorial_comes_true(reader: Reader) -> None:
     kinds = [block.kind for block in blocks()]
     assert kinds.count("console") >= 5
