@@ -46,6 +46,42 @@ def tts(
         raise SystemExit(f"ivr: {_first(failed)}") from failed
 
 
+def asr(
+    config: Annotated[
+        OptionalPath,
+        typer.Option(
+            "--config", "-c", help="The configuration file; without it the embedded recogniser hears alone."
+        ),
+    ] = None,
+    host: Annotated[Optional[str], typer.Option(help="Listen there instead.")] = None,  # noqa: UP045
+    port: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Listen there instead; 0 takes any free port.", min=0, max=65535),
+    ] = None,
+    announce: Annotated[
+        OptionalPath, typer.Option(help="Write the real address to this file, as JSON, once it answers.")
+    ] = None,
+) -> None:
+    """Serves the recognisers over HTTP, in the shape of OpenAI's API, and over a WebSocket (port 7001)."""
+    from engines.contract import EngineError
+    from engines.service.serving import run
+    from ivr.config import Config, ConfigError, load
+    from ivr.recognition import asr_service
+
+    try:
+        loaded = load(config) if config else Config()
+        settings = loaded.services.asr
+        run(
+            lambda: asr_service(loaded),
+            host or settings.host,
+            settings.port if port is None else port,
+            announce,
+            "Recognition",
+        )
+    except* (ConfigError, EngineError, OSError) as failed:
+        raise SystemExit(f"ivr: {_first(failed)}") from failed
+
+
 def bench_tts(
     url: Annotated[
         Optional[str],  # noqa: UP045
@@ -93,5 +129,6 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def register(app: typer.Typer, bench: typer.Typer) -> None:
+    app.command("asr")(asr)
     app.command("tts")(tts)
     bench.command("tts")(bench_tts)

@@ -29,7 +29,7 @@ from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
 from ivr.profiles import Profile, with_profile
 from ivr.queueing import Strategy
-from ivr.speech_config import EngineName, EngineSetup, LanguageCode, Services, VoiceEngineName
+from ivr.speech_config import EngineName, EngineSetup, LanguageCode, RecogniserName, Services, VoiceEngineName
 from ivr.topics import Topic
 from media.ports import pairs_in
 from sip.guard import SCANNERS
@@ -398,13 +398,14 @@ class Engines(_Strict):
     """How long a call waits for an engine, in seconds: to the first audio, and from the end of speech to the
     transcript.
 
-    `tts` names the voices' engines by language, first choice first; the embedded one is always the last.
+    `tts` and `asr` name engines by language, first choice first; the embedded one is always the last.
     `setup` says how they run.
     """
 
     tts_deadline_s: float = Field(default=0.8, gt=0)
     asr_deadline_s: float = Field(default=0.8, gt=0)
     tts: dict[LanguageCode, list[VoiceEngineName]] = {}
+    asr: dict[LanguageCode, list[RecogniserName]] = {}
     setup: dict[EngineName, EngineSetup] = {}
 
 

@@ -31,10 +31,12 @@ from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
+from ivr.recognition import recognizer_engines
+from ivr.recognition import row_of as heard_by
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
 from ivr.shelf.reader import FlowReaderProcess
-from ivr.speech import row_of, start_when_able, voice_engines
+from ivr.speech import Engine, row_of, start_when_able, voice_engines
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
@@ -138,7 +140,13 @@ async def running(config: Config) -> AsyncIterator[Server]:
     """
     async with AsyncExitStack() as on_exit:
         engines = voice_engines(config)
-        named = ("espeak", "pocketsphinx", *(engine.name for engine in engines))
+        recognizers = recognizer_engines(config)
+        named = (
+            "espeak",
+            "pocketsphinx",
+            *(engine.name for engine in engines),
+            *(heard.name for heard in recognizers),
+        )
         metrics = Metrics(engines=named, classifiers=config.classifiers)
         lag = LoopLag(metrics.observe_lag)
         _background(on_exit, lag.run())
@@ -158,7 +166,8 @@ async def running(config: Config) -> AsyncIterator[Server]:
         recognizer = PocketsphinxRecognizer()
         vad = VadBatch()
         recorder = RecordingWriter()
-        for engine in engines:
+        neural: tuple[Engine, ...] = (*engines, *recognizers)
+        for engine in neural:
             on_exit.push_async_callback(engine.close)
             _background(on_exit, start_when_able(engine))
         parts: tuple[_Part, ...] = (*voices, recognizer, vad, recorder)
@@ -166,7 +175,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             on_exit.push_async_callback(part.close)
         await asyncio.gather(*(part.start() for part in parts))
         workers = (engine for engine in engines if isinstance(engine, NeuralSynthesizer))
-        _background(on_exit, _count_restarts((*voices, *workers, recognizer), metrics))
+        _background(on_exit, _count_restarts((*voices, *workers, *recognizers, recognizer), metrics))
 
         folder = config.store.path / "prompts"
         await asyncio.to_thread(prune, folder)
@@ -197,7 +206,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         services = Services(
             prompts=prompts,
             vad=vad,
-            recognizers=(recognizer,),
+            recognizers=heard_by(config, recognizers, (recognizer,)),
             asr_deadline_s=config.engines.asr_deadline_s,
             endpoints=Endpoints(config.endpoints, client),
             switchboard=switchboard,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import FastAPI
 
@@ -16,13 +16,15 @@ from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
 from engines.tts.chain import in_order
 from engines.tts.profiles import VoiceProfiles
-from engines.tts.roster import EMBEDDED, CannotUse, TtsEngine, TtsSettings, new_engine
+from engines.tts.roster import EMBEDDED, CannotUse, TtsEngine, TtsSettings
+from engines.tts.roster import new_engine as new_voice
 from engines.tts.service.app import create_app
 from engines.tts.service.desk import Desk
 from engines.tts.service.models import SpeechBody
 from engines.tts.service.speaking import Speaker
 from engines.tts.service.streaming import whole
 from ivr.config import Config, ConfigError
+from ivr.engine_places import Place, place_of
 from ivr.flow.sayas import known_languages, normalise
 from ivr.speech_config import EngineSetup
 
@@ -31,12 +33,23 @@ log = logging.getLogger(__name__)
 RETRY_S: Final = 30.0
 
 
+class Startable(Protocol):
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Engine(Startable, Protocol):
+    @property
+    def name(self) -> str: ...
+
+
 def voice_engines(config: Config) -> list[TtsEngine]:
     """The engines of all chains, each once, without the embedded one; none of them runs yet. Raises
     `ConfigError`.
     """
     names = dict.fromkeys(name for chain in config.engines.tts.values() for name in chain)
-    return [_new(name, config.engines.setup.get(name)) for name in names if name != EMBEDDED]
+    return [new_engine(config, name) for name in names if name != EMBEDDED]
 
 
 def row_of(
@@ -46,7 +59,7 @@ def row_of(
     return in_order(config.engines.tts, {engine.name: engine for engine in engines}, embedded)
 
 
-async def start_when_able(engine: TtsEngine) -> None:
+async def start_when_able(engine: Engine) -> None:
     """Starts an engine beside live calls, however long its model loads, and again when that fails: until then
     calls are spoken by the next of their chain.
     """
@@ -60,7 +73,7 @@ async def start_when_able(engine: TtsEngine) -> None:
 
 
 @asynccontextmanager
-async def running(engines: Iterable[TtsEngine]) -> AsyncIterator[None]:
+async def running(engines: Iterable[Startable]) -> AsyncIterator[None]:
     """Raises `EngineError` when one of them does not start; none runs then."""
     async with AsyncExitStack() as on_exit:
         for engine in engines:
@@ -75,7 +88,7 @@ async def running(engines: Iterable[TtsEngine]) -> AsyncIterator[None]:
 async def tts_service(config: Config) -> AsyncIterator[FastAPI]:
     """The application of `ivr tts`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
     settings = config.services.tts
-    engines = [*voice_engines(config), _new(EMBEDDED, None)]
+    engines = [*voice_engines(config), new_engine(config, EMBEDDED)]
     profiles = await asyncio.to_thread(VoiceProfiles, config.store.path / "voices")
     async with running(engines):
         metrics = ServiceMetrics("tts")
@@ -99,21 +112,23 @@ def in_words(text: str, language: str) -> str:
     return normalise(text, language) if language in known_languages() else text
 
 
-def _new(name: str, setup: EngineSetup | None) -> TtsEngine:
+def new_engine(config: Config, name: str) -> TtsEngine:
+    """The voice of a name as this configuration sets it up. Raises `ConfigError`."""
     try:
-        return new_engine(name, _settings(setup) if setup else None)
+        place = place_of(config, name)
+        return new_voice(name, _settings(config.engines.setup.get(name) or EngineSetup(), place))
     except (CannotUse, UnknownEngine) as error:
         raise ConfigError(f"engines.setup.{name}: {error}") from error
 
 
-def _settings(setup: EngineSetup) -> TtsSettings:
+def _settings(setup: EngineSetup, place: Place) -> TtsSettings:
     return TtsSettings(
-        interpreter=setup.python,
-        weights=setup.weights,
-        device=setup.device,
+        interpreter=place.python,
+        weights=place.weights,
+        device=setup.device or "cuda",
         streams=setup.streams,
         memory_gb=setup.memory_gb,
-        licence_accepted=setup.licence_accepted,
+        licence_accepted=place.licence_accepted,
         voices=setup.voices,
         key=setup.key,
         address=setup.address,

@@ -24,6 +24,16 @@ def _voice(name: str) -> str:
     return name
 
 
+def _recogniser(name: str) -> str:
+    try:
+        entry = find(name)
+    except UnknownEngine as error:
+        raise ValueError(str(error)) from error
+    if entry.kind is not Kind.ASR:
+        raise ValueError(f"{name} speaks, it does not hear")
+    return name
+
+
 def _language(code: str) -> str:
     if not code.isalpha() or not 2 <= len(code) <= 3 or code != code.lower():
         raise ValueError(f"{code!r} is no language: write it as hi, mr or en")
@@ -40,6 +50,7 @@ def _engine(name: str) -> str:
 
 EngineName = Annotated[str, AfterValidator(_engine)]
 VoiceEngineName = Annotated[str, AfterValidator(_voice)]
+RecogniserName = Annotated[str, AfterValidator(_recogniser)]
 LanguageCode = Annotated[str, AfterValidator(_language)]
 
 
@@ -48,20 +59,20 @@ class EngineSetup(_Strict):
     of its weights; both are where `ivr engines install` puts them, unless written here. `streams` is how many
     sentences it makes at once, `memory_gb` what its process may take before it is replaced.
 
-    With an `address` the engine is asked of a speech service there (`ivr tts`), with `key` as its API key. Of
-    a cloud service: its `key` (else the environment variable of the catalogue), and its `voices`, ids by
-    names of our own. `options` are told to the engine as they are.
+    With an `address` the engine is asked of a speech service there (`ivr tts`, `ivr asr`), with `key` as its
+    API key. Of a cloud service: its `key` (else the environment variable of the catalogue), and its `voices`,
+    ids by names of our own. `options` are told to the engine as they are.
     """
 
     python: Path | None = None
     weights: Path | None = None
-    device: Literal["cpu", "cuda"] | Annotated[str, Field(pattern=r"^cuda:\d+$")] = "cuda"
+    device: Literal["cpu", "cuda"] | Annotated[str, Field(pattern=r"^cuda:\d+$")] | None = None
     streams: int | None = Field(default=None, ge=1, le=64)
     memory_gb: float | None = Field(default=None, gt=0)
     licence_accepted: bool = False
     voices: dict[str, str] = {}
     key: str | None = Field(default=None, min_length=8)
-    address: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
+    address: str | None = Field(default=None, pattern=r"^(https?|wss?)://[^\s/]+")
     options: dict[str, Any] = {}
 
 
@@ -80,5 +91,16 @@ class TtsService(SpeechService):
     port: int = Field(default=7002, ge=0, le=65535)
 
 
+class AsrService(SpeechService):
+    """`deadline_s` is to a stream's final after the end of speech. A recording has up to `audio_s`, comes in
+    a body of up to `body_mb` megabytes, and is worked on for `work_s`."""
+
+    port: int = Field(default=7001, ge=0, le=65535)
+    audio_s: float = Field(default=1800.0, gt=0, le=7200)
+    body_mb: float = Field(default=32.0, gt=0)
+    work_s: float = Field(default=600.0, gt=0)
+
+
 class Services(_Strict):
+    asr: AsrService = AsrService()
     tts: TtsService = TtsService()

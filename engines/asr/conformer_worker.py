@@ -1,7 +1,8 @@
 """AI4Bharat's IndicConformer inside its worker process: 22 Indian languages, in windows of 15 s.
 
 The repository's own code is run (`trust_remote_code`): `model(wav, language, decoder)`, with `wav` a tensor
-of one row at 16 kHz and `decoder` ctc or rnnt, gives the text. It takes one clip at a time and tells no times.
+of one row at 16 kHz and `decoder` ctc or rnnt, gives the text. It takes one clip at a time and
+tells no times.
 """
 
 from __future__ import annotations

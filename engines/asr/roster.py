@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from engines.asr.client import ServiceRecognizer
 from engines.asr.deepgram import DeepgramRecognizer
 from engines.asr.pocketsphinx import PocketsphinxRecognizer
 from engines.asr.remote import WorkerRecognizer
@@ -44,13 +45,14 @@ class AsrEngine(Recognizer, Protocol):
 class AsrSettings:
     """How an engine runs here.
 
-    `interpreter` is that of its virtual environment, `weights` the folder of its weights, `device` auto, cpu
-    or cuda. `more` is told to the worker as it is. `key` and `address` are a cloud service's.
+    `interpreter` is that of its virtual environment, `weights` the folder of its weights, `device` cpu or
+    cuda (None: a GPU where there is one). `more` is told to the worker as it is. `key` and `address` are a
+    cloud service's; with an `address` any other engine is asked of an `ivr asr` there.
     """
 
     interpreter: Path | None = None
     weights: Path | None = None
-    device: str = "auto"
+    device: str | None = None
     memory_gb: float | None = None
     key: str | None = None
     address: str | None = None
@@ -74,6 +76,8 @@ def new_recognizer(name: str, settings: AsrSettings | None = None) -> AsrEngine:
             if not key:
                 raise CannotUse(f"{name} needs a key: set `key`, or {entry.runs.key_variable}")
             return DeepgramRecognizer(key, address=settings.address or entry.runs.address, **settings.more)
+        case Installed() if settings.address:
+            return ServiceRecognizer(entry, settings.address, settings.key)
         case Installed():
             return _installed(entry, entry.runs, settings)
 
@@ -91,7 +95,7 @@ def _installed(entry: CatalogueEntry, runs: Installed, settings: AsrSettings) ->
     limits = LIMITS
     if settings.memory_gb is not None:
         limits = replace(limits, memory_bytes=round(settings.memory_gb * _GB))
-    told = {"device": settings.device, **settings.more}
+    told = {"device": settings.device or "auto", **settings.more}
     if entry is FASTER_WHISPER:
         return whisper(settings.weights, interpreter, told, limits)
     command = WorkerCommand(

@@ -74,8 +74,14 @@ class Whisper:
     """For one thread. Raises what faster-whisper does when the model cannot be loaded."""
 
     def __init__(self, path: str, *, device: str, compute_type: str, threads: int, beam: int) -> None:
+        kind, _, index = device.partition(":")
         self._model = WhisperModel(
-            path, device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
+            path,
+            device=kind,
+            device_index=int(index or 0),
+            compute_type=compute_type,
+            cpu_threads=threads,
+            local_files_only=True,
         )
         self._beam = beam
         self._tokenizers: dict[str, Tokenizer] = {}

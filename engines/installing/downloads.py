@@ -59,7 +59,7 @@ async def _fetch(
     tries = 0
     while (have := _size(part)) != file.size:
         if have > file.size:
-            part.unlink()
+            await asyncio.to_thread(part.unlink)
             have = 0
         try:
             await _fetch_from(client, file, part, have, on_progress)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from engines.contract import RecognitionRequest, Recognizer, Transcript
 from engines.service.errors import bad_request
 from engines.supervisor import WorkerHealth, WorkerState
 
-OPENAI_NAMES: Final = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
-"""What clients of OpenAI ask for; here the default engine."""
+AUTOMATIC: Final = ("", "auto", "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+"""The engine is chosen by language; clients of OpenAI ask for its own names."""
 
 _RECORDING_IDLE_S: Final = 60.0
 
@@ -41,14 +41,19 @@ class ServedRecognizer(Recognizer, Protocol):
 
 
 class Roster:
-    """Recognisers by name; the first is the default."""
+    """Recognisers by name. `chains` are the choices of each language, the best first; in a language without
+    one, the order is that of `recognizers`."""
 
-    def __init__(self, recognizers: Mapping[str, ServedRecognizer]) -> None:
+    def __init__(
+        self,
+        recognizers: Mapping[str, ServedRecognizer],
+        chains: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         """Raises ValueError when there are none."""
         if not recognizers:
             raise ValueError("the service has no engine")
         self._recognizers = dict(recognizers)
-        self.default = next(iter(self._recognizers))
+        self._chains = chains or {}
 
     @property
     def names(self) -> list[str]:
@@ -65,13 +70,28 @@ class Roster:
             if (health := self.health(name)).state is not WorkerState.UP
         ]
 
-    def find(self, model: str) -> ServedRecognizer:
-        """The engine that `model` means; raises the `ServiceError` that answers 404."""
-        name = self.default if not model or model in OPENAI_NAMES else model
+    def choose(self, model: str, request: RecognitionRequest) -> ServedRecognizer:
+        """The engine that `model` means, which can do what is asked. Without a name, it is the first choice
+        of the language that can and is up. Raises the `ServiceError` that answers 404 or 400.
+        """
+        if model not in AUTOMATIC:
+            recognizer = self.find(model)
+            check(recognizer, request)
+            return recognizer
+        chain = self._chains.get(request.language.partition("-")[0].lower(), ())
+        row = [self._recognizers[name] for name in dict.fromkeys((*chain, *self._recognizers))]
+        able = [recognizer for recognizer in row if recognizer.supports(request)]
+        if not able:
+            check(row[0], request)
+        up = [recognizer for recognizer in able if recognizer.health.state is WorkerState.UP]
+        return (up or able)[0]
+
+    def find(self, name: str) -> ServedRecognizer:
+        """The engine of a name; raises the `ServiceError` that answers 404."""
         if name not in self._recognizers:
             known = ", ".join(self._recognizers)
             raise bad_request(
-                f"there is no model {model!r}; there are {known}",
+                f"there is no model {name!r}; there are {known}",
                 code="model_not_found",
                 param="model",
                 status=404,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import deque
@@ -15,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from engines.contract import EngineError, RecognitionRequest, RecognizerStream, Transcript
 from engines.service.asr import protocol
 from engines.service.asr.protocol import Cancel, ClientMessage, Finish, Start, Stop
-from engines.service.asr.roster import Roster, ServedRecognizer, check
+from engines.service.asr.roster import Roster, ServedRecognizer
 from engines.service.errors import ServiceError, engine_failure
 from engines.service.metrics import ServiceMetrics
 from media import g711
@@ -35,6 +36,10 @@ _MOST_WAITING: Final = 500
 """Messages that a client has not taken yet; past it, it gets no partials, and past twice it, it is let go."""
 
 _PIECE_S: Final = 0.02
+
+_VAD_LAG: Final = int(0.1 * VAD_RATE)
+"""Samples that the detector may be behind: less than the pre-roll, or an onset would be lost."""
+_VAD_WAIT_S: Final = 1.0
 
 
 class VadStream(Protocol):
@@ -118,18 +123,30 @@ class Listening:
         self._lost = False
         self.utterance = first_utterance
         self._vad: VadStream | None = None
+        self._vad_given = self._vad_heard = 0
+        self._vad_moved = asyncio.Event()
         if start.endpointing:
             self._endpointer = Endpointer(Endpointing(start.end_silence_s, start.max_s), VAD_RATE)
             self._narrow = StreamResampler(start.rate, VAD_RATE)
             self._vad = vad.open(self._on_probability)
 
-    def audio(self, data: bytes) -> None:
-        """A binary frame of any length."""
+    async def audio(self, data: bytes) -> None:
+        """A binary frame of any length. Who sends faster than speech is spoken waits for the detector, which
+        would leave out what it cannot hear in time."""
         pcm = self._odd + self._decode(data)
         whole = len(pcm) & ~1
         self._odd = pcm[whole:]
         for at in range(0, whole, self._piece):
             self._take(pcm[at : min(at + self._piece, whole)])
+            if self._vad and self._vad_given - self._vad_heard > _VAD_LAG:
+                await self._detector()
+
+    async def _detector(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_VAD_WAIT_S):
+                while self._vad_given - self._vad_heard > _VAD_LAG:
+                    self._vad_moved.clear()
+                    await self._vad_moved.wait()
 
     def finish(self) -> None:
         """The utterance under way, if any, is over now."""
@@ -169,9 +186,13 @@ class Listening:
         else:
             self._pre_roll.append(piece)
         if self._vad:
-            self._vad.write(self._narrow.process(piece))
+            narrow = self._narrow.process(piece)
+            self._vad_given += len(narrow) // 2
+            self._vad.write(narrow)
 
     def _on_probability(self, probability: float, sample: int) -> None:
+        self._vad_heard = sample
+        self._vad_moved.set()
         turn = self._endpointer.feed(probability, sample)
         if turn is Turn.BEGAN:
             self._begin(sample * self._start.rate // VAD_RATE)
@@ -261,10 +282,10 @@ class _Connection:
         self._listening: Listening | None = None
         self.spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
-    def audio(self, data: bytes) -> None:
+    async def audio(self, data: bytes) -> None:
         if self._listening is None:
             raise ServiceError(400, "audio before `start`", code="not_started")
-        self._listening.audio(data)
+        await self._listening.audio(data)
 
     async def message(self, text: str) -> bool:
         """Whether the connection goes on. Raises `ServiceError`."""
@@ -293,8 +314,8 @@ class _Connection:
             self._listening = None
 
     def _begin(self, start: Start) -> None:
-        recognizer = self._roster.find(start.model)
-        check(recognizer, RecognitionRequest(start.language, start.rate, tuple(start.phrases)))
+        request = RecognitionRequest(start.language, start.rate, tuple(start.phrases))
+        recognizer = self._roster.choose(start.model, request)
         number = self._listening.utterance if self._listening else 0
         self.close()
         self._listening = Listening(
@@ -315,7 +336,7 @@ async def _receive(socket: WebSocket, connection: _Connection) -> None:
             raise WebSocketDisconnect(message.get("code", 1000))
         try:
             if message.get("bytes") is not None:
-                connection.audio(message["bytes"])
+                await connection.audio(message["bytes"])
             elif not await connection.message(message.get("text") or ""):
                 return
         except ServiceError as error:

@@ -118,7 +118,7 @@ def routes(roster: Roster, keys: Keys, metrics: ServiceMetrics, bounds: Bounds) 
     async def transcriptions(
         http: Request,
         file: Annotated[UploadFile, File(description=_AUDIO)],
-        model: Annotated[str, Form(description="An engine's name; OpenAI's own names mean the default")] = "",
+        model: Annotated[str, Form(description="An engine; auto (also whisper-1): by language")] = "",
         language: Language = "",
         prompt: Annotated[str, Form(description="Text of the kind that is expected", max_length=2000)] = "",
         response_format: Annotated[ResponseFormat, Form()] = ResponseFormat.JSON,
@@ -142,10 +142,9 @@ def routes(roster: Roster, keys: Keys, metrics: ServiceMetrics, bounds: Bounds) 
             raise bad_request(
                 "this service streams over the WebSocket /ws/stream", code="not_supported", param="stream"
             )
-        recognizer = roster.find(model)
         words = "word" in timestamp_granularities
         request = RecognitionRequest(language, RATE, _clean(phrases), prompt, words)
-        rosters.check(recognizer, request)
+        recognizer = roster.choose(model, request)
         audio = await _audio(file, input_format, sample_rate, bounds.audio_s)
         began = time.perf_counter()
         try:

@@ -1,0 +1,77 @@
+"""The recognisers that the configuration names, and the service over them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from engines.asr.chain import in_order
+from engines.asr.roster import EMBEDDED, AsrEngine, AsrSettings, CannotUse, new_recognizer
+from engines.catalogue import UnknownEngine
+from engines.contract import Recognizer
+from engines.service.asr.app import create_app
+from engines.service.asr.roster import Roster
+from engines.service.asr.transcriptions import Bounds
+from engines.service.keys import Keys
+from engines.service.metrics import ServiceMetrics
+from ivr.config import Config, ConfigError
+from ivr.engine_places import place_of
+from ivr.speech import running
+from media.vad import VadBatch
+
+
+def recognizer_engines(config: Config) -> list[AsrEngine]:
+    """The engines of all chains, each once, without the embedded one; none of them runs yet. Raises
+    `ConfigError`.
+    """
+    names = dict.fromkeys(name for chain in config.engines.asr.values() for name in chain)
+    return [new_engine(config, name) for name in names if name != EMBEDDED]
+
+
+def row_of(
+    config: Config, engines: Iterable[AsrEngine], embedded: Sequence[Recognizer]
+) -> tuple[Recognizer, ...]:
+    """The recognisers as a call tries them: each language in its own order, the embedded ones last."""
+    return in_order(config.engines.asr, {engine.name: engine for engine in engines}, embedded)
+
+
+def new_engine(config: Config, name: str) -> AsrEngine:
+    """The recogniser of a name as this configuration sets it up. Raises `ConfigError`."""
+    setup = config.engines.setup.get(name)
+    try:
+        place = place_of(config, name)
+        settings = AsrSettings(interpreter=place.python, weights=place.weights)
+        if setup is not None:
+            settings = AsrSettings(
+                interpreter=place.python,
+                weights=place.weights,
+                device=setup.device,
+                memory_gb=setup.memory_gb,
+                key=setup.key,
+                address=setup.address,
+                more=setup.options,
+            )
+        return new_recognizer(name, settings)
+    except (CannotUse, UnknownEngine) as error:
+        raise ConfigError(f"engines.setup.{name}: {error}") from error
+
+
+@asynccontextmanager
+async def asr_service(config: Config) -> AsyncIterator[FastAPI]:
+    """The application of `ivr asr`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
+    settings = config.services.asr
+    engines = [*recognizer_engines(config), new_engine(config, EMBEDDED)]
+    vad = VadBatch()
+    async with running([*engines, vad]):
+        yield create_app(
+            Roster({engine.name: engine for engine in engines}, config.engines.asr),
+            vad,
+            ServiceMetrics("asr"),
+            Keys(settings.keys),
+            bounds=Bounds(audio_s=settings.audio_s, work_s=settings.work_s),
+            body_bytes=int(settings.body_mb * 1024 * 1024),
+            most_streams=settings.streams,
+            final_s=settings.deadline_s,
+        )
