@@ -1,0 +1,259 @@
+"""What `ivr engines` does. Each function prints, and gives the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from engines.catalogue import ENGINES, CatalogueEntry, Embedded, Installed, Kind, UnknownEngine, find
+from engines.contract import EngineError, RecognitionRequest, SpeechRequest
+from engines.installing.install import InstallOptions
+from engines.installing.install import install as install_engine
+from engines.installing.shelf import Shelf
+from engines.installing.sources import HUB, Bases, InstallError
+from engines.tts.espeak import EspeakSynthesizer
+from ivr import recognition, speech
+from ivr.config import Config, ConfigError, load
+from ivr.engine_places import shelf_of
+from media.resample import resample_clip
+
+_DEADLINE_S: Final = 60.0
+_RATE: Final = 16000
+_SHOWN_LANGUAGES: Final = 4
+
+_SAMPLES: Final = {"hi": "हाँ", "mr": "हो", "en": "yes"}
+"""What is said to a recogniser: every one of them, however small, can be asked for it."""
+_SENTENCES: Final = {
+    "hi": "आपका ऑर्डर तैयार है।",
+    "mr": "तुमची ऑर्डर तयार आहे.",
+    "en": "Your order is ready.",
+    "zh": "您的订单已准备好。",
+}
+
+
+def list_engines(config: Path, *, as_json: bool) -> int:
+    shelf = _shelf(config)
+    if shelf is None:
+        return 2
+    if as_json:
+        print(json.dumps([_described(entry, shelf) for entry in ENGINES], ensure_ascii=False, indent=1))
+        return 0
+    columns = (
+        "engine",
+        "kind",
+        "here",
+        "languages",
+        "rate",
+        "streams",
+        "clones",
+        "licence",
+        "VRAM",
+        "latency",
+    )
+    table = Table(*columns, box=None, pad_edge=False)
+    for entry in ENGINES:
+        table.add_row(*_row(entry, shelf))
+    # A pipe is as wide as it needs to be.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    return 0
+
+
+def install(config: Path, name: str, *, python: str, hub: str, accepted: bool, weights_only: bool) -> int:
+    options = InstallOptions(
+        Bases(hub or HUB), python=python, environment=not weights_only, licence_accepted=accepted
+    )
+
+    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+        bars = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Progress("{task.description}", *bars, console=Console(stderr=True)) as progress:
+            asyncio.run(install_engine(entry, shelf, _Bars(progress), options))
+
+    return _with_engine(config, name, work)
+
+
+def remove(config: Path, name: str) -> int:
+    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+        if not isinstance(entry.runs, Installed):
+            raise InstallError(f"{name} was never installed: there is nothing to remove")
+        for path in shelf.remove(entry):
+            print(f"removed {path}")
+        print(f"{name} is not installed")
+
+    return _with_engine(config, name, work)
+
+
+def try_out(config: Path, name: str) -> int:
+    loaded = _load(config)
+    if loaded is None:
+        return 2
+
+    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+        trial = _hear if entry.kind is Kind.ASR else _speak
+        latency_s, what = asyncio.run(trial(loaded, entry))
+        shelf.note(entry, latency_ms=round(latency_s * 1000, 1), tested_at=round(time.time()))
+        print(f"{name} works: {what}, {latency_s * 1000:.0f} ms")
+
+    return _with_engine(config, name, work)
+
+
+class _Bars:
+    """A bar for each file."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, highlight=False)
+
+    def begin(self, path: str, size: int) -> None:
+        self._tasks[path] = self._progress.add_task(path, total=size)
+
+    def update(self, path: str, done: int) -> None:
+        self._progress.update(self._tasks[path], completed=done)
+
+
+async def _hear(config: Config, entry: CatalogueEntry) -> tuple[float, str]:
+    """From the end of a spoken word to its transcript."""
+    language = _language(entry, _SAMPLES)
+    voice = EspeakSynthesizer()
+    recognizer = recognition.new_engine(config, entry.name)
+    try:
+        await voice.start()
+        request = SpeechRequest(_SAMPLES[language], language)
+        said = b"".join([part async for part in voice.synthesize(request, deadline_s=_DEADLINE_S)])
+        pcm = bytes(_RATE) + resample_clip(said, voice.sample_rate, _RATE) + bytes(_RATE)
+        await recognizer.start()
+        latency_s = 0.0
+        for _ in range(2):  # the first one finds the model cold
+            stream = recognizer.open(RecognitionRequest(language, _RATE, tuple(_SAMPLES.values())))
+            stream.write(pcm)
+            began = time.perf_counter()
+            transcript = await stream.finish(deadline_s=_DEADLINE_S)
+            latency_s = time.perf_counter() - began
+        return latency_s, f"it was told {_SAMPLES[language]!r} and heard {transcript.text!r}"
+    finally:
+        await recognizer.close()
+        await voice.close()
+
+
+async def _speak(config: Config, entry: CatalogueEntry) -> tuple[float, str]:
+    """To the first sound of a sentence."""
+    language = _language(entry, _SENTENCES)
+    engine = speech.new_engine(config, entry.name)
+    try:
+        await engine.start()
+        latency_s = seconds = 0.0
+        for _ in range(2):
+            began = time.perf_counter()
+            size = 0
+            request = SpeechRequest(_SENTENCES[language], language)
+            async for part in engine.synthesize(request, deadline_s=_DEADLINE_S):
+                if not size:
+                    latency_s = time.perf_counter() - began
+                size += len(part)
+            seconds = size / 2 / engine.sample_rate
+        return latency_s, f"it spoke for {seconds:.1f} s"
+    finally:
+        await engine.close()
+
+
+def _language(entry: CatalogueEntry, known: dict[str, str]) -> str:
+    for language in known:
+        if entry.speaks(language):
+            return language
+    raise InstallError(f"{entry.name} speaks none of {', '.join(known)}: there is nothing to say to it")
+
+
+def _with_engine(config: Path, name: str, work: Callable[[CatalogueEntry, Shelf], None]) -> int:
+    shelf = _shelf(config)
+    if shelf is None:
+        return 2
+    try:
+        work(find(name), shelf)
+    except (UnknownEngine, InstallError, ConfigError, EngineError, OSError) as error:
+        print(f"ivr: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nivr: interrupted; what was fetched is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _shelf(config: Path) -> Shelf | None:
+    loaded = _load(config)
+    return None if loaded is None else shelf_of(loaded)
+
+
+def _load(config: Path) -> Config | None:
+    """Without a file, the defaults: engines can be looked at before there is a configuration."""
+    if not config.exists() and config == Path("ivr.yaml"):
+        return Config()
+    try:
+        return load(config)
+    except ConfigError as error:
+        print(f"ivr: {error}", file=sys.stderr)
+        return None
+
+
+def _row(entry: CatalogueEntry, shelf: Shelf) -> tuple[str, ...]:
+    record = shelf.record(entry)
+    more = len(entry.languages) - _SHOWN_LANGUAGES
+    first = sorted(entry.languages, key=lambda code: (code not in _SAMPLES, code))[:_SHOWN_LANGUAGES]
+    return (
+        entry.name,
+        entry.kind.value,
+        shelf.standing(entry).value,
+        ", ".join(first) + (f" +{more}" if more > 0 else ""),
+        f"{entry.rate / 1000:g} kHz",
+        entry.streaming.value,
+        "yes" if entry.cloning else "no",
+        entry.licence.weights + ("" if entry.licence.commercial else " (non-commercial)"),
+        _vram(entry),
+        "-" if record.latency_ms is None else f"{record.latency_ms:g} ms",
+    )
+
+
+def _vram(entry: CatalogueEntry) -> str:
+    if not isinstance(entry.runs, Installed):
+        return "-"
+    return "?" if entry.runs.vram_gb is None else f"{entry.runs.vram_gb:g} GB"
+
+
+def _described(entry: CatalogueEntry, shelf: Shelf) -> dict[str, Any]:
+    record = shelf.record(entry)
+    vram = entry.runs.vram_gb if isinstance(entry.runs, Installed) else None
+    return {
+        "name": entry.name,
+        "kind": entry.kind.value,
+        "role": entry.role,
+        "standing": shelf.standing(entry).value,
+        "embedded": isinstance(entry.runs, Embedded),
+        "languages": list(entry.languages),
+        "rate": entry.rate,
+        "streaming": entry.streaming.value,
+        "cloning": entry.cloning,
+        "tags": list(entry.tags),
+        "licence": dataclasses.asdict(entry.licence),
+        "vram_gb": vram,
+        "packages": list(entry.runs.environment.packages) if isinstance(entry.runs, Installed) else [],
+        "latency_ms": record.latency_ms,
+        "tested_at": record.tested_at,
+    }
