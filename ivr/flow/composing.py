@@ -99,15 +99,6 @@ class _Open:
         self.key: yaml.Node | None = None
         self.size = 1
 
-    def add(self, node: yaml.Node) -> None:
-        if not self.pairs:
-            self.items.append(node)
-        elif self.key is None:
-            self.key = node
-        else:
-            self.items.append((self.key, node))
-            self.key = None
-
 
 class _Composer:
     """Builds nodes from events, and counts them with every alias written out."""
@@ -143,14 +134,15 @@ class _Composer:
 
     def _scalar(self, event: Any) -> None:
         node = yaml.ScalarNode(_SCALAR, event.value, event.start_mark, event.end_mark, event.style)
-        self._name(event, node)
-        if event.anchor is not None:
+        if event.tag is not None or event.anchor is not None:
+            self._name(event, node)
             self._sizes[id(node)] = 1
         self._add(node, 1)
 
     def _begin_collection(self, event: Any, kind: type[yaml.CollectionNode], tag: str) -> None:
         node = kind(_TAG + tag, [], event.start_mark, event.end_mark)
-        self._name(event, node)
+        if event.tag is not None or event.anchor is not None:
+            self._name(event, node)
         if len(self._open) >= MAX_DEPTH:
             raise _Refused(event.start_mark, f"nested more than {MAX_DEPTH} deep")
         self._open.append(_Open(node))
@@ -187,4 +179,10 @@ class _Composer:
         if around.size > MAX_NODES:
             message = f"more than {MAX_NODES} values when its aliases are written out"
             raise _Refused(around.node.start_mark, message)
-        around.add(node)
+        if not around.pairs:
+            around.items.append(node)
+        elif around.key is None:
+            around.key = node
+        else:
+            around.items.append((around.key, node))
+            around.key = None

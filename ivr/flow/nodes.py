@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import yaml
 
@@ -25,8 +24,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _TYPOGRAPHIC = "“”„‟‘’«»"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One `key: value` of a mapping."""
 
     key: str

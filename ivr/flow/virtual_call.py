@@ -207,18 +207,20 @@ class VirtualCall:
     @property
     def due(self) -> float | None:
         """When something happens by itself, or None once the call is over."""
-        times = [playing.until for playing in list(self._playing)[:1]]
-        if self._heard is not None:
-            times.append(self._heard[0])
-        if self._dictated_until is not None:
-            times.append(self._dictated_until)
+        if self.over is not None:
+            return None
         if self._asked is not None:
-            times.append(self.now)
-        if self._greeting_until is not None:
-            times.append(self._greeting_until)
-        if self.machine.due is not None:
-            times.append(self.machine.due)
-        return None if self.over is not None or not times else max(self.now, min(times))
+            return self.now
+        due = self.machine.due
+        for other in (
+            self._playing[0].until if self._playing else None,
+            None if self._heard is None else self._heard[0],
+            self._dictated_until,
+            self._greeting_until,
+        ):
+            if other is not None and (due is None or other < due):
+                due = other
+        return None if due is None else max(self.now, due)
 
     def advance(self, until: float) -> list[Notice]:
         """Lets the next thing happen, or just the time pass to `until` when nothing happens before."""
