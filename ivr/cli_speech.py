@@ -120,6 +120,44 @@ def bench_tts(
     raise SystemExit(run(options))
 
 
+def bench_asr(
+    url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Address of a service that runs; without it one is started."),
+    ] = None,
+    config: Annotated[
+        OptionalPath, typer.Option("--config", "-c", help="The configuration of the one that is started.")
+    ] = None,
+    key: Annotated[Optional[str], typer.Option(help="An API key of the service.")] = None,  # noqa: UP045
+    model: Annotated[str, typer.Option(help="An engine; auto: by language.")] = "auto",
+    languages: Annotated[str, typer.Option(help="What is spoken, separated by commas.")] = "hi,mr,en",
+    streams: Annotated[
+        str, typer.Option(help="How many speak at once, one measurement each.")
+    ] = "1,2,4,8,16,32,64",
+    seconds: Annotated[float, typer.Option(help="How long each measurement lasts.", min=1)] = 10.0,
+    plot: Annotated[OptionalPath, typer.Option(help="Also draw the time to the final as SVG.")] = None,
+    cores: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Cores that a started service may use, as 0 or 0,1."),
+    ] = None,
+) -> None:
+    """How soon yes and no are understood, against how many speak; prints one JSON object."""
+    from ivr.bench.asr import Options, run
+
+    options = Options(
+        url=url,
+        config=config,
+        key=key,
+        model=model,
+        languages=tuple(languages.split(",")),
+        levels=tuple(int(each) for each in streams.split(",")),
+        seconds=seconds,
+        plot=plot,
+        cpus=frozenset(int(each) for each in cores.split(",")) if cores else None,
+    )
+    raise SystemExit(run(options))
+
+
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Several engines may fail at once: one is enough to say."""
     error: BaseException = group
@@ -131,4 +169,5 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def register(app: typer.Typer, bench: typer.Typer) -> None:
     app.command("asr")(asr)
     app.command("tts")(tts)
+    bench.command("asr")(bench_asr)
     bench.command("tts")(bench_tts)

@@ -10,12 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,14 +20,12 @@ import httpx
 import psutil
 
 from ivr.bench.plot import chart
-from ivr.bench.stats import percentile
+from ivr.bench.service import cpu_s, service, shares
 from ivr.local import ServerFailed
 
 LEVELS: Final = (1, 2, 4, 8, 16, 32, 50, 64)
 _BYTES_A_SECOND: Final = 8000
 """µ-law at 8 kHz, as a call takes it."""
-_START_S: Final = 300.0
-_STOP_S: Final = 10.0
 
 _SENTENCES: Final = {
     "hi": (
@@ -83,7 +77,7 @@ class Heard:
 def run(options: Options) -> int:
     """Measures, prints one JSON object, writes the chart; 1 when a request failed."""
     try:
-        with _service(options) as (url, pid):
+        with service("tts", options.url, options.config, options.cpus) as (url, pid):
             measured = asyncio.run(_all_levels(options, url, pid))
     except (ServerFailed, httpx.HTTPError) as error:
         raise SystemExit(f"ivr: {error}") from error
@@ -107,7 +101,7 @@ async def _all_levels(options: Options, url: str, pid: int | None) -> dict[str, 
 
 async def _level(client: httpx.AsyncClient, options: Options, count: int, pid: int | None) -> dict[str, Any]:
     heard = Heard()
-    began, used = time.monotonic(), _cpu_s(pid)
+    began, used = time.monotonic(), cpu_s(pid)
     async with asyncio.TaskGroup() as listeners:
         for number in range(count):
             draw = random.Random(number)
@@ -117,10 +111,10 @@ async def _level(client: httpx.AsyncClient, options: Options, count: int, pid: i
         "streams": count,
         "requests": len(heard.first),
         "engines": sorted(heard.engines),
-        "first_audio_ms": _shares(heard.first, 1e6),
-        "rtf": _shares([round(each * 1e6) for each in heard.rtf], 1e6),
+        "first_audio_ms": shares(heard.first, 1e6),
+        "rtf": shares([round(each * 1e6) for each in heard.rtf], 1e6),
         "sound_s_per_s": round(heard.sound_s / took_s, 1),
-        "service_cores": None if used is None else round(((_cpu_s(pid) or 0) - used) / took_s, 3),
+        "service_cores": None if used is None else round(((cpu_s(pid) or 0) - used) / took_s, 3),
         "failures": heard.failures[:10],
     }
 
@@ -162,63 +156,6 @@ async def _listen(client: httpx.AsyncClient, options: Options, heard: Heard, dra
     return sound_s
 
 
-def _shares(samples: Sequence[int], unit: float) -> dict[str, float | None]:
-    ordered = sorted(samples)
-    wanted = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    return {
-        name: round(percentile(ordered, share) / unit, 4) if ordered else None
-        for name, share in wanted.items()
-    }
-
-
-def _cpu_s(pid: int | None) -> float | None:
-    """Of the service's processes, its engines included."""
-    if pid is None:
-        return None
-    parent = psutil.Process(pid)
-    times = [process.cpu_times() for process in (parent, *parent.children(recursive=True))]
-    return float(sum(each.user + each.system for each in times))
-
-
 def _chart(levels: Sequence[dict[str, Any]]) -> str:
     lines = {share: [level["first_audio_ms"][share] for level in levels] for share in ("p50", "p95", "p99")}
     return chart("Time to the first audio", "ms", [level["streams"] for level in levels], lines)
-
-
-@contextmanager
-def _service(options: Options) -> Iterator[tuple[str, int | None]]:
-    """The address of the service, and its process where it is ours. Raises `ServerFailed`."""
-    if options.url:
-        yield options.url.rstrip("/"), None
-        return
-    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
-        announce, log = Path(folder) / "announce.json", Path(folder) / "log"
-        config = options.config or Path(folder) / "ivr.yaml"
-        if options.config is None:
-            config.write_text("store: {path: var}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "ivr.cli", "tts", "--port", "0"]
-        with log.open("wb") as output:
-            process = psutil.Popen(
-                [*command, "--config", str(config), "--announce", str(announce)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        try:
-            if options.cpus:
-                process.cpu_affinity(list(options.cpus))
-            deadline = time.monotonic() + _START_S
-            while not announce.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise ServerFailed(
-                        f"the service did not start:\n{log.read_text(errors='replace')[-2000:]}"
-                    )
-                time.sleep(0.02)
-            yield json.loads(announce.read_text())["api"], process.pid
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except psutil.TimeoutExpired:
-                process.kill()
-                process.wait()
