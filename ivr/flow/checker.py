@@ -147,7 +147,7 @@ class _Checker:
                 continue
             present = known[name]
             for prompt in step.prompts():
-                for missing in sorted(prompt.needs - present):
+                for missing in sorted(prompt.needs - present - step.filled_for(prompt)):
                     self._not_there(step, missing, f"prompt {prompt.name} speaks of it")
             for use in step.uses():
                 for missing in sorted(use.expression.needs - present - use.given) if not use.bare else ():

@@ -192,6 +192,10 @@ class Step(ABC):
         """What it may still speak once it has been entered."""
         return ()
 
+    def filled_for(self, prompt: Prompt) -> frozenset[str]:
+        """Names that the step itself fills before it speaks this prompt."""
+        return frozenset()
+
     def uses(self) -> tuple[Use, ...]:
         """Expressions evaluated with the values it was entered with."""
         return ()

@@ -154,6 +154,13 @@ class Transfer(Step):
         whisper = () if self.whisper is None else (self.whisper,)
         return whisper if self.queued is None else (*whisper, self.queued.prompt)
 
+    def filled_for(self, prompt: Prompt) -> frozenset[str]:
+        """The place is known before it is told."""
+        queued = self.queued
+        if queued is None or prompt is not queued.prompt or prompt is self.whisper:
+            return frozenset()
+        return frozenset((queued.into,))
+
     def uses(self) -> tuple[Use, ...]:
         to = (Use(self.to, self.to_place),) if isinstance(self.to, Expression) else ()
         return to if self.context is None else (*to, *self.context.uses())
