@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from engines.contract import EngineError, SpeechRequest, Synthesizer
+from engines.tts.profiles import PREFIX
 from ivr.flow.protocol import AudioFile, Beep, Text, Utterance
 from ivr.flow.sayas import normalise
 from media.clip import Clip, ClipWriter
@@ -167,7 +168,9 @@ class Prompts:
             named = text.voice if text.voice in voice.voices(text.language) else ""
             request = SpeechRequest(words, text.language, named, text.rate)
             path = self._path(voice, request)
-            if not text.personal and await self._fill_from_disk(clip, path):
+            # A person's cloned voice is no file of ours: deleting its profile must leave nothing.
+            kept = not text.personal and not named.startswith(PREFIX)
+            if kept and await self._fill_from_disk(clip, path):
                 return
             try:
                 pcm = await self._speak(voice, request, clip)
@@ -175,7 +178,7 @@ class Prompts:
                 self._on_failure(voice.name)
                 failures.append(f"{voice.name}: {error or type(error).__name__}")
                 continue
-            if not text.personal:
+            if kept:
                 await asyncio.to_thread(_store, path, pcm, voice.sample_rate)
             return
         raise NoVoice("; ".join(failures) or f"no engine speaks {text.language!r}")

@@ -7,6 +7,7 @@ other projects: the standard library and numpy are all it may need.
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from engines.contract import VoiceReference
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
+
+_log = logging.getLogger(__name__)
 
 PIECE_MS: Final = 60
 """The longest piece that is sent: who hears the first one need not wait for the rest of a sentence."""
@@ -69,8 +72,11 @@ class VoiceEngine:
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
-        for _ in voice.speak(voice.warm_up, lambda: False):
-            pass
+        try:
+            for _ in voice.speak(voice.warm_up, lambda: False):
+                pass
+        except JobError as error:  # it clones, and has no voice of its own
+            _log.warning("not warmed up: %s", error)
 
     def describe(self) -> Fields:
         voice = self._voice

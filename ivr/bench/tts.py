@@ -24,6 +24,8 @@ from ivr.bench.service import cpu_s, service, shares
 from ivr.local import ServerFailed
 
 LEVELS: Final = (1, 2, 4, 8, 16, 32, 50, 64)
+ARRIVALS: Final = 10.0
+"""Listeners that come in a second, until all of a level are there; it then lasts its seconds."""
 _BYTES_A_SECOND: Final = 8000
 """µ-law at 8 kHz, as a call takes it."""
 
@@ -105,7 +107,7 @@ async def _level(client: httpx.AsyncClient, options: Options, count: int, pid: i
     async with asyncio.TaskGroup() as listeners:
         for number in range(count):
             draw = random.Random(number)
-            listeners.create_task(_listener(client, options, began, heard, draw))
+            listeners.create_task(_listener(client, options, count, began, heard, draw))
     took_s = time.monotonic() - began
     return {
         "streams": count,
@@ -120,10 +122,17 @@ async def _level(client: httpx.AsyncClient, options: Options, count: int, pid: i
 
 
 async def _listener(
-    client: httpx.AsyncClient, options: Options, began: float, heard: Heard, draw: random.Random
+    client: httpx.AsyncClient,
+    options: Options,
+    count: int,
+    began: float,
+    heard: Heard,
+    draw: random.Random,
 ) -> None:
-    await asyncio.sleep(draw.random())  # calls do not begin in step
-    while time.monotonic() - began < options.seconds:
+    # Calls do not begin in step.
+    ramp_s = count / ARRIVALS
+    await asyncio.sleep(draw.random() * ramp_s)
+    while time.monotonic() - began < ramp_s + options.seconds:
         asked_at = time.monotonic()
         sound_s = await _listen(client, options, heard, draw)
         await asyncio.sleep(max(0.05, asked_at + sound_s - time.monotonic()))

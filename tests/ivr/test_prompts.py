@@ -183,3 +183,14 @@ async def test_a_changed_recording_is_another_prompt(prompts: Prompts, tmp_path:
     assert prompts.get(AudioFile(str(path), None, "one"), PCMA) is before
     after = await made(prompts.get(AudioFile(str(path), None, "two"), PCMA))
     assert (before.clip.duration_ms, after.clip.duration_ms) == (200, 400)
+
+
+async def test_a_cloned_voice_is_not_kept_on_disk(tmp_path: Path) -> None:
+    """Deleting a voice profile must leave nothing of the person's voice."""
+    voice = ToneSynthesizer(known_voices=frozenset({"low", "voice_0123456789abcdef01234567"}))
+    cache = Prompts((voice,), tmp_path / "prompts", deadline_s=0.5)
+    for name, files in (("voice_0123456789abcdef01234567", 0), ("low", 1)):
+        await cache.get(Text("Welcome", "en", voice=name), PCMA).made
+        assert voice.requests[-1].voice == name
+        assert len(list((tmp_path / "prompts").glob("*/*.wav"))) == files
+    await cache.close()

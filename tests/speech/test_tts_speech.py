@@ -44,6 +44,7 @@ async def test_every_form_holds_the_whole_speech(
     response = await tts.post(path, json={"input": HELLO["input"], "response_format": form})
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == kind
+    assert response.headers["x-sample-rate"] == str(rate)
     heard = decode(io.BytesIO(response.content), rate=8000, most_s=60, raw=Raw(raw, rate) if raw else None)
     assert heard.seconds == pytest.approx(HELLO_S, abs=0.2)
     assert any(heard.pcm)
@@ -214,7 +215,7 @@ async def test_emotions_are_passed_on_or_told(stage: Stage, tts: httpx.AsyncClie
 
 
 BAD = [
-    ({"input": "x" * 100_000}, 400, "invalid_value", "input", "at most 10000 characters"),
+    ({"input": "x" * 100_000}, 400, "invalid_value", "input", "at most 5000 characters"),
     ({"input": ""}, 400, "invalid_value", "input", "there is nothing to say"),
     ({"input": " \n "}, 400, "invalid_value", "input", "there is nothing to say"),
     ({"input": "…"}, 400, "nothing_to_say", "input", "the text has no words"),

@@ -76,7 +76,7 @@ def _speech(desk: Desk, speaker: Speaker, keys: Keys) -> APIRouter:
 async def _begun(desk: Desk, speaker: Speaker, body: SpeechBody, order: Order) -> Response:
     spoken = await speaker.begin(order)
     form = body.response_format.audio
-    encoder = new_encoder(form, spoken.rate, body.sample_rate or body.response_format.usual_rate)
+    encoder = new_encoder(form, spoken.rate, body.rate_out)
     return SoundStream(spoken, encoder, MEDIA_TYPES[form], desk.headers(body, spoken))
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from engines.catalogue import CatalogueEntry, find
 from engines.contract import VoiceReference
+from engines.service.encoding import output_rate
 from engines.service.errors import ServiceError, bad_request
 from engines.supervisor import WorkerHealth
 from engines.tts.emotion import EMOTIONS, TAGS, UnknownTag, check_tags, fit, style
@@ -124,6 +125,7 @@ class Desk:
         told = {
             "X-Engine": name,
             "X-Engine-Version": spoken.engine.version,
+            "X-Sample-Rate": str(_rate_of(body, spoken)),
             "X-First-Audio-Ms": f"{spoken.first_audio_s * 1000:.1f}",
             "X-Watermark": _WATERMARKED.get(name, "none"),
         }
@@ -216,3 +218,8 @@ class Desk:
     def _who_clones(self) -> str:
         able = [name for name in self._engines if find(name).cloning and name != "elevenlabs"]
         return f"{', '.join(able)} can, in other languages" if able else "none that clones is set up"
+
+
+def _rate_of(body: SpeechBody, spoken: Spoken) -> int:
+    """Of the sound in the answer, in Hz: a format without a header tells it nowhere else."""
+    return output_rate(body.response_format.audio, body.rate_out or spoken.rate)

@@ -11,8 +11,8 @@ from engines.service.encoding import AudioFormat
 from engines.tts.emotion import EMOTIONS, TAGS
 from engines.tts.profiles import VoiceProfile
 
-MOST_CHARACTERS: Final = 10_000
-"""Of one text: some twelve minutes of speech."""
+MOST_CHARACTERS: Final = 5000
+"""Of one text: some six minutes of speech, 20 MB where it is answered whole."""
 
 ANY_MODEL: Final = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "auto")
 """Names with which a client leaves the choice of the engine to the service."""
@@ -111,6 +111,11 @@ class SpeechBody(BaseModel):
         None, max_length=MOST_CHARACTERS, description="Taken from OpenAI's clients, and left out: use emotion"
     )
     stream_format: Literal["audio"] = "audio"
+
+    @property
+    def rate_out(self) -> int | None:
+        """In Hz; None: the engine's own."""
+        return self.sample_rate or self.response_format.usual_rate
 
 
 class EmotionBody(SpeechBody):

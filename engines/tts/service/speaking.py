@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum
@@ -28,6 +29,9 @@ class Outcome(Enum):
 
 Normaliser = Callable[[str, str], str]
 """(text, language) to the same in words: figures, money, dates and signs are left to no engine."""
+
+_LONGEST_WAY_S: Final = 0.01
+"""A chunk holds 60 ms of sound or more: no listener hears that he waited."""
 
 _SLOWEST: Final = 0.5
 _FASTEST: Final = 2.0
@@ -57,6 +61,7 @@ class Spoken:
         rest: AsyncGenerator[bytes, None],
         first_audio_s: float,
         on_end: Callable[[Spoken, Outcome], None],
+        give_way: Callable[[], Awaitable[None]],
     ) -> None:
         self.engine = engine
         self.rate = engine.sample_rate
@@ -66,6 +71,7 @@ class Spoken:
         self._first = first
         self._rest = rest
         self._on_end = on_end
+        self._give_way = give_way
         self._outcome = Outcome.CANCELLED
         self._closed = False
 
@@ -73,8 +79,10 @@ class Spoken:
         """PCM as it is made; raises `EngineError` where the engine breaks off."""
         try:
             yield self._counted(self._first)
+            await self._give_way()
             async for chunk in self._rest:
                 yield self._counted(chunk)
+                await self._give_way()
             self._outcome = Outcome.DONE
         except EngineError:
             self._outcome = Outcome.FAILED
@@ -111,6 +119,8 @@ class Speaker:
         self._deadline_s = deadline_s
         self._most_streams = most_streams
         self._streams = 0
+        self._beginning = 0
+        self._all_began = asyncio.Event()
         metrics.watch_streams(lambda: self._streams)
 
     async def begin(self, order: Order) -> Spoken:
@@ -125,14 +135,30 @@ class Speaker:
                 headers={"Retry-After": "1"},
             )
         self._streams += 1
+        self._beginning += 1
+        self._all_began.clear()
         begun = False
         try:
             spoken = await self._first_that_speaks(order)
             begun = True
             return spoken
         finally:
+            self._beginning -= 1
+            if not self._beginning:
+                self._all_began.set()
             if not begun:
                 self._streams -= 1
+
+    async def _give_way(self) -> None:
+        """Between the chunks of a stream, which is ahead of its listener: who waits for his first sound comes
+        first. In any case the loop turns, and what was written goes out.
+        """
+        if self._beginning:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_WAY_S):
+                    await self._all_began.wait()
+        else:
+            await asyncio.sleep(0)
 
     async def _first_that_speaks(self, order: Order) -> Spoken:
         failure: EngineError = EngineUnavailable("no engine is set up for this language")
@@ -153,7 +179,8 @@ class Speaker:
                 raise bad_request(
                     "there is nothing to say: the text has no words", code="nothing_to_say", param="input"
                 )
-            return Spoken(engine, first, sound, time.perf_counter() - asked_at, self._ended)
+            took_s = time.perf_counter() - asked_at
+            return Spoken(engine, first, sound, took_s, self._ended, self._give_way)
         raise failure
 
     def _ended(self, spoken: Spoken, outcome: Outcome) -> None:

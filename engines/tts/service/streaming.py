@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
@@ -67,11 +68,13 @@ async def _gone(request: Request) -> None:
 
 
 async def _encoded(spoken: Spoken, encoder: Encoder) -> AsyncGenerator[bytes, None]:
-    size = 2 * (spoken.rate * PIECE_MS // 1000)
+    longest_s = PIECE_MS / 1000
     async with aclosing(spoken.chunks()) as chunks:
         async for chunk in chunks:
-            for at in range(0, len(chunk), size):
-                if data := encoder.add(chunk[at : at + size]):
-                    yield data
+            data = encoder.add(chunk)
+            pieces = max(1, math.ceil(len(chunk) / 2 / spoken.rate / longest_s))
+            size = math.ceil(len(data) / pieces)
+            for at in range(0, len(data), max(1, size)):
+                yield data[at : at + size]
     if rest := encoder.finish():
         yield rest

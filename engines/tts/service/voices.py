@@ -19,7 +19,14 @@ from engines.tts.loudness import LoudnessMeter
 from engines.tts.profiles import Consent, ProfileError, VoiceProfiles, new_id, write_reference
 from engines.tts.service.desk import Desk
 from engines.tts.service.documented import ERRORS, REFUSED, SOUND
-from engines.tts.service.models import Language, ProfileInfo, ResponseFormat, SpeechBody, VoiceList
+from engines.tts.service.models import (
+    MOST_CHARACTERS,
+    Language,
+    ProfileInfo,
+    ResponseFormat,
+    SpeechBody,
+    VoiceList,
+)
 from engines.tts.service.speaking import Order, Speaker
 from engines.tts.service.streaming import unless_gone, whole
 
@@ -108,7 +115,7 @@ def voice_routes(desk: Desk, speaker: Speaker, profiles: VoiceProfiles, keys: Ke
     async def clone(
         request: Request,
         file: _Reference,
-        input: Annotated[str, Form(min_length=1, max_length=10_000)],
+        input: Annotated[str, Form(min_length=1, max_length=MOST_CHARACTERS)],
         consent_given_by: _GivenBy,
         consent_given_at: _GivenAt,
         consent_wording: _Wording,
@@ -136,8 +143,7 @@ async def answered(desk: Desk, speaker: Speaker, body: SpeechBody, order: Order)
     spoken = await speaker.begin(order)
     pcm = await whole(spoken)
     form = body.response_format.audio
-    rate_out = body.sample_rate or body.response_format.usual_rate
-    sound = await asyncio.to_thread(encode, pcm, spoken.rate, form, rate_out)
+    sound = await asyncio.to_thread(encode, pcm, spoken.rate, form, body.rate_out)
     return Response(sound, media_type=MEDIA_TYPES[form], headers=desk.headers(body, spoken))
 
 
