@@ -121,6 +121,7 @@ class Speaker:
         self._streams = 0
         self._beginning = 0
         self._all_began = asyncio.Event()
+        self._chunk = asyncio.Lock()
         metrics.watch_streams(lambda: self._streams)
 
     async def begin(self, order: Order) -> Spoken:
@@ -151,13 +152,14 @@ class Speaker:
 
     async def _give_way(self) -> None:
         """Between the chunks of a stream, which is ahead of its listener: who waits for his first sound comes
-        first. In any case the loop turns, and what was written goes out.
+        first. And one stream has its chunk in a turn of the loop: a new request takes some turns, and is not
+        held up by all of them in each.
         """
         if self._beginning:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LONGEST_WAY_S):
                     await self._all_began.wait()
-        else:
+        async with self._chunk:
             await asyncio.sleep(0)
 
     async def _first_that_speaks(self, order: Order) -> Spoken:

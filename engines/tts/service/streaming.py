@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from engines.service.encoding import Encoder
 from engines.tts.service.speaking import Spoken
 
-PIECE_MS: Final = 40
+PIECE_MS: Final = 60
 """Of sound in one chunk of a stream."""
 
 _CLIENT_GONE: Final = 499
