@@ -1,6 +1,6 @@
 """`ivr bench asr`: how soon a service understands, against how many speak at once. Measured from outside it.
 
-A caller says yes or no over the WebSocket, in real time as a call would, in A-law; when 0.35 s of silence
+A caller says yes or no over the WebSocket, in real time as a call would, in A-law; when 0.6 s of silence
 have followed, the turn is over, as a call decides it. The figures are of the time from that message to the
 transcript (`final_ms`), and of what the service added to its engine (`added_ms`: all of it, less what the
 service itself measured from the end of the turn to the engine's transcript).
@@ -34,7 +34,7 @@ _RATE: Final = 8000
 _FRAME: Final = 160
 _FRAME_S: Final = 0.02
 _BEFORE: Final = b"\xd5" * int(0.3 * _RATE)
-_AFTER: Final = b"\xd5" * int(0.35 * _RATE)
+_AFTER: Final = b"\xd5" * int(0.6 * _RATE)
 _ANSWER_S: Final = 30.0
 
 _WORDS: Final = {"hi": ("हाँ", "नहीं"), "mr": ("हो", "नाही"), "en": ("yes", "no")}
