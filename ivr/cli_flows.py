@@ -103,7 +103,9 @@ def play_scenarios(
     wishes = Wishes(verbose, coverage, min_coverage, junit)
     try:
         if over is Over.VIRTUAL:
-            raise SystemExit(run(paths, wishes=wishes, clock=time.perf_counter))
+            from ivr.spreading import spread
+
+            raise SystemExit(run(paths, wishes=wishes, clock=time.perf_counter, spread=spread))
         raise SystemExit(_over_sip(paths, wishes))
     except OSError as error:
         raise SystemExit(f"ivr: {error}") from error

@@ -100,15 +100,23 @@ def _load(path: Path) -> ScenarioFile:
     root = None if text is None else compose(text, report)
     if text is None or root is None:
         raise ScenarioError(report.sorted())
-    flow_path = path.with_name(path.name.removesuffix(SUFFIX) + ".yaml")
     try:
-        flow = load_flow(flow_path)
+        flow = flow_of(path)
     except FlowError as error:
         raise ScenarioError(error.problems) from error
-    scenarios = _FileReader(Reader(report, text), flow, flow_path).read(root)
+    scenarios = _FileReader(Reader(report, text), flow, _flow_path(path)).read(root)
     if report.found:
         raise ScenarioError(report.sorted())
     return ScenarioFile(path, flow, scenarios)
+
+
+def flow_of(path: Path) -> Flow:
+    """The flow of a scenario file; raises `FlowError`."""
+    return load_flow(_flow_path(path))
+
+
+def _flow_path(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(SUFFIX) + ".yaml")
 
 
 def sample_values(path: Path) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +21,7 @@ from ivr.flow.scenarios import (
     Scenario,
     ScenarioError,
     ScenarioFile,
+    flow_of,
     load_scenarios,
     scenario_files,
     without_scenarios,
@@ -26,6 +29,11 @@ from ivr.flow.scenarios import (
 
 Play = Callable[[Flow, Scenario], Played]
 """Plays one scenario to the end of its call."""
+
+
+def no_clock() -> float:
+    """For whom it does not matter how long a scenario took."""
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,43 +49,45 @@ class Wishes:
     junit: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Rehearsed:
+    """What came of one file; `told` is what is to be said of it."""
+
+    suite: Suite
+    played: tuple[Played, ...]
+    told: str = ""
+
+
+Spread = Callable[[Callable[[Path], _Rehearsed], Sequence[Path]], Iterable[_Rehearsed]]
+"""Does it for each file, in any process, and gives what came of them in their order."""
+
+
 def run(
     paths: Sequence[Path],
     out: TextIO | None = None,
     wishes: Wishes = Wishes(),
     play: Play = play,
-    clock: Callable[[], float] = lambda: 0.0,
+    clock: Callable[[], float] = no_clock,
+    spread: Spread | None = None,
 ) -> int:
     """Plays all scenarios of files and folders, and prints what came of it; `clock` gives seconds.
 
+    With `spread` the files are played apart, and each is told when it is over; without, every scenario is.
     Returns the exit status: 0 when all came true, 1 when one did not, a file cannot be used or too little
     was tried, 2 when there was nothing to play. Raises OSError when the JUnit file cannot be written.
     """
     out = out or sys.stdout
-    suites: list[Suite] = []
+    rehearsed: list[_Rehearsed] = []
     untried: list[Path] = []
-    tried: list[tuple[Flow, list[Played]]] = []
-    for path in scenario_files(paths):
-        try:
-            file = load_scenarios(path)
-        except ScenarioError as error:
-            out.write(f"{error}\n")
-            suites.append(Suite(path, path.name.removesuffix(SUFFIX), error=str(error)))
-            continue
-        all_played: list[Played] = []
-        cases: list[Case] = []
-        for scenario, played, took_s in _played(file, play, clock):
-            all_played.append(played)
-            cases.append(Case(scenario.name, scenario.line, took_s, played.failure, played.skipped))
-            if played.failure is not None:
-                out.write(_told(path, scenario, played.failure))
-            elif wishes.verbose or played.skipped:
-                how = f"skipped: {played.skipped}" if played.skipped else "ok"
-                out.write(f"{path}:{scenario.line}: {scenario.name}: {how}\n")
-            out.flush()
-        suites.append(Suite(path, file.flow.name, cases))
-        tried.append((file.flow, all_played))
-    coverages = _coverages(tried)
+    files = scenario_files(paths)
+    if spread is None:
+        rehearsed += (_rehearse(path, wishes.verbose, play, clock, out) for path in files)
+    else:
+        for done in spread(partial(_apart, verbose=wishes.verbose, play=play, clock=clock), files):
+            out.write(done.told)
+            rehearsed.append(done)
+    suites = [done.suite for done in rehearsed]
+    coverages = _coverages(rehearsed) if wishes.coverage or wishes.min_coverage is not None else []
     if wishes.coverage:
         out.writelines(f"{line}\n" for line in coverage_told(coverages))
     if wishes.coverage or wishes.min_coverage:
@@ -92,12 +102,39 @@ def run(
     return _status(suites, enough=not short and not (untried and wishes.min_coverage))
 
 
-def _coverages(tried: list[tuple[Flow, list[Played]]]) -> list[Coverage]:
+def _apart(path: Path, verbose: bool, play: Play, clock: Callable[[], float]) -> _Rehearsed:
+    out = StringIO()
+    return replace(_rehearse(path, verbose, play, clock, out), told=out.getvalue())
+
+
+def _rehearse(path: Path, verbose: bool, play: Play, clock: Callable[[], float], out: TextIO) -> _Rehearsed:
+    """Plays the scenarios of one file, and tells each as it goes."""
+    try:
+        file = load_scenarios(path)
+    except ScenarioError as error:
+        out.write(f"{error}\n")
+        return _Rehearsed(Suite(path, path.name.removesuffix(SUFFIX), error=str(error)), ())
+    all_played: list[Played] = []
+    cases: list[Case] = []
+    for scenario, played, took_s in _played(file, play, clock):
+        all_played.append(played)
+        cases.append(Case(scenario.name, scenario.line, took_s, played.failure, played.skipped))
+        if played.failure is not None:
+            out.write(_told(path, scenario, played.failure))
+        elif verbose or played.skipped:
+            how = f"skipped: {played.skipped}" if played.skipped else "ok"
+            out.write(f"{path}:{scenario.line}: {scenario.name}: {how}\n")
+        out.flush()
+    return _Rehearsed(Suite(path, file.flow.name, cases), tuple(all_played))
+
+
+def _coverages(rehearsed: Iterable[_Rehearsed]) -> list[Coverage]:
     """Of each flow; what others tried of it by entering it counts as well."""
+    tried = [(flow_of(done.suite.path), done.played) for done in rehearsed if not done.suite.error]
     return [coverage_of(flow, played, _around(flow, tried)) for flow, played in tried]
 
 
-def _around(flow: Flow, tried: list[tuple[Flow, list[Played]]]) -> Iterator[Played]:
+def _around(flow: Flow, tried: Sequence[tuple[Flow, tuple[Played, ...]]]) -> Iterator[Played]:
     for other, played in tried:
         if other is not flow and flow.name in other.family:
             yield from played
