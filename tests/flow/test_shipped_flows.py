@@ -48,6 +48,15 @@ def test_asks_for_a_native_reader(path):
     assert "wants a native reader's check" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.flow.name)
+def test_every_prompt_is_in_letters_that_its_voice_reads(file):
+    for prompt in file.flow.prompts.values():
+        for language, wording in prompt.wordings.items():
+            fixed = re.sub(r"\{[{%].*?[}%]\}", "", wording.text.source)
+            foreign = r"[\u0900-\u097f]" if language == "en" else r"[A-Za-z]"
+            assert not re.findall(foreign, fixed), f"{prompt.name} in {language}"
+
+
 @pytest.mark.parametrize(
     ("file", "scenario"),
     SCENARIOS,
