@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +16,9 @@ from ivr.flow.verbs.menu import Menu
 
 MAX_LABEL: Final = 32
 """Longest label of one outcome, in characters."""
+
+_CONDITIONS: Final = re.compile(r"\{%.*?%\}", re.DOTALL)
+"""What of a text is said now and then; a picture shows all of it."""
 
 _DETAILS: Final = (
     "endpoint",
@@ -117,7 +121,7 @@ def _about(step: Step, language: str) -> str:
     for prompt in step.prompts()[:1]:
         wording = prompt.wordings.get(language)
         if wording is not None:
-            return wording.text.source if wording.text else f"[{wording.audio}]"
+            return _CONDITIONS.sub("", wording.text.source) if wording.text else f"[{wording.audio}]"
     facts = facts_of(step)
     return next((facts[fact] for fact in _DETAILS if fact in facts), "")
 

@@ -12,7 +12,7 @@ from ivr.flow.expressions import Expression, Template
 from ivr.flow.model import Assignment, Flow, Prompt, Reference, ResultField, Step, Target
 from ivr.flow.payload import Computed, Payload
 from ivr.flow.problems import Place
-from ivr.flow.types import ValueType, to_json
+from ivr.flow.types import Value, ValueType, to_json
 from ivr.flow.verbs.agent_reading import AgentTool, Wanted
 from ivr.flow.verbs.branch import Case
 from ivr.flow.verbs.consent import Purpose
@@ -131,8 +131,8 @@ def _scalar(value: Any) -> str:
         case Computed(expression=expression):
             return f"{{{{ {expression.source} }}}}"
         case Assignment(name=name, source=source):
-            shown = source.source if isinstance(source, Expression) else to_json(source)
-            return f"{name} = {'nothing' if shown is None else shown}"
+            shown = source.source if isinstance(source, Expression) else _constant(source)
+            return f"{name} = {shown}"
         case Case(condition=condition, target=target):
             return f"{condition.source}: to {target.step}"
         case Brought(name=name):
@@ -151,6 +151,14 @@ def _scalar(value: Any) -> str:
             return "yes" if value else "no"
         case _:
             return str(value)
+
+
+def _constant(value: Value) -> str:
+    """As it stands in a flow."""
+    shown = to_json(value)
+    if shown is None:
+        return "nothing"
+    return str(shown).lower() if isinstance(shown, bool) else str(shown)
 
 
 def _label(path: str) -> str:

@@ -56,6 +56,28 @@ def test_the_first_step_comes_first_and_every_outcome_has_an_arrow(kitchen):
     }
 
 
+def test_boxes_tell_texts_and_values_as_an_author_thinks_of_them(tmp_path):
+    path = tmp_path / "told.yaml"
+    path.write_text(
+        """flow: told
+languages: [en]
+params: {order: optional digits}
+result: {done: {type: yes_no, default: false}}
+start: hello
+steps:
+  hello: {say: hello, next: mark}
+  mark: {set: {done: true}, next: bye}
+  bye: {end: normal}
+prompts:
+  hello: {en: "Hello.{% if order is not none %} Order {{ order }}.{% endif %} Thank you."}
+""",
+        encoding="utf-8",
+    )
+    said = {box.id: box.text for box in draw(load_flow(path)).boxes}
+    assert said["hello"] == "Hello. Order {{ order }}. Thank you."
+    assert said["mark"] == "done = true"
+
+
 def test_visits_of_past_calls(kitchen):
     outcomes = {("ask", "good", "when"): 4, ("ask", "hangup", "report"): 1, ("when", "hangup", "report"): 1}
     visits = Visits(6, {"ask": 6, "when": 4}, outcomes)
