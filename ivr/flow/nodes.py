@@ -80,11 +80,11 @@ class Reader:
                 self.problem(place, Rule.YAML, message, 'quote the text: "..."; a comment may follow it')
         return self.text(node, what)
 
-    def name(self, node: yaml.Node, what: str) -> str | None:
+    def name(self, node: yaml.Node, what: str, hint: str = "use letters, digits, - and _") -> str | None:
         """A name of letters, digits, - and _."""
         text = self.text(node, what)
         if text is not None and not NAME.fullmatch(text):
-            self.problem(node, Rule.YAML, f'{what} "{text}" is not a name', "use letters, digits, - and _")
+            self.problem(node, Rule.YAML, f'{what} "{text}" is not a name', hint)
             return None
         return text
 
@@ -144,13 +144,13 @@ class Reader:
 
     # --- collections
 
-    def entries(self, node: yaml.Node, what: str) -> list[Entry]:
-        """The entries of a mapping in the order of the file, each key once."""
+    def entries(self, node: yaml.Node, what: str, hint: str = "") -> list[Entry]:
+        """The entries of a mapping in the order of the file, each key once; `hint` is for what is none."""
         if not isinstance(node, yaml.MappingNode):
             if self.is_null(node):
                 self._empty(node, what)
             else:
-                self.problem(node, Rule.YAML, f"{what} must be a mapping (key: value)")
+                self.problem(node, Rule.YAML, f"{what} must be a mapping (key: value)", hint)
             return []
         found: dict[str, Entry] = {}
         for key_node, value in node.value:
@@ -176,8 +176,10 @@ class Reader:
             )
         return []
 
-    def fields(self, node: yaml.Node, what: str) -> Fields:
-        return Fields(self, node, what)
+    def fields(self, node: yaml.Node, what: str, short: str = "") -> Fields:
+        """A mapping with a known set of keys. `short` is the key that who writes a bare text most likely
+        means."""
+        return Fields(self, node, what, short)
 
     def _key(self, node: yaml.Node, what: str) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
@@ -234,6 +236,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:g}s" if seconds < 120 or seconds % 60 else f"{seconds / 60:g}m"
 
 
+def _quoted(text: str) -> str:
+    """A text as it may stand in a mapping within braces; of a long one a sign."""
+    if NAME.fullmatch(text):
+        return text
+    return '"..."' if len(text) > 40 or '"' in text or "\n" in text else f'"{text}"'
+
+
 def has_braces(node: yaml.Node) -> bool:
     """Whether a mapping is what YAML made of an unquoted `{{ ... }}`."""
     return isinstance(node, yaml.MappingNode) and any(
@@ -244,12 +253,16 @@ def has_braces(node: yaml.Node) -> bool:
 class Fields:
     """A mapping with a known set of keys. `finish` reports the keys that nobody took."""
 
-    def __init__(self, reader: Reader, node: yaml.Node, what: str) -> None:
+    def __init__(self, reader: Reader, node: yaml.Node, what: str, short: str = "") -> None:
         self.reader = reader
         self.node = node
         self.what = what
         self.place = place_of(node)
-        self._entries = {entry.key: entry for entry in reader.entries(node, what)}
+        self.given = isinstance(node, yaml.MappingNode)
+        """Whether there is a mapping; if not, that is told, and not what it lacks as well."""
+        bare = short and isinstance(node, yaml.ScalarNode)
+        hint = f"write {{{short}: {_quoted(node.value)}}}" if bare else ""
+        self._entries = {entry.key: entry for entry in reader.entries(node, what, hint)}
         self._asked: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
@@ -271,7 +284,7 @@ class Fields:
     def need(self, key: str, rule: Rule = Rule.YAML, hint: str = "") -> yaml.Node | None:
         """The value of a required key; its absence is reported."""
         node = self.take(key)
-        if node is None:
+        if node is None and self.given:
             self.reader.problem(self.place, rule, f"{self.what} has no {key}", hint)
         return node
 

@@ -283,9 +283,9 @@ class StepReader:
         self.place: Place = fields.place
         self.what = f"step {name}"
 
-    def body(self) -> Fields:
-        """The verb's value as a mapping."""
-        return self.reader.fields(self.node, f"{self.verb} of {self.what}")
+    def body(self, short: str = "") -> Fields:
+        """The verb's value as a mapping; `short` as for `Reader.fields`."""
+        return self.reader.fields(self.node, f"{self.verb} of {self.what}", short)
 
     def target(self, fields: Fields, key: str, *, required: bool = True) -> Target | None:
         """The step an outcome leads to."""

@@ -44,7 +44,7 @@ class Siblings:
             raise EndlessError((*way, name), circle=False)
         read = self._known.get((name, operator))
         if read is None:
-            read = self._read(self._path(name), Around(self, tuple(way), operator))
+            read = self._read(self._path(name, way), Around(self, tuple(way), operator))
             # What is too deep from here may be fine from a flow further in.
             if read.endless is None or read.endless.circle:
                 self._known[name, operator] = read
@@ -54,10 +54,11 @@ class Siblings:
             raise unusable(name, read.problems)
         return read.flow
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str, way: Sequence[str]) -> Path:
         found = self._paths.get(name, ())
         if not found:
-            hint = did_you_mean(name, self._paths) or "it is looked for in this folder and below"
+            hint = did_you_mean(name, set(self._paths) - set(way))
+            hint = hint or "flows are looked for in this folder and below it"
             raise ChildError(f'there is no flow "{name}"', hint)
         if len(found) > 1:
             listed = ", ".join(str(path.relative_to(self._folder)) for path in found)

@@ -78,7 +78,7 @@ class Agent(Step):
 
     @classmethod
     def read(cls, step: StepReader) -> Agent | None:
-        fields = step.body()
+        fields = step.body("instructions")
         instructions = read_instructions(step, fields)
         slots = read_slots(step, fields)
         tools = read_tools(step, fields)

@@ -91,7 +91,7 @@ class Collect(AskingStep):
 
     @classmethod
     def read(cls, step: StepReader) -> Collect | None:
-        fields = step.body()
+        fields = step.body("prompt")
         prompt = step.prompt(fields, "prompt")
         into, declared = _read_into(step, fields)
         keys = _read_keys(step, fields)

@@ -83,7 +83,7 @@ class Consent(Step):
 
     @classmethod
     def read(cls, step: StepReader) -> Consent | ConsentQuestion | None:
-        fields = step.body()
+        fields = step.body("for")
         purpose = _read_purpose(step, fields)
         prompt = step.prompt(fields, "prompt")
         target = step.target(step.fields, "next")
@@ -279,7 +279,7 @@ def _read_choice(step: StepReader, entry: Entry | None, name: str, target: Targe
         message = f"{step.verb} of {step.what} has no {name}"
         step.reader.problem(step.place, Rule.CHOICES, message, "who may agree may refuse: give both")
         return None
-    fields = step.reader.fields(entry.node, f"{name} of {step.what}")
+    fields = step.reader.fields(entry.node, f"{name} of {step.what}", "key")
     key, intent, phrases = read_means(step, entry, fields)
     fields.finish()
     return None if target is None else Choice(name, entry.key_place, key, intent, phrases, (), target)

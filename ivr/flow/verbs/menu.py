@@ -72,7 +72,7 @@ class Menu(AskingStep):
 
     @classmethod
     def read(cls, step: StepReader) -> Menu | None:
-        fields = step.body()
+        fields = step.body("prompt")
         prompt = step.prompt(fields, "prompt")
         barge_in = step.barge_in(fields)
         retry = read_retry(step, fields)
@@ -195,7 +195,7 @@ def _read_choices(step: StepReader, node: yaml.Node | None) -> tuple[Choice, ...
     if node is None:
         return ()
     entries = step.reader.entries(node, f"choices of {step.what}")
-    if not entries:
+    if not entries and isinstance(node, yaml.MappingNode):
         step.reader.problem(node, Rule.CHOICES, f"{step.what} offers no choice")
     if len(entries) > MAX_CHOICES:
         message = f"{step.what} offers {len(entries)} choices, and at most {MAX_CHOICES} are allowed"
@@ -207,7 +207,7 @@ def _read_choices(step: StepReader, node: yaml.Node | None) -> tuple[Choice, ...
 
 def _read_choice(step: StepReader, entry: Entry) -> Choice | None:
     what = f"choice {entry.key} of {step.what}"
-    fields = step.reader.fields(entry.node, what)
+    fields = step.reader.fields(entry.node, what, "key")
     key, intent, phrases = read_means(step, entry, fields)
     set_node = fields.take("set")
     assigns = () if set_node is None else step.flow.assignments(set_node, f"set of {what}")
@@ -224,15 +224,7 @@ def read_means(
     """How a choice is made: its key, its intent, and the phrases of that beyond the built-in ones."""
     reader, what = step.reader, fields.what
     key_node = fields.take("key")
-    key = None if key_node is None else reader.text(key_node, f"key of {what}")
-    if key_node is not None and key is not None and (len(key) != 1 or key not in KEYS):
-        reader.problem(
-            key_node,
-            Rule.CHOICES,
-            f'key "{key}" of {what} is not on a telephone',
-            "use 0-9, *, # or A-D",
-        )
-        key = None
+    key = None if key_node is None else read_key(step, key_node, "key", what)
     intent = fields.read("intent", reader.name, None)
     phrases_node = fields.take("phrases")
     phrases = {} if phrases_node is None else read_phrases(step.flow, phrases_node, f"phrases of {what}")
@@ -240,7 +232,7 @@ def read_means(
         intent = entry.key
     if intent is not None:
         phrases = own_phrases(step.flow, intent, phrases)
-    if key_node is None and intent is None and "intent" not in fields:
+    if fields.given and key_node is None and intent is None and "intent" not in fields:
         reader.problem(
             entry.key_place,
             Rule.CHOICES,
@@ -248,6 +240,16 @@ def read_means(
             "give a key or an intent",
         )
     return key, intent, phrases
+
+
+def read_key(step: StepReader, node: yaml.Node, label: str, what: str) -> str | None:
+    """One key of a telephone."""
+    key = step.reader.text(node, f"{label} of {what}")
+    if key is None or (len(key) == 1 and key in KEYS):
+        return key
+    message = f'{label} "{key}" of {what} is not on a telephone'
+    step.reader.problem(node, Rule.CHOICES, message, "use 0-9, *, # or A-D")
+    return None
 
 
 _folded = lru_cache(maxsize=8192)(fold)

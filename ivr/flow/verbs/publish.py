@@ -23,6 +23,8 @@ from ivr.flow.protocol import Publish as PublishCommand
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
 
+_TOPIC = "name a topic of the configuration: to: TOPIC"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Publish(Step):
@@ -34,9 +36,9 @@ class Publish(Step):
 
     @classmethod
     def read(cls, step: StepReader) -> Publish | None:
-        fields = step.body()
-        node = fields.need("to", Rule.NAMES, "name a topic of the configuration: to: TOPIC")
-        name = None if node is None else step.reader.name(node, f"to of {step.what}")
+        fields = step.body("to")
+        node = fields.need("to", Rule.NAMES, _TOPIC)
+        name = None if node is None else step.reader.name(node, f"to of {step.what}", _TOPIC)
         body_node = fields.take("body")
         body: Payload | None = Payload({})
         if body_node is not None:

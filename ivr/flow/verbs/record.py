@@ -68,7 +68,7 @@ class Record(Step):
 
     @classmethod
     def read(cls, step: StepReader) -> Record | None:
-        fields = step.body()
+        fields = step.body("prompt")
         prompt = step.prompt(fields, "prompt")
         barge_in = step.barge_in(fields)
         beep = fields.read("beep", step.reader.flag, True)

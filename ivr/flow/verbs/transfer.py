@@ -49,7 +49,7 @@ from ivr.flow.protocol import Transfer as TransferCommand
 from ivr.flow.reading import StepReader, expression_in
 from ivr.flow.run import Run
 from ivr.flow.types import Family
-from ivr.flow.verbs.menu import KEYS
+from ivr.flow.verbs.menu import read_key
 
 ANSWER_SLACK_S: Final = 2.0
 """How much longer than the wait the driver's word is awaited."""
@@ -61,6 +61,8 @@ LONGEST_WAIT_S: Final = {"blind": 120.0, "attended": 3600.0}
 
 _ADDRESS = re.compile(r"sips?:[^\s]{1,200}")
 _NUMBER = re.compile(r"\+?[0-9]{2,20}")
+_WRITTEN_NUMBER = re.compile(r"\+?[0-9(][0-9 ()./-]{2,30}")
+"""As a person writes one."""
 
 
 class Mode(Enum):
@@ -100,13 +102,13 @@ class Transfer(Step):
 
     @classmethod
     def read(cls, step: StepReader) -> Transfer | None:
-        fields = step.body()
+        fields = step.body("to")
         node = fields.need("to", Rule.NAMES, "a number, a SIP address or a queue")
         to: str | Expression | None = None
         if node is not None:
             inner = expression_in(node)
             if inner is None:
-                to = step.reader.text(node, f"to of {step.what}")
+                to = _read_to(step, node)
             else:
                 to = step.flow.compile(inner, node, f"to of {step.what}")
                 if to is not None and to.shape.family is not Family.TEXT:
@@ -236,6 +238,17 @@ class _Transferring:
         self._run.say(queued.prompt, BargeIn.NONE)
 
 
+def _read_to(step: StepReader, node: yaml.Node) -> str | None:
+    """A number as it is dialled, an address, or the name of a queue."""
+    what = f"to of {step.what}"
+    to = step.reader.text(node, what)
+    if to is None or _NUMBER.fullmatch(to) or not _WRITTEN_NUMBER.fullmatch(to):
+        return to
+    dialled = re.sub(r"[^+0-9]", "", to)
+    step.reader.problem(node, Rule.NAMES, f'{what} "{to}" is no number to dial', f'write "{dialled}"')
+    return None
+
+
 def _one_of(step: StepReader, options: tuple[str, ...]) -> Callable[[yaml.Node, str], str | None]:
     return lambda node, what: step.reader.one_of(node, what, options)
 
@@ -253,8 +266,8 @@ def _read_attended(
         return None, None, None
     whisper_node = fields.take("whisper")
     whisper = None if whisper_node is None else step.prompt_at(whisper_node, f"{step.name}.whisper")
-    accept = fields.read("accept", _one_of(step, (*KEYS,)), None)
     accept_entry = fields.entry("accept")
+    accept = None if accept_entry is None else read_key(step, accept_entry.node, "accept", step.what)
     if accept_entry is not None and whisper_node is None:
         message = f"{step.what} awaits the key {accept} of an agent who is told nothing"
         hint = "add a whisper that says what to press"
@@ -264,7 +277,7 @@ def _read_attended(
 
 
 def _read_queued(step: StepReader, node: yaml.Node) -> Announcing | None:
-    fields = step.reader.fields(node, f"queued of {step.what}")
+    fields = step.reader.fields(node, f"queued of {step.what}", "prompt")
     prompt = step.prompt(fields, "prompt")
     into_node = fields.need("into", Rule.PROMPTS, "name a value of type count that gets the place")
     into = None if into_node is None else step.reader.text(into_node, f"into of queued of {step.what}")

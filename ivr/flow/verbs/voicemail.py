@@ -78,7 +78,7 @@ class Voicemail(Step):
 
     @classmethod
     def read(cls, step: StepReader) -> Voicemail | None:
-        fields = step.body()
+        fields = step.body("machine")
         hint = ", ".join(kind.value for kind in OnMachine)
         node = fields.need("machine", Rule.OUTCOMES, hint)
         options = tuple(kind.value for kind in OnMachine)
