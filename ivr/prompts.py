@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import time
 import wave
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 MEMORY_BYTES: Final = 64 * 1024 * 1024
 DISK_BYTES: Final = 512 * 1024 * 1024
+SUBSTITUTE_S: Final = 30.0
+"""How long a prompt is kept that another voice than the first choice spoke: it may be back by then."""
 
 _Key = tuple[str, Utterance]
 """Codec and words; the voices do not change while the server runs."""
@@ -53,6 +56,8 @@ class Prompt:
 
     clip: Clip
     made: asyncio.Future[None]
+    stale_at: float = math.inf
+    """Loop time from which it is made anew: another voice than the first choice spoke it."""
 
     @property
     def failed(self) -> bool:
@@ -87,8 +92,10 @@ class Prompts:
         key = (codec.name, utterance)
         prompt = self._memory.get(key)
         if prompt is not None and not prompt.failed:
-            self._memory.move_to_end(key)
-            return prompt
+            if asyncio.get_running_loop().time() < prompt.stale_at:
+                self._memory.move_to_end(key)
+                return prompt
+            self._bytes -= _size(self._memory.pop(key).clip)
         return self._make(key, utterance, codec)
 
     def prefetch(self, utterances: Iterable[Utterance], codec: Codec) -> None:
@@ -120,8 +127,8 @@ class Prompts:
                 writer.close()
             elif isinstance(utterance, AudioFile):
                 await self._fill_from_file(clip, utterance)
-            else:
-                await self._fill_from_text(clip, utterance)
+            elif not await self._fill_from_text(clip, utterance):
+                prompt.stale_at = asyncio.get_running_loop().time() + SUBSTITUTE_S
             prompt.made.set_result(None)
         except EngineError as error:
             log.error("a prompt cannot be spoken: %s", error)
@@ -156,10 +163,11 @@ class Prompts:
             log.error("audio file %s: %s; the text is spoken instead", file.path, error)
             await self._fill_from_text(clip, file.instead)
 
-    async def _fill_from_text(self, clip: Clip, text: Text) -> None:
+    async def _fill_from_text(self, clip: Clip, text: Text) -> bool:
+        """Whether the voice of first choice spoke; raises `NoVoice` when none did."""
         words = normalise(text.text, text.language)
         if not words.strip():
-            return
+            return True
         failures: list[str] = []
         for voice in self._voices:
             if not voice.supports(text.language):
@@ -171,7 +179,7 @@ class Prompts:
             # A person's cloned voice is no file of ours: deleting its profile must leave nothing.
             kept = not text.personal and not named.startswith(PREFIX)
             if kept and await self._fill_from_disk(clip, path):
-                return
+                return not failures
             try:
                 pcm = await self._speak(voice, request, clip)
             except EngineError as error:
@@ -180,7 +188,7 @@ class Prompts:
                 continue
             if kept:
                 await asyncio.to_thread(_store, path, pcm, voice.sample_rate)
-            return
+            return not failures
         raise NoVoice("; ".join(failures) or f"no engine speaks {text.language!r}")
 
     async def _fill_from_disk(self, clip: Clip, path: Path) -> bool:

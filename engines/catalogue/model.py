@@ -57,12 +57,14 @@ class Environment:
 class Hub:
     """Weights in a repository of the Hugging Face hub. The hub's own listing has a checksum of every file.
 
-    `files` are shell patterns; a file is fetched when one of them fits.
+    `files` are shell patterns; a file is fetched when one of them fits. They go into `folder`, below that of
+    the engine's weights.
     """
 
     repository: str
     files: tuple[str, ...] = ("*",)
     revision: str = "main"
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

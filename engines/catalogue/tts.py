@@ -69,7 +69,11 @@ INDIC_PARLER: Final = CatalogueEntry(
     licence=Licence("Apache-2.0", "Apache-2.0"),
     runs=Installed(
         PARLER,
-        (Hub("ai4bharat/indic-parler-tts"),),
+        (
+            Hub("ai4bharat/indic-parler-tts"),
+            # The tokenizer of descriptions is that of the model's text encoder, which its weights only name.
+            Hub("google/flan-t5-large", ("*token*.json", "spiece.model"), folder="description"),
+        ),
         vram_gb=2.0,
         worker="engines.tts.parler_worker:ParlerEngine",
     ),

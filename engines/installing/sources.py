@@ -6,7 +6,7 @@ asset (its `digest`). What is fetched over one connection is so checked against 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -65,6 +65,8 @@ async def files_of(client: httpx.AsyncClient, source: Hub | Release, bases: Base
     missing = [p for p in source.files if not any(fnmatch(file.path, p) for file in found)]
     if not found or missing:
         raise InstallError(f"{source.repository} has no {', '.join(missing) or 'files'}")
+    if isinstance(source, Hub) and source.folder:
+        return [replace(file, path=f"{source.folder}/{file.path}") for file in found]
     return found
 
 

@@ -5,6 +5,8 @@ The model has no voice of its own: the folder `voices` beside the weights holds 
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +39,7 @@ class CosyVoice:
         `voices`, a folder, else `voices` in the weights' one.
         """
         folder = weights_of(told)
+        _find_matcha()
         from cosyvoice.cli.cosyvoice import AutoModel
 
         gpu = str(told.get("device", "cuda")).startswith("cuda")
@@ -96,6 +99,13 @@ class CosyVoice:
 
     def _named(self, name: str) -> VoiceReference | None:
         return self._own.get(name) if name else next(iter(self._own.values()), None)
+
+
+def _find_matcha() -> None:
+    """The code imports a submodule of its checkout by a path that its users are told to add."""
+    spec = importlib.util.find_spec("cosyvoice")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        sys.path.append(str(Path(folder).parent / "third_party" / "Matcha-TTS"))
 
 
 class _Guard:

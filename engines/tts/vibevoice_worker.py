@@ -51,7 +51,10 @@ class VibeVoice:
         self._model.set_ddpm_inference_steps(num_steps=_STEPS)
         presets = sorted(Path(str(told.get("voices", folder / "voices"))).glob("*.pt"))
         if not presets:
-            raise FileNotFoundError("no voice preset (NAME.pt) is beside the weights: install them again")
+            raise FileNotFoundError(
+                "there is no voice: put presets (NAME.pt, of demo/voices/streaming_model in the project's "
+                "repository) into the folder `voices` of the weights, or name theirs in `options.voices`"
+            )
         # Presets are pickles of the project itself, installed with their checksums.
         self._presets = {
             path.stem: torch.load(path, map_location=self._device, weights_only=False) for path in presets

@@ -168,6 +168,13 @@ async def test_a_branch_is_fixed_when_it_is_listed(fake: FakeHub) -> None:
     assert f"/resolve/{COMMIT}/" in found[0].url
 
 
+async def test_weights_of_two_repositories_do_not_mix(fake: FakeHub) -> None:
+    async with httpx.AsyncClient() as client:
+        found = await files_of(client, Hub("o/r", ("*.json",), folder="description"), Bases(fake.url))
+    assert {file.path.partition("/")[0] for file in found} == {"description"}
+    assert "/description/" not in found[0].url
+
+
 async def test_a_licence_must_be_accepted(fake: FakeHub, shelf: Shelf) -> None:
     xtts = find("xtts-v2")
     fake.files = {"model.pth": b"x", "config.json": SMALL}

@@ -194,3 +194,23 @@ async def test_a_cloned_voice_is_not_kept_on_disk(tmp_path: Path) -> None:
         assert voice.requests[-1].voice == name
         assert len(list((tmp_path / "prompts").glob("*/*.wav"))) == files
     await cache.close()
+
+
+async def test_the_first_choice_speaks_again_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prompt that another voice stood in for is kept for a while, and then made anew."""
+    monkeypatch.setattr("ivr.prompts.SUBSTITUTE_S", 0.0)
+    first = ToneSynthesizer(name="first", failures=deque([EngineUnavailable("down")]))
+    second = ToneSynthesizer(name="second")
+    cache = Prompts((first, second), tmp_path / "prompts", deadline_s=0.5)
+    for _ in range(3):
+        await cache.get(HELLO, PCMA).made
+    assert (len(first.requests), len(second.requests)) == (2, 1)
+    monkeypatch.setattr("ivr.prompts.SUBSTITUTE_S", 30.0)
+    other = Text("Welcome", "en")
+    first.failures.append(EngineUnavailable("down"))
+    for _ in range(3):
+        await cache.get(other, PCMA).made
+    assert (len(first.requests), len(second.requests)) == (3, 2)
+    await cache.close()

@@ -1,0 +1,49 @@
+"""A real call hears the engines of the configuration, and the embedded voice until they are up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from tests.fakes.kokoro import write_kokoro
+from tests.server.conftest import OpenBench
+
+
+def first_audios(metrics: str, engine: str) -> int:
+    found = re.search(rf'ivr_engine_seconds_count\{{engine="{engine}",kind="tts"\}} (\S+)', metrics)
+    return int(float(found[1])) if found else 0
+
+
+async def test_a_call_is_spoken_by_the_first_engine_of_its_language(bench: OpenBench, tmp_path: Path) -> None:
+    write_kokoro(tmp_path / "weights")
+    setup = {"kokoro": {"weights": str(tmp_path / "weights"), "device": "cpu", "streams": 4}}
+    engines = {"tts": {"en": ["kokoro"]}, "setup": setup, "tts_deadline_s": 20}
+    async with bench(engines=engines) as b:
+
+        async def heard() -> tuple[int, int]:
+            call = await b.phone.call(b.uri)
+            await call.until_answered(10)
+            await call.hear(within_s=20)
+            await call.hang_up()
+            await b.ended()
+            metrics = (await b.api.get("/metrics")).text
+            return first_audios(metrics, "kokoro"), first_audios(metrics, "espeak")
+
+        async with asyncio.timeout(90):
+            while (await heard())[0] == 0:  # its model is loaded beside the calls
+                pass
+
+
+async def test_an_engine_that_cannot_start_costs_no_call(bench: OpenBench, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    setup = {"kokoro": {"weights": str(tmp_path / "empty"), "device": "cpu"}}
+    async with bench(engines={"tts": {"en": ["kokoro"]}, "setup": setup}) as b:
+        call = await b.phone.call(b.uri)
+        await call.until_answered(10)
+        await call.hear(within_s=20)
+        await call.hang_up()
+        assert (await b.ended())["cause"] == "normal"
+        metrics = (await b.api.get("/metrics")).text
+        assert first_audios(metrics, "espeak") > 0
+        assert first_audios(metrics, "kokoro") == 0
