@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from contextlib import ExitStack
 from typing import Final
 
@@ -98,8 +99,12 @@ def packet_lengths(stage: Stage) -> None:
             expect(peer.wait_for_sound(10), f"no prompt was heard in packets of {ptime_ms} ms")
             peer.press(f"{ptime_ms}#")
     for peer, ptime_ms in zip(peers, PTIMES_MS, strict=True):
-        sizes = {packet.size for packet in peer.heard if packet.payload_type == PCMA}
-        expect(sizes == {ptime_ms * 8}, f"{ptime_ms} ms was agreed, payloads of {sorted(sizes)} bytes came")
+        sizes = Counter(packet.size for packet in peer.heard if packet.payload_type == PCMA)
+        # A server that is held up skips the time that it missed: what waited before goes as a short packet.
+        right = (
+            sizes.total() > 10 and sizes[ptime_ms * 8] > 0.9 * sizes.total() and max(sizes) == ptime_ms * 8
+        )
+        expect(right, f"{ptime_ms} ms was agreed, payloads of so many bytes came so often: {dict(sizes)}")
     api = stage.need_api()
     codes = {api.ended(record["id"])["result"]["code"] for record in stage.records()}
     expect(codes == {str(ptime_ms) for ptime_ms in PTIMES_MS}, f"the keys {sorted(codes)} were taken")

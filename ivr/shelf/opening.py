@@ -45,7 +45,8 @@ def read_library(
         for sighting in folder.look(settled=False):
             changes += library.take(sighting, time.time(), FILE)
     except FolderUnreadable as error:
-        raise LibraryError(f"flows: {error}") from error
+        # A number that needs a flow of it is told below; a server without numbers may get its flows later.
+        log.warning("flows: %s", error)
     added = [c for c in changes if c.what == "added" and not _known(library, kept, c.entry)]
     for name in {inbound.flow for inbound in config.numbers.values()} | {entry.name for entry in library}:
         entry = library.entry(name)

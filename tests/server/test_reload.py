@@ -151,6 +151,19 @@ async def test_a_number_without_a_flow_stops_the_start_and_a_broken_flow_of_no_n
             pass
 
 
+async def test_a_server_without_numbers_takes_its_flows_when_they_come(tmp_path: Path, folder: Path) -> None:
+    late = tmp_path / "late"
+    config = Config.model_validate(settings(tmp_path, flows=str(late), numbers={}))
+    async with running(config) as server:
+        assert server.library.names == ()
+        folder.rename(late)
+
+        async def there() -> bool:
+            return server.library.names == ("menu",)
+
+        await until(there)
+
+
 async def test_a_reader_that_dies_is_replaced_and_no_change_is_lost(bench: OpenBench, folder: Path) -> None:
     async with bench(**changed(folder)) as b:
         reader = b.server.flows._reader
