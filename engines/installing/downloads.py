@@ -85,9 +85,10 @@ async def _fetch(
 async def _fetch_from(
     client: httpx.AsyncClient, file: RemoteFile, part: Path, have: int, on_progress: OnProgress
 ) -> None:
-    headers = {"Range": f"bytes={have}-"} if have else {}
     # Compressed by the way, a file would have another length.
-    headers["Accept-Encoding"] = "identity"
+    headers = {"Accept-Encoding": "identity", **file.headers}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     async with client.stream("GET", file.url, headers=headers) as response:
         response.raise_for_status()
         resumed = response.status_code == 206

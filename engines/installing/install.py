@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import httpx
@@ -71,14 +71,12 @@ async def _install(
             f"the weights of {entry.name} ({entry.licence.weights}) may not be used to earn money: it stays "
             "off unless you say --accept-licence, and keep to it"
         )
-    # The hub gets the token, and whom it redirects to does not: httpx drops it on the way to another host.
-    token = os.environ.get("HF_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    bases = replace(options.bases, token=options.bases.token or os.environ.get("HF_TOKEN"))
     timeout = httpx.Timeout(30.0, pool=None)
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=True, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=timeout, follow_redirects=True) as client:
         files: list[RemoteFile] = []
         for source in runs.weights:
-            files += await files_of(client, source, options.bases)
+            files += await files_of(client, source, bases)
         folder = shelf.weights_folder(entry)
         folder.mkdir(parents=True, exist_ok=True)
         have = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -6,7 +6,7 @@ asset (its `digest`). What is fetched over one connection is so checked against 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -37,27 +37,34 @@ class Checksum:
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     """`path` is where it goes, below the folder of the weights; `size` in bytes. No checksum: the source
-    tells none."""
+    tells none. `token` is for this source alone."""
 
     path: str
     url: str
     size: int
     checksum: Checksum | None
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return _bearer(self.token)
 
 
 @dataclass(frozen=True, slots=True)
 class Bases:
-    """Where hub and releases are asked; mirrors, or a server of the tests."""
+    """Where hub and releases are asked; mirrors, or a server of the tests. `token` is the hub's: nobody else
+    gets it, also not whom it redirects to (httpx drops it on the way to another host)."""
 
     hub: str = HUB
     github: str = GITHUB
+    token: str | None = field(default=None, repr=False)
 
 
 async def files_of(client: httpx.AsyncClient, source: Hub | Release, bases: Bases) -> list[RemoteFile]:
     """Raises `InstallError` when the source cannot be read or has none of the files."""
     try:
         if isinstance(source, Hub):
-            found = await _hub_files(client, source, bases.hub.rstrip("/"))
+            found = await _hub_files(client, source, bases.hub.rstrip("/"), bases.token)
         else:
             found = await _release_files(client, source, bases.github.rstrip("/"))
     except httpx.HTTPError as error:
@@ -70,23 +77,27 @@ async def files_of(client: httpx.AsyncClient, source: Hub | Release, bases: Base
     return found
 
 
-async def _hub_files(client: httpx.AsyncClient, source: Hub, base: str) -> list[RemoteFile]:
+async def _hub_files(
+    client: httpx.AsyncClient, source: Hub, base: str, token: str | None
+) -> list[RemoteFile]:
+    headers = _bearer(token)
     # A branch may move between the listing and the last file: what it is now is what is fetched.
     response = await client.get(
-        f"{base}/api/models/{source.repository}/revision/{quote(source.revision, safe='')}"
+        f"{base}/api/models/{source.repository}/revision/{quote(source.revision, safe='')}", headers=headers
     )
     _check(response, source.repository)
     revision = str(response.json()["sha"])
     url = f"{base}/api/models/{source.repository}/tree/{revision}?recursive=true"
     found: list[RemoteFile] = []
     for _ in range(_PAGES):
-        response = await client.get(url)
+        response = await client.get(url, headers=headers)
         _check(response, source.repository)
         for entry in response.json():
             path = str(entry["path"])
             if entry["type"] == "file" and any(fnmatch(path, pattern) for pattern in source.files):
                 address = f"{base}/{source.repository}/resolve/{revision}/{quote(path)}"
-                found.append(RemoteFile(_safe(path), address, int(entry["size"]), _hub_checksum(entry)))
+                size = int(entry["size"])
+                found.append(RemoteFile(_safe(path), address, size, _hub_checksum(entry), token))
         url = response.links.get("next", {}).get("url", "")
         if not url:
             break
@@ -111,6 +122,10 @@ async def _release_files(client: httpx.AsyncClient, source: Release, base: str) 
             checksum = Checksum("sha256", digest) if kind == "sha256" else None
             found.append(RemoteFile(_safe(name), asset["browser_download_url"], int(asset["size"]), checksum))
     return found
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _check(response: httpx.Response, repository: str) -> None:

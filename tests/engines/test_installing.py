@@ -143,6 +143,11 @@ async def test_the_token_goes_along(fake: FakeHub, shelf: Shelf, monkeypatch: py
     monkeypatch.setenv("HF_TOKEN", "hf_x")
     await install(WHISPER, shelf, Told(), options(fake))
     assert fake.tokens == {"bearer hf_x"}
+    fake.tokens.clear()
+    fake.files = {"kokoro-v1.0.onnx": b"x", "voices-v1.0.bin": b"y"}
+    await install(find("kokoro"), shelf, Told(), options(fake))
+    assert fake.tokens == set()  # not to GitHub
+    assert fetched(shelf, find("kokoro")) == fake.files
 
 
 async def test_a_release_of_github() -> None:
