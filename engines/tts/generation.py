@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ class SentenceJob:
 
     def __init__(self, voice: Voice, sentence: Sentence, reply: Reply) -> None:
         self._reply = reply
+        self._text = sentence.text
         self._bytes = 2 * (voice.sample_rate * PIECE_MS // 1000)
         self._sounds = voice.speak(sentence, lambda: reply.cancelled)
 
@@ -116,11 +118,16 @@ class SentenceJob:
             sound = next(self._sounds, None)
         except Cancelled:
             return Progress.DONE
+        except JobError:
+            raise
         except Exception as error:
+            # Texts are personal, and some packages quote them: the log gets the place alone.
+            said = str(error).replace(self._text, "[the text]") or type(error).__name__
             if _out_of_memory(error):
                 _free_memory()
-                raise JobError(f"out of memory: {error}") from error
-            raise
+                raise JobError(f"out of memory: {said}") from None
+            _log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+            raise JobError(said) from None
         if sound is None:
             return Progress.DONE
         pcm = pcm_of(sound)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from engines.tts.generation import Sentence, Sound, Voice, VoiceEngine, weights_of
+from engines.worker.engine import JobError
 from engines.worker.settings import settings
 
 _MODEL: Final = "kokoro-v1.0.onnx"
@@ -54,6 +55,8 @@ class KokoroVoice:
                     sound, _rate = self._loop.run_until_complete(anext(stream))
                 except StopAsyncIteration:
                     return
+                except ValueError:  # its message quotes the text
+                    raise JobError("there is nothing in the text that the model can say") from None
                 yield sound
         finally:
             self._loop.run_until_complete(stream.aclose())

@@ -176,10 +176,13 @@ async def test_sounds_and_feelings_are_the_engines_own(tried: Tried) -> None:
 
 @module_wide
 @pytest.mark.parametrize(("word", "told"), [("OOM", "out of memory: CUDA"), ("BREAK", "inf, nan")])
-async def test_a_failure_of_the_model_costs_one_request(tried: Tried, word: str, told: str) -> None:
+async def test_a_failure_of_the_model_costs_one_request(
+    tried: Tried, word: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
     pid = tried.engine.health.pid
-    with pytest.raises(EngineError, match=told):
-        await tried.chunks(tried.request(f"This fails: {word}."))
+    with pytest.raises(EngineError, match=told) as failed:
+        await tried.chunks(tried.request(f"A secret fails: {word}."))
+    assert "secret" not in f"{failed.value} {caplog.text}"
     assert await tried.chunks(tried.request("This does not."))
     assert tried.engine.health.pid == pid
 

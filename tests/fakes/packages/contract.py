@@ -29,7 +29,7 @@ def work(text: str, at: int) -> None:
     if "OOM" in text and at == 3:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
     if "BREAK" in text and at == 3:
-        raise RuntimeError("probability tensor contains either inf, nan or element < 0")
+        raise RuntimeError(f"probability tensor contains either inf, nan or element < 0 in {text!r}")
     if "HANG" in text:
         time.sleep(3600)
     time.sleep(0.001)
