@@ -158,6 +158,36 @@ def bench_asr(
     raise SystemExit(run(options))
 
 
+def eval_asr(
+    manifest: Annotated[Path, typer.Argument(help="A data set: its manifest, or the folder with it.")],
+    url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Address of a service that runs; without it one is started."),
+    ] = None,
+    config: Annotated[
+        OptionalPath, typer.Option("--config", "-c", help="The configuration of the one that is started.")
+    ] = None,
+    key: Annotated[Optional[str], typer.Option(help="An API key of the service.")] = None,  # noqa: UP045
+    model: Annotated[str, typer.Option(help="An engine; auto: by language.")] = "auto",
+    language: Annotated[str, typer.Option(help="Of recordings that do not tell theirs.")] = "",
+    snr: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="White noise on the line, in dB below the speech."),
+    ] = None,
+    loss: Annotated[float, typer.Option(help="Share of packets that are lost.", min=0, max=1)] = 0.0,
+    limit: Annotated[Optional[int], typer.Option(help="Only the first so many.", min=1)] = None,  # noqa: UP045
+) -> None:
+    """Word and character errors on a data set, heard over a telephone line; prints one JSON object."""
+    try:
+        from ivr.evaluation.asr import Options, run
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"ivr: {error.name} is not installed: pip install 'ivr-server[eval]'") from error
+    from ivr.evaluation.line import Line
+
+    options = Options(manifest, url, config, key, model, language, Line(snr, loss), limit)
+    raise SystemExit(run(options))
+
+
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Several engines may fail at once: one is enough to say."""
     error: BaseException = group
@@ -169,5 +199,13 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def register(app: typer.Typer, bench: typer.Typer) -> None:
     app.command("asr")(asr)
     app.command("tts")(tts)
+    evaluation = typer.Typer(help="Measure how well the engines understand.", no_args_is_help=True)
+    app.add_typer(evaluation, name="eval")
+
+    @evaluation.callback()
+    def _only_group() -> None:
+        """`eval` is a group, though it has one command."""
+
+    evaluation.command("asr")(eval_asr)
     bench.command("asr")(bench_asr)
     bench.command("tts")(bench_tts)
