@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -228,7 +228,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:
-        found = {_place(each["loc"]): _message(each) for each in error.errors()}
+        found = {_place(each): _message(each) for each in error.errors()}
         return problem(INVALID, "; ".join(f"{k}: {v}" for k, v in found.items()), fields=fields(found))
 
     @app.exception_handler(UnknownFlow)
@@ -325,24 +325,36 @@ def install(app: FastAPI) -> None:
         return PlainTextResponse(f"{kind.title} (status {kind.status})\n\n{kind.help}\n")
 
 
-def _place(location: Sequence[str | int]) -> str:
+def _place(error: Mapping[str, Any]) -> str:
     """`body.params.x` as a client knows it: without the part of the request for a body."""
-    parts = [str(part) for part in location]
+    if error["type"] == "json_invalid":  # its place is a number of characters
+        return "body"
+    parts = [str(part) for part in error["loc"]]
     return ".".join(parts[1:] if parts[0] in {"body", "query", "path"} and len(parts) > 1 else parts)
 
 
 def _message(error: Mapping[str, Any]) -> str:
     """Without the value that was sent: it may be a caller's number."""
     if error["type"] == "json_invalid":
-        return f"is not JSON: {error['ctx']['error']}"
+        return f"is not JSON: {error['ctx']['error']}, after {error['loc'][-1]} characters"
     text = _MESSAGES.get(error["type"]) or str(error["msg"])
     return text.replace("Input should", "should").replace("Value error, ", "")
 
 
+def _bounded(kind: Kind) -> dict[str, Any]:
+    shape = {"$ref": "#/components/schemas/Problem"}
+    return {"description": f"{kind.title}. {kind.help}", "content": {MEDIA_TYPE: {"schema": shape}}}
+
+
 def describe(schema: dict[str, Any]) -> None:
-    """Puts the true media type of errors into an OpenAPI document, and takes out the framework's own error
-    shape.
+    """Puts the true media type of errors into an OpenAPI document, tells of bodies that are too large or too
+    slow, and takes out the framework's own error shape.
     """
+    for path in schema["paths"].values():
+        for operation in path.values():
+            if "requestBody" in operation:
+                for kind in (TOO_SLOW, TOO_LARGE):
+                    operation["responses"][str(kind.status)] = _bounded(kind)
     for path in (*schema["paths"].values(), *schema.get("webhooks", {}).values()):
         for operation in path.values():
             for status, response in list(operation["responses"].items()):

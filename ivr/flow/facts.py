@@ -13,6 +13,7 @@ from ivr.flow.model import Assignment, Flow, Prompt, Reference, ResultField, Ste
 from ivr.flow.payload import Computed, Payload
 from ivr.flow.problems import Place
 from ivr.flow.types import Value, ValueType, to_json
+from ivr.flow.understanding import Understanding
 from ivr.flow.verbs.agent_reading import AgentTool, Wanted
 from ivr.flow.verbs.branch import Case
 from ivr.flow.verbs.consent import Purpose
@@ -100,6 +101,8 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, Flow):
         # What it does is compared by itself.
         value = value.name
+    if isinstance(value, Understanding) and not value.by:
+        return
     if isinstance(value, Payload):
         yield from _walk("the result" if value.fields is None else value.fields, path)
     elif isinstance(value, Mapping):

@@ -299,6 +299,7 @@ async def test_the_documentation_works_without_the_internet(api: httpx.AsyncClie
     for path in schema["paths"].values():
         for operation in path.values():
             assert operation["summary"]
+            assert ("requestBody" in operation) == ("413" in operation["responses"])
             for status, response in operation["responses"].items():
                 if status >= "4" and operation["tags"] == ["calls"]:
                     assert list(response["content"]) == ["application/problem+json"]

@@ -93,6 +93,13 @@ async def test_what_is_not_a_request(api: httpx.AsyncClient, gateway: FakeGatewa
     assert gateway.dialled == []
 
 
+async def test_a_body_that_is_not_json_is_told_by_what_it_is(api: httpx.AsyncClient) -> None:
+    response = await api.post(URL, content=b'{"to":', headers={"content-type": "application/json"})
+    body = assert_problem(response, 422, "invalid-request")
+    message = "is not JSON: Expecting value, after 6 characters"
+    assert body["fields"] == [{"field": "body", "message": message}]
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", '"\\ud800"', '{"deep": "\\udfff"}'])
 async def test_values_that_cannot_be_stored(api: httpx.AsyncClient, gateway: FakeGateway, value: str) -> None:
     content = f'{{"to": "+91", "flow": "vendor-order", "params": {{"amount": {value}}}}}'
