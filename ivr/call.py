@@ -75,7 +75,7 @@ from ivr.flow.protocol import (
 from ivr.flow.signals import bind_signal
 from ivr.handover import Handover, Means, told_of
 from ivr.hearing import Ear, Utterance, Vad
-from ivr.journal import step_note
+from ivr.journal import event_note, step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.prompts import Prompts
 from ivr.recording import CallRecording, settle_consent
@@ -397,29 +397,14 @@ class CallSession:
                 return item
             case AgentSays() | AgentFills() | AgentCalls() | Conversed():
                 return self._agents.noted(item)
-            case Replied(id=id_, status=status):
-                self._journal.note("replied", {"id": id_, "status": status})
-                return item
-            case RequestFailed(id=id_, reason=reason, status=code):
-                self._journal.note("request_failed", {"id": id_, "reason": reason, "status": code})
-                return item
-            case Queued(place=place):
-                self._journal.note("queued", {"place": place})
-                return item
-            case Transferred(outcome=outcome):
-                self._journal.note("transferred", {"outcome": outcome})
-                return item
-            case Signal(name=name, values=values):
-                self._journal.note("signal", {"name": name, "values": values})
-                return item
-            case Failure(reason=reason):
-                self._journal.note("failure", {"reason": reason})
+            case Replied() | RequestFailed() | Queued() | Transferred() | Signal() | Failure():
+                self._journal.note(*event_note(item))
                 return item
 
     def _prompt_played(self, mark: str) -> Event | None:
         event = self._mouth.played(mark)
         if isinstance(event, Failure):
-            self._journal.note("failure", {"reason": event.reason})
+            self._journal.note(*event_note(event))
         elif event is not None:
             self._handover.said()
         return event

@@ -11,11 +11,23 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ivr.envelope import envelope
-from ivr.flow.protocol import Enter, Outcome
+from ivr.flow.protocol import (
+    Enter,
+    Failure,
+    Outcome,
+    Queued,
+    Replied,
+    RequestFailed,
+    Signal,
+    Transferred,
+)
 from ivr.store import CallEvent, CallState, Delivery, Ending, Message, Store, StoreError, new_id
 from media.leg import Quality
 
 log = logging.getLogger(__name__)
+
+Noted = Replied | RequestFailed | Queued | Transferred | Signal | Failure
+"""Events to a flow that stand in the record as they are."""
 
 COMMIT_S: Final = 0.5
 """How long a call waits for the store before it goes on: a slow disk must not silence a caller."""
@@ -32,6 +44,23 @@ def step_note(command: Enter | Outcome) -> tuple[str, dict[str, Any]]:
         return "step", {"step": command.step, "visit": command.visit, **within}
     outcome = {"step": command.step, "outcome": command.outcome, "next": command.next, "via": command.via}
     return "outcome", {**outcome, **within}
+
+
+def event_note(event: Noted) -> tuple[str, dict[str, Any]]:
+    """Kind and data of what is told of an event to the flow."""
+    match event:
+        case Replied(id=id_, status=status):
+            return "replied", {"id": id_, "status": status}
+        case RequestFailed(id=id_, reason=reason, status=status):
+            return "request_failed", {"id": id_, "reason": reason, "status": status}
+        case Queued(place=place):
+            return "queued", {"place": place}
+        case Transferred(outcome=outcome):
+            return "transferred", {"outcome": outcome}
+        case Signal(name=name, values=values):
+            return "signal", {"name": name, "values": values}
+        case Failure(reason=reason):
+            return "failure", {"reason": reason}
 
 
 class CallJournal:

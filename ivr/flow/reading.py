@@ -203,16 +203,20 @@ class FlowScope:
             self.reader.problem(node, Rule.PROMPTS, "too many expressions from here on", hint)
         return False
 
+    def declared(self, name: str, at: yaml.Node | Place, what: str) -> ValueType | None:
+        """The type of a value that is to be filled; that there is no such value is reported."""
+        found = self.scope.get(name)
+        if found is None:
+            hint = did_you_mean(name, self.scope) or "declare it in result or variables"
+            self.reader.problem(at, Rule.PROMPTS, f'{what}: "{name}" is not declared', hint)
+        return found
+
     def assignments(self, node: yaml.Node, what: str) -> tuple[Assignment, ...]:
         """`{name: constant, name: "{{ expression }}"}`."""
         found: list[Assignment] = []
         for entry in self.reader.entries(node, what):
-            declared = self.scope.get(entry.key)
+            declared = self.declared(entry.key, entry.key_place, what)
             if declared is None:
-                hint = did_you_mean(entry.key, self.scope) or "declare it in result or variables"
-                self.reader.problem(
-                    entry.key_place, Rule.PROMPTS, f'{what}: "{entry.key}" is not declared', hint
-                )
                 continue
             label = f"{entry.key} in {what}"
             source = self.source(entry.node, label, declared)

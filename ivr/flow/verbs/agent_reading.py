@@ -106,11 +106,7 @@ def read_slots(step: StepReader, fields: Fields) -> tuple[Wanted, ...]:
 
 def _read_slot(step: StepReader, entry: Entry) -> Wanted | None:
     what = f"slot {entry.key} of {step.what}"
-    declared = step.flow.scope.get(entry.key)
-    if declared is None:
-        hint = did_you_mean(entry.key, step.flow.scope) or "declare it in result or variables"
-        message = f'slots of {step.what}: "{entry.key}" is not declared'
-        step.reader.problem(entry.key_place, Rule.PROMPTS, message, hint)
+    declared = step.flow.declared(entry.key, entry.key_place, f"slots of {step.what}")
     required = True
     if isinstance(entry.node, yaml.MappingNode):
         fields = step.reader.fields(entry.node, what)

@@ -33,7 +33,7 @@ from ivr.flow.intents import builtin_phrases
 from ivr.flow.model import Exit, Flow, Phrases, Target, Use
 from ivr.flow.nodes import Fields, place_of
 from ivr.flow.phrases import OPERATOR, collect_phrases
-from ivr.flow.problems import START, Place, Report, Rule, did_you_mean
+from ivr.flow.problems import START, Place, Report, Rule
 from ivr.flow.protocol import Option, SpeechSpec
 from ivr.flow.reading import FlowScope, StepReader
 from ivr.flow.run import Run
@@ -316,11 +316,8 @@ def _read_into(step: StepReader, fields: Fields) -> tuple[str, ValueType | None]
     name = None if node is None else step.reader.text(node, f"into of {step.what}")
     if node is None or name is None:
         return "", None
-    declared = step.flow.scope.get(name)
-    if declared is None:
-        hint = did_you_mean(name, step.flow.scope) or "declare it in result or variables"
-        step.reader.problem(node, Rule.PROMPTS, f'into of {step.what}: "{name}" is not declared', hint)
-    elif declared.kind not in ASKED_NAMES:
+    declared = step.flow.declared(name, node, f"into of {step.what}")
+    if declared is not None and declared.kind not in ASKED_NAMES:
         message = f'into of {step.what}: "{name}" is a {declared.kind}, which no caller gives in one answer'
         step.reader.problem(node, Rule.PROMPTS, message, "ask for one text at a time")
         return name, None

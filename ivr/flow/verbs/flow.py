@@ -234,10 +234,7 @@ def _read_fills(step: StepReader, node: yaml.Node, child: Flow) -> tuple[Fill, .
     what = f"result of {step.what}"
     found: list[Fill] = []
     for entry in step.reader.entries(node, what):
-        mine = step.flow.scope.get(entry.key)
-        if mine is None:
-            hint = did_you_mean(entry.key, step.flow.scope) or "declare it in result or variables"
-            step.reader.problem(entry.key_place, Rule.PROMPTS, f'{what}: "{entry.key}" is not declared', hint)
+        mine = step.flow.declared(entry.key, entry.key_place, what)
         theirs = step.reader.text(entry.node, f"{entry.key} in {what}")
         if theirs is None or mine is None:
             continue

@@ -26,7 +26,7 @@ from enum import Enum, auto
 
 from ivr.flow.model import Exit, Flow, Prompt, Step, Target
 from ivr.flow.nodes import Fields
-from ivr.flow.problems import Report, Rule, did_you_mean
+from ivr.flow.problems import Report, Rule
 from ivr.flow.protocol import (
     BargeIn,
     Beep,
@@ -244,11 +244,8 @@ def _read_into(step: StepReader, fields: Fields) -> str | None:
     name = None if node is None else step.reader.text(node, f"into of {step.what}")
     if node is None or name is None:
         return None
-    declared = step.flow.scope.get(name)
-    if declared is None:
-        hint = did_you_mean(name, step.flow.scope) or "declare it in result or variables"
-        step.reader.problem(node, Rule.PROMPTS, f'into of {step.what}: "{name}" is not declared', hint)
-    elif declared.kind != "text":
+    declared = step.flow.declared(name, node, f"into of {step.what}")
+    if declared is not None and declared.kind != "text":
         message = f'into of {step.what}: "{name}" is {declared}, and the name of a message is a text'
         step.reader.problem(node, Rule.PROMPTS, message, f"write {name}: optional text")
     return name

@@ -27,7 +27,7 @@ from ivr.flow.expressions import EvaluationError
 from ivr.flow.model import Exit, Reference, Step, Target, Use
 from ivr.flow.nodes import place_of
 from ivr.flow.payload import Payload, read_payload
-from ivr.flow.problems import Place, Rule, did_you_mean
+from ivr.flow.problems import Place, Rule
 from ivr.flow.protocol import Event, Key, Replied, RequestFailed, SendRequest, Tick
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
@@ -195,12 +195,8 @@ def _read_endpoint(
 def _read_answers(step: StepReader, node: yaml.Node) -> tuple[Answer, ...]:
     found: list[Answer] = []
     for entry in step.reader.entries(node, f"answer of {step.what}"):
-        declared = step.flow.scope.get(entry.key)
+        declared = step.flow.declared(entry.key, entry.key_place, f"answer of {step.what}")
         if declared is None:
-            hint = did_you_mean(entry.key, step.flow.scope) or "declare it in result or variables"
-            step.reader.problem(
-                entry.key_place, Rule.PROMPTS, f'answer of {step.what}: "{entry.key}" is not declared', hint
-            )
             continue
         path = step.reader.text(entry.node, f"{entry.key} in answer of {step.what}")
         if path is None:

@@ -34,7 +34,7 @@ from ivr.flow.expressions import EvaluationError, Expression
 from ivr.flow.model import Exit, Prompt, Reference, Step, Target, Use
 from ivr.flow.nodes import Fields, place_of
 from ivr.flow.payload import Payload, read_payload
-from ivr.flow.problems import Place, Rule, did_you_mean
+from ivr.flow.problems import Place, Rule
 from ivr.flow.protocol import (
     Attended,
     BargeIn,
@@ -282,13 +282,10 @@ def _read_queued(step: StepReader, node: yaml.Node) -> Announcing | None:
     into_node = fields.need("into", Rule.PROMPTS, "name a value of type count that gets the place")
     into = None if into_node is None else step.reader.text(into_node, f"into of queued of {step.what}")
     if into_node is not None and into is not None:
-        declared = step.flow.scope.get(into)
-        if declared is None:
-            hint = did_you_mean(into, step.flow.scope) or "declare it under variables"
-            step.reader.problem(into_node, Rule.PROMPTS, f'"{into}" is not declared', hint)
-        elif declared.kind != "count":
-            message = f'"{into}" is {declared}, and the place in a queue is a count'
-            step.reader.problem(into_node, Rule.PROMPTS, message)
+        declared = step.flow.declared(into, into_node, f"into of queued of {step.what}")
+        if declared is not None and declared.kind != "count":
+            message = f'into of queued of {step.what}: "{into}" is {declared}, and a place is a count'
+            step.reader.problem(into_node, Rule.PROMPTS, message, f"write {into}: {{type: count, default: 1}}")
     every_s = step.seconds(fields, "every", 30.0, 5.0, 600.0)
     fields.finish()
     return None if prompt is None or into is None else Announcing(prompt, into, every_s)

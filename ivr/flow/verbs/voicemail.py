@@ -26,7 +26,7 @@ import yaml
 from ivr.flow.graph import edges_of, reached_from
 from ivr.flow.model import Exit, Flow, Prompt, Step, Target
 from ivr.flow.nodes import Fields
-from ivr.flow.problems import Report, Rule, did_you_mean
+from ivr.flow.problems import Report, Rule
 from ivr.flow.protocol import AnsweredBy, AskWhoAnswered, BargeIn, Event, GreetingOver, Key, PromptDone, Tick
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
@@ -245,11 +245,8 @@ def _read_into(step: StepReader, fields: Fields) -> str | None:
     name = None if node is None else step.reader.text(node, f"into of {step.what}")
     if node is None or name is None:
         return None
-    declared = step.flow.scope.get(name)
-    if declared is None:
-        hint = did_you_mean(name, step.flow.scope) or "declare it in result or variables"
-        step.reader.problem(node, Rule.PROMPTS, f'into of {step.what}: "{name}" is not declared', hint)
-    elif not set(ANSWERS) <= set(declared.options):
+    declared = step.flow.declared(name, node, f"into of {step.what}")
+    if declared is not None and not set(ANSWERS) <= set(declared.options):
         message = f'into of {step.what}: "{name}" must be a one_of of {", ".join(ANSWERS)}'
         hint = f"write {name}: {{one_of: [{', '.join(ANSWERS)}], default: unknown}}"
         step.reader.problem(node, Rule.PROMPTS, message, hint)

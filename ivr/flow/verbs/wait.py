@@ -24,7 +24,7 @@ from typing import Final, get_args
 import yaml
 
 from ivr.flow.model import Exit, Step, Target
-from ivr.flow.problems import Rule, did_you_mean
+from ivr.flow.problems import Rule
 from ivr.flow.protocol import Event, HungUpEvent, Key, Signal, Tick, WaitingSound
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
@@ -170,11 +170,10 @@ def _read_values(step: StepReader, node: yaml.Node) -> tuple[Brought, ...]:
         name = step.reader.text(item, f"a value of {step.what}")
         if name is None:
             continue
-        declared = step.flow.scope.get(name)
+        declared = step.flow.declared(name, item, f"values of {step.what}")
         if declared is None:
-            hint = did_you_mean(name, step.flow.scope) or "declare it in result or variables"
-            step.reader.problem(item, Rule.PROMPTS, f'values of {step.what}: "{name}" is not declared', hint)
-        elif name in found:
+            continue
+        if name in found:
             step.reader.problem(item, Rule.PROMPTS, f'values of {step.what}: "{name}" stands there twice')
         else:
             found[name] = Brought(name, declared)
