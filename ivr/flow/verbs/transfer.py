@@ -285,7 +285,8 @@ def _read_queued(step: StepReader, node: yaml.Node) -> Announcing | None:
         declared = step.flow.declared(into, into_node, f"into of queued of {step.what}")
         if declared is not None and declared.kind != "count":
             message = f'into of queued of {step.what}: "{into}" is {declared}, and a place is a count'
-            step.reader.problem(into_node, Rule.PROMPTS, message, f"write {into}: {{type: count, default: 1}}")
+            hint = f"write {into}: {{type: count, default: 1}}"
+            step.reader.problem(into_node, Rule.PROMPTS, message, hint)
     every_s = step.seconds(fields, "every", 30.0, 5.0, 600.0)
     fields.finish()
     return None if prompt is None or into is None else Announcing(prompt, into, every_s)
