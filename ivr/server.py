@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Protocol
 
@@ -16,6 +15,7 @@ import httpx
 import uvicorn
 
 from engines.asr.pocketsphinx import PocketsphinxRecognizer
+from engines.service.serving import HttpServer
 from engines.supervisor import WorkerHealth
 from engines.tts.espeak import EspeakSynthesizer
 from engines.tts.neural import NeuralSynthesizer
@@ -283,22 +283,6 @@ async def _count_restarts(engines: tuple[_Supervised, ...], metrics: Metrics) ->
         await asyncio.sleep(WATCH_S)
 
 
-class _Api(uvicorn.Server):
-    """uvicorn inside our loop: the process's signals are ours."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def _serve_api(
     on_exit: AsyncExitStack, server: Server, store: Store, metrics: Metrics, listener: socket.socket
 ) -> None:
@@ -306,7 +290,7 @@ async def _serve_api(
     settings = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
-    api = _Api(settings)
+    api = HttpServer(settings)
     task = asyncio.create_task(api.serve(sockets=[listener]))
     # Its first steps import much, and would be felt as lateness by the first call.
     await asyncio.wait([task, asyncio.ensure_future(api.ready.wait())], return_when=asyncio.FIRST_COMPLETED)

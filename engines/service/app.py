@@ -5,20 +5,17 @@ without the internet.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from fastapi import Depends, FastAPI, Response
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from starlette.staticfiles import StaticFiles
 
 from engines.service import errors
 from engines.service.keys import Keys
 from engines.service.limits import BodyLimit
 from engines.service.metrics import CONTENT_TYPE, ServiceMetrics
+from engines.service.pages import add_pages
 
 BODY_BYTES: Final = 32 * 1024 * 1024
 BODY_S: Final = 60.0
@@ -76,28 +73,5 @@ def new_app(
     async def figures(_: str = Depends(keys.client)) -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
-    _add_docs(app)
+    add_pages(app, errors.describe)
     return app
-
-
-def _add_docs(app: FastAPI) -> None:
-    build = app.openapi
-
-    def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            errors.describe(build())
-        return build()
-
-    app.openapi = described  # type: ignore[method-assign]
-    assets = Path(str(files("fastapi_offline") / "static"))
-    app.mount("/docs/assets", StaticFiles(directory=assets), name="docs assets")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title=app.title,
-            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-            swagger_css_url="/docs/assets/swagger-ui.css",
-            swagger_favicon_url="/docs/assets/favicon.png",
-        )

@@ -27,7 +27,7 @@ _WS_MESSAGE_BYTES: Final = 1024 * 1024
 Opened = AbstractAsyncContextManager[FastAPI]
 
 
-class _Api(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn inside our loop: the process's signals are ours."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -59,7 +59,7 @@ async def served(app: FastAPI, host: str, port: int, drain_s: int = DRAIN_S) -> 
         # Audio does not shrink, and each connection's window would cost memory and time.
         ws_per_message_deflate=False,
     )
-    api = _Api(settings)
+    api = HttpServer(settings)
     task = asyncio.create_task(api.serve(sockets=[listener]), name="http")
     await asyncio.wait([task, asyncio.ensure_future(api.ready.wait())], return_when=asyncio.FIRST_COMPLETED)
     shown = f"[{host}]" if ":" in host else host

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Header, Response
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 
+from engines.service.pages import add_pages
 from ivr.api import calls, flows, problems, signals, trunks
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
@@ -59,7 +56,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
     _describe_webhook(app)
-    _add_docs(app)
+    add_pages(app, problems.describe)
     return app
 
 
@@ -99,27 +96,3 @@ def _describe_webhook(app: FastAPI) -> None:
         To check the signature, take `t` and the raw body, and compare `v1` in constant time with the
         hexadecimal HMAC-SHA256 of `t`, a full stop and the body under the shared secret; refuse an old `t`.
         """
-
-
-def _add_docs(app: FastAPI) -> None:
-    """The documentation page with its scripts served from here: it must work where there is no internet."""
-    build = app.openapi
-
-    def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            problems.describe(build())
-        return build()
-
-    app.openapi = described  # type: ignore[method-assign]
-    assets = Path(str(files("fastapi_offline") / "static"))
-    app.mount("/docs/assets", StaticFiles(directory=assets), name="docs assets")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title=app.title,
-            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-            swagger_css_url="/docs/assets/swagger-ui.css",
-            swagger_favicon_url="/docs/assets/favicon.png",
-        )
