@@ -10,12 +10,18 @@ from typing import Any, Final, Literal, assert_never, get_args
 import yaml
 
 from ivr.flow.agent_protocol import AGENT_OUTCOMES, AgentOutcome
+from ivr.flow.course import HUNG_UP, TRANSFERRED
 from ivr.flow.model import Flow
 from ivr.flow.nodes import Fields, Reader, place_of
 from ivr.flow.problems import ParamError, Rule, did_you_mean
 from ivr.flow.signals import UnknownSignal, bind_signal
+from ivr.flow.verbs.end import CAUSES as ENDS
+from ivr.flow.verbs.voicemail import MACHINE
 
 KEYS: Final = frozenset("0123456789*#ABCD")
+
+CAUSES: Final = (*ENDS, HUNG_UP, TRANSFERRED, MACHINE)
+"""How a call may end."""
 
 WhoAnswered = Literal["human", "machine", "unknown"]
 TransferOutcome = Literal["done", "busy", "no_answer", "failed"]

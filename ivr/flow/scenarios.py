@@ -52,7 +52,7 @@ from ivr.flow.loader import collector_at_rest, load_flow
 from ivr.flow.model import Flow
 from ivr.flow.nodes import MAX_BYTES, Fields, Reader, compose
 from ivr.flow.problems import START, FlowError, ParamError, Problem, Report, Rule, did_you_mean
-from ivr.flow.scenario_acts import ActReader, Step, read_data, read_mapping
+from ivr.flow.scenario_acts import CAUSES, ActReader, Step, read_data, read_mapping
 from ivr.flow.types import KINDS, Mismatch, to_json
 
 SUFFIX: Final = ".scenarios.yaml"
@@ -99,6 +99,10 @@ def _load(path: Path) -> ScenarioFile:
     text = _read_text(path, report)
     root = None if text is None else compose(text, report)
     if text is None or root is None:
+        raise ScenarioError(report.sorted())
+    if not _flow_path(path).exists():
+        hint = f"scenarios lie beside their flow: {_flow_path(path).name} and {path.name}"
+        report.add(START, Rule.YAML, f"there is no flow {_flow_path(path).name} beside it", hint)
         raise ScenarioError(report.sorted())
     try:
         flow = flow_of(path)
@@ -165,7 +169,18 @@ class _FileReader:
         items = [] if node is None else reader.items(node, "scenarios")
         found = [self._scenario(item, common, today) for item in items]
         fields.finish()
+        self._tell_apart(items, found)
         return tuple(scenario for scenario in found if scenario is not None)
+
+    def _tell_apart(self, items: Sequence[yaml.Node], found: Sequence[Scenario | None]) -> None:
+        """Reports a name that stands twice: what fails is told by it."""
+        lines: dict[str, int] = {}
+        for node, scenario in zip(items, found, strict=True):
+            if scenario is not None and scenario.name:
+                line = lines.setdefault(scenario.name, scenario.line)
+                if line != scenario.line:
+                    message = f'two scenarios are named "{scenario.name}" (the first in line {line})'
+                    self._reader.problem(node, Rule.YAML, message, "say what is different in this one")
 
     def _values(self, fields: Fields) -> dict[str, Any]:
         node = fields.take("with")
@@ -200,7 +215,7 @@ class _FileReader:
         steps = [step for item in items if (step := self._acts.read(item)) is not None]
         result = self._result(fields, name)
         cause_node = fields.take("cause")
-        cause = None if cause_node is None else reader.text(cause_node, f'cause of "{name}"')
+        cause = None if cause_node is None else reader.one_of(cause_node, f'cause of "{name}"', CAUSES)
         path = self._path(fields, name)
         today = self._today(fields) or today
         fields.finish()

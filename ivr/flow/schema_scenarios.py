@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from ivr.flow.agent_protocol import AGENT_OUTCOMES
-from ivr.flow.scenario_acts import KEYS, TransferOutcome, WhoAnswered
+from ivr.flow.scenario_acts import CAUSES, KEYS, TransferOutcome, WhoAnswered
 from ivr.flow.schema_parts import (
     ANYTHING,
     DIALECT,
@@ -33,7 +33,7 @@ def scenario_schema() -> Schema:
             "with": said(ANYTHING, "Values of the flow, over those of the file."),
             "steps": said(_list({"oneOf": steps}), "What the caller and the world do, in order."),
             "result": said(ANYTHING, "What must come of it; fields not named must have their defaults."),
-            "cause": said(_STRING, "How the call must end, such as normal or hangup."),
+            "cause": one_of(CAUSES, "How the call must end."),
             "path": said(_list(_STRING), "The steps entered, in order; of a flow within as FLOW/STEP."),
             "today": today,
         },

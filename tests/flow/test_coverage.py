@@ -90,7 +90,7 @@ def test_the_command_writes_junit(tmp_path):
         "3", "1", "1", "0.500000",
     )  # fmt: skip
     unusable, kitchen = root
-    assert "the file cannot be read" in unusable.find("testcase/error").get("message")
+    assert "there is no flow a.yaml beside it" in unusable.find("testcase/error").get("message")
     good, bad = kitchen
     assert good.attrib == {
         "classname": "kitchen", "name": "good", "file": str(path), "line": "4", "time": "0.250000",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr.flow.check_command import problems_of
 from ivr.flow.rehearsal import rehearse
 from ivr.flow.scenario_acts import (
     Fails,
@@ -170,6 +171,10 @@ UNUSABLE = [
     ("- {name: a, steps: [], with: {nam: Ravi}}", 'scenario "a": with: nam is not a parameter of kitchen'),
     ("- {name: a, steps: [], expect: {}}", 'a scenario has no key "expect"'),
     ("- {name: a, steps: [], name: b}", '"name" stands twice'),
+    ("- {name: a, steps: []}\n- {name: b, steps: []}\n- {name: a, steps: []}",
+     'two scenarios are named "a" (the first in line '),
+    ("- {name: a, steps: [], cause: hangpu}",
+     'cause of "a" "hangpu" is not known\n    hint: did you mean "hangup"?'),
 ]  # fmt: skip
 
 
@@ -186,6 +191,15 @@ def test_a_wrong_flow_name_is_told(tmp_path):
     path = tmp_path / "kitchen.scenarios.yaml"
     path.write_text(path.read_text().replace("flow: kitchen", "flow: cook"))
     with pytest.raises(ScenarioError, match="yaml is not the flow cook"):
+        load_scenarios(path)
+
+
+def test_scenarios_without_their_flow_are_told_where_it_should_be(tmp_path):
+    write(tmp_path, "- {name: a, steps: []}")
+    path = (tmp_path / "kitchen.scenarios.yaml").rename(tmp_path / "kitchne.scenarios.yaml")
+    (problem,) = problems_of(path)
+    assert problem.message == "there is no flow kitchne.yaml beside it"
+    with pytest.raises(ScenarioError, match="no flow kitchne"):
         load_scenarios(path)
 
 
@@ -267,7 +281,7 @@ def test_the_command_goes_on_after_a_file_that_cannot_be_used(tmp_path):
     (tmp_path / "a.scenarios.yaml").write_text("flow: a")
     out = StringIO()
     assert run([tmp_path], out=out) == 1
-    assert "a.yaml:1:1: rule 9: the file cannot be read" in out.getvalue()
+    assert "a.scenarios.yaml:1:1: rule 9: there is no flow a.yaml beside it" in out.getvalue()
     assert out.getvalue().endswith("1 scenario, all came true, 1 file cannot be used\n")
 
 
