@@ -69,11 +69,11 @@ class Around:
         return self.children.get(name, self.way, self.operator)
 
 
-def unusable(name: str, problems: Sequence[Problem]) -> ChildError:
-    """A flow that is there, and has problems."""
+def unusable(name: str, problems: Sequence[Problem], file: str) -> ChildError:
+    """A flow that is there, and has problems; `file` is where it lies in the folder."""
     first = min(problems)
     more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
     return ChildError(
         f"the flow {name} cannot be used: {first.message}{more}",
-        f"see {first.file}:{first.line}:{first.column}",
+        f"see {file}:{first.line}:{first.column}",
     )

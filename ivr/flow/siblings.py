@@ -51,7 +51,8 @@ class Siblings:
         if read.endless is not None:
             raise read.endless
         if read.flow is None or read.problems:
-            raise unusable(name, read.problems)
+            # Not where the folder lies: over the API that is nobody's business.
+            raise unusable(name, read.problems, str(self._path(name, way).relative_to(self._folder)))
         return read.flow
 
     def _path(self, name: str, way: Sequence[str]) -> Path:

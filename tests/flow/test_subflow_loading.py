@@ -31,6 +31,15 @@ def test_it_is_found_below_the_folder_and_read_once(tmp_path: Path) -> None:
     assert first.family["part"] is second.family["part"]
 
 
+def test_where_its_mistake_is_is_told_within_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "shop.yaml").write_text(SHOP, encoding="utf-8")
+    (tmp_path / "parts" / "part.yaml").write_text(PART.replace("start: ", "start: x"), encoding="utf-8")
+    (problem,) = check_file(tmp_path / "shop.yaml")
+    assert problem.hint.startswith("see parts/part.yaml:")
+    assert str(tmp_path) not in f"{problem.message} {problem.hint}"
+
+
 def chain(*names: str) -> list[str]:
     return [
         f"flow: {name}\nlanguages: [en]\nstart: go\nsteps:\n"
