@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -37,7 +38,8 @@ def write(folder: Path, times: int) -> None:
         text = path.read_text(encoding="utf-8")
         if path.name.endswith(SUFFIX):
             head, _, listed = text.partition(LIST)
-            text = f"{head}{LIST}{listed * times}"
+            again = (re.sub(r'- name: ("?)', rf"- name: \g<1>{turn} ", listed) for turn in range(times))
+            text = f"{head}{LIST}{''.join(again)}"
         (folder / path.name).write_text(text, encoding="utf-8")
 
 
