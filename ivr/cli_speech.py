@@ -104,7 +104,8 @@ def bench_tts(
     ] = None,
 ) -> None:
     """How soon the voices speak, against how many listen; prints one JSON object."""
-    from ivr.bench.tts import Options, run
+    from ivr.bench.service import Options
+    from ivr.bench.tts import run
 
     options = Options(
         url=url,
@@ -142,7 +143,8 @@ def bench_asr(
     ] = None,
 ) -> None:
     """How soon yes and no are understood, against how many speak; prints one JSON object."""
-    from ivr.bench.asr import Options, run
+    from ivr.bench.asr import run
+    from ivr.bench.service import Options
 
     options = Options(
         url=url,

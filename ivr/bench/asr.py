@@ -14,7 +14,6 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -24,12 +23,11 @@ from websockets.exceptions import WebSocketException
 from engines.contract import SpeechRequest
 from engines.tts.espeak import EspeakSynthesizer
 from ivr.bench.plot import chart
-from ivr.bench.service import cpu_s, service, shares
+from ivr.bench.service import Options, cpu_s, service, shares
 from ivr.local import ServerFailed
 from media.g711 import encode_alaw
 from media.resample import resample_clip
 
-LEVELS: Final = (1, 2, 4, 8, 16, 32, 64)
 _RATE: Final = 8000
 _FRAME: Final = 160
 _FRAME_S: Final = 0.02
@@ -38,22 +36,6 @@ _AFTER: Final = b"\xd5" * int(0.6 * _RATE)
 _ANSWER_S: Final = 30.0
 
 _WORDS: Final = {"hi": ("हाँ", "नहीं"), "mr": ("हो", "नाही"), "en": ("yes", "no")}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`url` of a service that runs; None starts one with `config`. Each of `levels` lasts `seconds`."""
-
-    url: str | None = None
-    config: Path | None = None
-    key: str | None = None
-    model: str = "auto"
-    languages: tuple[str, ...] = ("hi", "mr", "en")
-    levels: tuple[int, ...] = LEVELS
-    seconds: float = 10.0
-    plot: Path | None = None
-    cpus: frozenset[int] | None = None
-    """The cores that a started service may use."""
 
 
 @dataclass(frozen=True, slots=True)

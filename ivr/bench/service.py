@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,23 @@ from ivr.local import ServerFailed
 
 _START_S: Final = 300.0
 _STOP_S: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """`url` of a service that runs; None starts one with `config`. Each of `levels` (how many at once) lasts
+    `seconds`."""
+
+    levels: tuple[int, ...]
+    seconds: float
+    url: str | None = None
+    config: Path | None = None
+    key: str | None = None
+    model: str = "auto"
+    languages: tuple[str, ...] = ("hi", "mr", "en")
+    plot: Path | None = None
+    cpus: frozenset[int] | None = None
+    """The cores that a started service may use."""
 
 
 def shares(samples: Sequence[int], unit: float) -> dict[str, float | None]:

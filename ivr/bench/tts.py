@@ -13,17 +13,15 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import psutil
 
 from ivr.bench.plot import chart
-from ivr.bench.service import cpu_s, service, shares
+from ivr.bench.service import Options, cpu_s, service, shares
 from ivr.local import ServerFailed
 
-LEVELS: Final = (1, 2, 4, 8, 16, 32, 50, 64)
 ARRIVALS: Final = 10.0
 """Listeners that come in a second, until all of a level are there; it then lasts its seconds."""
 _BYTES_A_SECOND: Final = 8000
@@ -47,22 +45,6 @@ _SENTENCES: Final = {
     ),
 }
 """With figures that differ each time, so that nothing can be remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`url` of a service that runs; None starts one with `config`. Each of `levels` lasts `seconds`."""
-
-    url: str | None = None
-    config: Path | None = None
-    key: str | None = None
-    model: str = "auto"
-    languages: tuple[str, ...] = ("hi", "mr", "en")
-    levels: tuple[int, ...] = LEVELS
-    seconds: float = 10.0
-    plot: Path | None = None
-    cpus: frozenset[int] | None = None
-    """The cores that a started service may use."""
 
 
 @dataclass(slots=True)

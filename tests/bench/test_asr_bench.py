@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ivr.bench.asr import Options, run
+from ivr.bench.asr import run
+from ivr.bench.service import Options
 
 
 def test_it_measures_a_service_that_it_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ivr.bench.plot import chart
-from ivr.bench.tts import Options, run
+from ivr.bench.service import Options
+from ivr.bench.tts import run
 
 
 def test_a_chart_has_a_line_for_each_share() -> None:
