@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model wants a tool used. `arguments` are what it wrote; `fault` says why they could not be parsed."""
+    """The model wants a tool used. `arguments` are as written; `fault` says why they could not be parsed."""
 
     id: str
     tool: str
