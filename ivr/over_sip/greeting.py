@@ -14,6 +14,8 @@ RATE: Final = 8000
 MACHINE_S: Final = 4.0
 BEFORE_BEEP_MS: Final = 600
 SWITCHBOARD_MS: Final = 6000
+SWITCHBOARD_HZ: Final = 350
+"""No beep's frequency: a packet that came late within it gives nothing away."""
 _HELLO: Final = {"hi": "हेलो", "mr": "हॅलो", "en": "hello"}
 
 
@@ -33,4 +35,4 @@ async def greet(call: PhoneCall, who: WhoAnswered, language: str) -> None:
             await call.dictate(MACHINE_S)
             await call.play_pcm(silence(BEFORE_BEEP_MS, RATE) + beep(RATE), RATE)
         else:
-            await call.play_pcm(tone((Partial(440),), SWITCHBOARD_MS, RATE), RATE)
+            await call.play_pcm(tone((Partial(SWITCHBOARD_HZ),), SWITCHBOARD_MS, RATE), RATE)
