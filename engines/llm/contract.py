@@ -6,7 +6,7 @@ fetched. A call for a tool is a wish that the asker grants or not.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -86,24 +86,45 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Slow:
+    """There is no word yet after a while: who speaks for the model may fill the pause. At most once in an
+    answer, before anything else of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer took, in tokens, and its cost by the configured prices (in their own unit)."""
+    """What an answer took, in tokens, and its cost by the configured prices (in their own unit). It is
+    `estimated` where the provider did not say: it does not know how to, or the request was cancelled."""
 
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float = 0.0
+    estimated: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.cost + other.cost,
+            self.estimated or other.estimated,
+        )
+
+
+OnSpent = Callable[[Usage], None]
+"""Told once for each request that reached a provider what it took, be it answered, failed or cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is whole; `cut` where `most_tokens` ended it. `model` is who wrote it."""
+    """The answer is whole; `cut` where `most_tokens` ended it. `model` is who wrote it, `usage` what its
+    request took."""
 
     model: str
     usage: Usage = field(default_factory=Usage)
     cut: bool = False
 
 
-Piece = Words | ToolCall | Finished
+Piece = Slow | Words | ToolCall | Finished
 
 
 class LanguageModel(Protocol):
@@ -112,11 +133,14 @@ class LanguageModel(Protocol):
     @property
     def name(self) -> str: ...
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> AsyncGenerator[Piece, None]:
+    def chat(
+        self, request: ChatRequest, *, deadline_s: float, spent: OnSpent | None = None
+    ) -> AsyncGenerator[Piece, None]:
         """Yields words and tool calls as they come, and `Finished` last. Closing the generator cancels the
         request for real: the connection ends, and the provider stops writing.
 
         The first piece comes before `deadline_s` or `EngineTimeout` is raised, and no later pause is longer
         than that; `EngineUnavailable` when the provider cannot be reached or refuses; other `EngineError` for
-        an answer that is none.
+        an answer that is none. `spent` hears what closing it cost, too; who counts adds up what it is told,
+        not `Finished.usage` as well.
         """
