@@ -21,13 +21,11 @@ from ivr.flow.agent_protocol import (
     AgentSays,
     Converse,
     Conversed,
-    Said,
+    News,
     StopConversing,
     TellAgent,
-    ToolDone,
 )
 from ivr.flow.model import Flow
-from ivr.flow.protocol import Heard, Key, SpeechBegan
 from ivr.flow.verbs.agent import Agent
 
 log = logging.getLogger(__name__)
@@ -41,7 +39,7 @@ Send = Callable[[AgentEvent], None]
 class Conversation(Protocol):
     """One conversation, from the side of the call. Neither method waits or raises."""
 
-    def tell(self, news: Heard | SpeechBegan | Key | Said | ToolDone) -> None:
+    def tell(self, news: News) -> None:
         """Something happened."""
 
     def stop(self) -> None:
@@ -65,7 +63,7 @@ class NoAgents:
 
 
 class _Silence:
-    def tell(self, news: Heard | SpeechBegan | Key | Said | ToolDone) -> None: ...
+    def tell(self, news: News) -> None: ...
 
     def stop(self) -> None: ...
 

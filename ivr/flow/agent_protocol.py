@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
-    from ivr.flow.protocol import BargeIn, Heard, Key, SpeechBegan
+    from ivr.flow.protocol import BargeIn, Heard, Key, NothingSaid, SpeechBegan
 
 AgentOutcome = Literal["next", "otherwise", "operator"]
 AGENT_OUTCOMES: tuple[AgentOutcome, ...] = get_args(AgentOutcome)
@@ -69,11 +69,35 @@ class Converse:
 
 
 @dataclass(frozen=True, slots=True)
+class Presumed:
+    """The caller pauses and has said this so far: an answer may be prepared, nothing of it said or kept. Then
+    comes `Heard` (with the same text, and the answer stands; with another, and it does not), a later
+    `Presumed` in its place, or `Dropped`. `language` is the one that was heard, empty where nobody knows."""
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The caller goes on: what was presumed last does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoInput:
+    """The caller has been silent for so many seconds since all was said; told once each time."""
+
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
-    """What the agent said under this mark is over: heard to its end, or cut."""
+    """What the agent said under this mark is over: heard to its end, or cut. `heard` are the words of it that
+    were out by then, where it was cut; None where it was not, or nobody knows."""
 
     mark: str
     cut: bool = False
+    heard: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +114,7 @@ class TellAgent:
     """Something happened in the conversation with this id."""
 
     id: str
-    news: Heard | SpeechBegan | Key | Said | ToolDone
+    news: News
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +163,9 @@ class Conversed:
     slots: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
 
+
+News: TypeAlias = "Heard | SpeechBegan | NothingSaid | Key | Presumed | Dropped | NoInput | Said | ToolDone"
+"""What an agent is told."""
 
 AgentEvent = AgentSays | AgentFills | AgentCalls | Conversed
 AgentCommand = Converse | TellAgent | StopConversing

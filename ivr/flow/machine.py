@@ -17,7 +17,7 @@ from typing import Any
 from ivr.flow.course import FAILED, FAREWELL_S, HUNG_UP, SILENT_S, TRANSFERRED, Course, lose_caller, quieten
 from ivr.flow.lookahead import first_prompts, next_prompts
 from ivr.flow.model import Flow
-from ivr.flow.protocol import Command, Event, Finish, HangUp, HungUpEvent, Signal, Utterance
+from ivr.flow.protocol import Command, Event, Finish, HangUp, HungUpEvent, Signal, SpokenSoFar, Utterance
 from ivr.flow.run import Run
 from ivr.flow.types import Value
 
@@ -112,6 +112,9 @@ class FlowMachine:
         if isinstance(event, Signal):
             self._run.keep_signal(event.name, event.values)
         if not self._course.begun or self._course.over:
+            return []
+        if isinstance(event, SpokenSoFar):
+            self._line.spoken = event
             return []
         if not isinstance(event, HungUpEvent):
             self._course.handle(event, now)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
-from ivr.flow.agent_protocol import AgentCommand, AgentEvent
+from ivr.flow.agent_protocol import AgentCommand, AgentEvent, Dropped, Presumed
 
 Json = Mapping[str, Any]
 WaitingSound = Literal["silence", "music", "ringback"]
@@ -52,6 +52,20 @@ class Heard:
 
     text: str | None
     confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NothingSaid:
+    """What began was no speech after all (a cough, a word that takes no turn): as if it had not been. Comes
+    in place of `Heard`, and only where nothing was cut for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenSoFar:
+    """So much of the `Say` with this id is out by now, whole words; told before what may cut it."""
+
+    id: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +182,10 @@ Event = (
     | Key
     | SpeechBegan
     | Heard
+    | Presumed
+    | Dropped
+    | NothingSaid
+    | SpokenSoFar
     | Classified
     | Unclassified
     | PromptDone

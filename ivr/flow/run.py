@@ -27,6 +27,7 @@ from ivr.flow.protocol import (
     Outcome,
     Say,
     SpeechSpec,
+    SpokenSoFar,
     StopListening,
     StopSaying,
     StopTransfer,
@@ -67,6 +68,8 @@ class Line:
     changed: bool = False
     """The result of the call is not committed as it stands."""
     saying: str | None = None
+    spoken: SpokenSoFar | None = None
+    """How much of a prompt is out, as was told last."""
     listening: SpeechSpec | None = None
     waiting: bool = False
     signals: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -280,6 +283,11 @@ class Run:
         self.line.saying = None
         self.line.stray = None
         return True
+
+    def words_out(self, id: str) -> str | None:
+        """What was heard of the prompt with this id, as far as anybody knows."""
+        spoken = self.line.spoken
+        return spoken.words if spoken is not None and spoken.id == id else None
 
     def stop_saying(self) -> None:
         if self.line.saying is not None:

@@ -17,6 +17,9 @@ from ivr.flow.agent_protocol import (
     AgentSays,
     Converse,
     Conversed,
+    Dropped,
+    NoInput,
+    Presumed,
     Said,
     StopConversing,
     TellAgent,
@@ -37,6 +40,7 @@ from ivr.flow.protocol import (
     HungUpEvent,
     Key,
     Listen,
+    NothingSaid,
     Outcome,
     PromptDone,
     Replied,
@@ -44,9 +48,11 @@ from ivr.flow.protocol import (
     Say,
     SendRequest,
     SpeechBegan,
+    SpokenSoFar,
     StopListening,
     StopSaying,
     Text,
+    Tick,
     Transfer,
 )
 from ivr.flow.rehearsal import rehearse
@@ -178,6 +184,43 @@ class TestTalking:
         assert told(call) == [Said("m1", cut=True), Said("m2", cut=True), SpeechBegan()]
         call.send(Heard("four eight two", 0.8), 3.0)
         assert told(call) == [Heard("four eight two", 0.8)]
+
+    def test_it_learns_how_much_of_what_was_cut_had_been_heard(self, call: Call) -> None:
+        for mark in ("m1", "m2", "m3"):
+            call.send(AgentSays(ID, "A long story.", mark), 1.0)
+        first, second, _ = [command.id for command in call.history if isinstance(command, Say)]
+        call.send(PromptDone(first), 2.0)
+        assert call.send(SpokenSoFar(second, "A long"), 3.0) == []
+        call.send(SpeechBegan(), 3.0)
+        assert told(call) == [
+            Said("m2", cut=True, heard="A long"),
+            Said("m3", cut=True, heard=""),
+            SpeechBegan(),
+        ]
+
+    def test_what_the_caller_may_have_said_is_told_and_dropped_when_he_goes_on(self, call: Call) -> None:
+        call.send(SpeechBegan(), 2.0)
+        assert told(call) == [SpeechBegan()]
+        call.send(Presumed("four eight"), 3.0)
+        assert told(call) == [Presumed("four eight")]
+        call.send(Dropped(), 3.5)
+        assert told(call) == [Dropped()]
+        assert call.send(Dropped(), 3.6) == []
+        call.send(Presumed("four eight two"), 4.0)
+        call.send(Heard("four eight two"), 4.5)
+        assert told(call) == [Heard("four eight two")]
+        assert call.send(Dropped(), 5.0) == []
+
+    def test_a_silent_caller_is_told_once(self, call: Call) -> None:
+        call.send(AgentSays(ID, "Which order?", "m1"), 1.0)
+        call.send(PromptDone(call.saying), 3.0)
+        assert call.machine.due == 11.0
+        call.send(SpeechBegan(), 10.9)
+        call.send(NothingSaid(), 12.0)
+        assert told(call) == [NothingSaid()]
+        call.send(Tick(), 20.0)
+        assert told(call) == [NoInput(8.0)]
+        assert call.send(Tick(), 40.0) == []
 
     def test_a_key_cuts_it_and_is_told(self, call: Call) -> None:
         call.send(AgentSays(ID, "A long story.", "m1"), 1.0)

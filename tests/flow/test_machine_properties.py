@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr.flow.agent_protocol import Dropped, Presumed
 from ivr.flow.loader import load_flow
 from ivr.flow.machine import FlowMachine
 from ivr.flow.protocol import (
@@ -24,6 +25,7 @@ from ivr.flow.protocol import (
     Key,
     Listen,
     MessageFailed,
+    NothingSaid,
     Outcome,
     PromptDone,
     Replied,
@@ -33,6 +35,7 @@ from ivr.flow.protocol import (
     Signal,
     SpeechBegan,
     SpeechPaused,
+    SpokenSoFar,
     StoreConsent,
     Tick,
     Transfer,
@@ -52,6 +55,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from("0123456789*#AZ½").map(Key),
     st.just(SpeechBegan()),
     st.just(SpeechPaused()),
+    st.sampled_from((Presumed("yes"), Dropped(), NothingSaid(), SpokenSoFar("say1", "a word"))),
     st.sampled_from(("human", "machine", "unknown")).map(AnsweredBy),  # type: ignore[arg-type]
     st.just(GreetingOver()),
     st.just(MessageFailed("disk full")),

@@ -21,11 +21,13 @@ from ivr.flow.protocol import (
     HungUpEvent,
     Key,
     Listen,
+    NothingSaid,
     Outcome,
     PromptDone,
     Queued,
     Say,
     SendRequest,
+    SpeechBegan,
     StopListening,
     StopSaying,
     StopTransfer,
@@ -136,6 +138,19 @@ class TestMenu:
         call = Call(flow_of(self.LANGUAGES), spoken="mr")
         call.start()
         assert call.of(Listen)[0].speech.phrases == ("इंग्रजी", "मराठी")
+
+    def test_a_cough_is_no_answer_and_the_wait_goes_on(self, flow_of: Build) -> None:
+        call = Call(flow_of(self.LANGUAGES), spoken="en")
+        call.start()
+        call.send(PromptDone(call.saying), 1.0)
+        call.send(SpeechBegan(), 3.0)
+        call.send(NothingSaid(), 3.5)
+        assert call.machine.due == 6.0
+        call.send(SpeechBegan(), 5.5)
+        call.send(NothingSaid(), 5.9)
+        assert call.machine.due == 7.9, "there is time to speak after it"
+        call.send(Heard("marathi"), 7.0)
+        assert call.machine.language == "mr"
 
     def test_without_retries_the_first_no_match_takes_otherwise(self, flow_of: Build) -> None:
         call = Call(flow_of(self.LANGUAGES), spoken="en")

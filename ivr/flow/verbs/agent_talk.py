@@ -12,6 +12,10 @@ from ivr.flow.agent_protocol import (
     AgentFills,
     AgentSays,
     Conversed,
+    Dropped,
+    News,
+    NoInput,
+    Presumed,
     Said,
     StopConversing,
     TellAgent,
@@ -25,6 +29,7 @@ from ivr.flow.protocol import (
     Event,
     Heard,
     Key,
+    NothingSaid,
     PromptDone,
     Replied,
     RequestFailed,
@@ -45,6 +50,9 @@ if TYPE_CHECKING:
 
 UTTERANCE_S = 30.0
 """Longest utterance of the caller."""
+
+NO_INPUT_S = 8.0
+"""So long a silence of the caller is told to the agent."""
 
 ANSWER_SLACK_S = 1.0
 MAX_CALLS = 8
@@ -74,10 +82,15 @@ class Talk:
         """Marks of the agent's words by the id of the `Say`, in order."""
         self._uses: dict[str, _Use] = {}
         """Uses of tools by the id of the request."""
+        self._silent_from: float | None = None
+        """When the caller's turn to speak came; None while it is not, or his silence was told."""
+        self._presumed = False
+        """What the caller has said may be all."""
 
     @property
     def due(self) -> float | None:
-        return min((self._until, *(use.due for use in self._uses.values())))
+        silent = self._until if self._silent_from is None else self._silent_from + NO_INPUT_S
+        return min(self._until, silent, *(use.due for use in self._uses.values()))
 
     def begin(self) -> None:
         if self._keys_cut:
@@ -99,10 +112,14 @@ class Talk:
                     self._key(key)
             case SpeechBegan():
                 self._speech_began()
+            case NothingSaid():
+                self._nothing_said(now)
+            case Presumed() | Dropped():
+                self._presume(event)
             case Heard():
                 self._heard(event)
             case PromptDone(id):
-                self._said(id)
+                self._said(id, now)
             case AgentSays() | AgentFills() | AgentCalls() | Conversed():
                 if event.id == self._id:
                     self._wanted(event, now)
@@ -135,17 +152,33 @@ class Talk:
         if key == OPERATOR_KEY:
             self._leave_for_operator(key)
             return
+        self._silent_from = None
         self._cut()
         self._tell(Key(key))
 
     def _speech_began(self) -> None:
         if self._run.listening:
+            self._silent_from = None
             self._cut()
             self._tell(SpeechBegan())
+
+    def _nothing_said(self, now: float) -> None:
+        if self._run.listening:
+            self._presumed = False
+            self._tell(NothingSaid())
+            if not self._saying:
+                self._silent_from = now
+
+    def _presume(self, event: Presumed | Dropped) -> None:
+        if not self._run.listening or (isinstance(event, Dropped) and not self._presumed):
+            return
+        self._presumed = isinstance(event, Presumed)
+        self._tell(event)
 
     def _heard(self, heard: Heard) -> None:
         if not self._run.listening:
             return
+        self._silent_from, self._presumed = None, False
         self._cut()
         if heard.text is None:
             self._leave("otherwise", "not transcribed")
@@ -177,17 +210,20 @@ class Talk:
         language, manner = run.language, run.flow.manner
         if (respell := manner.say_as.get(language)) is not None:
             words = respell(words)
+        self._silent_from = None
         if not self._speech_cuts:
             run.stop_listening()
         run.utter((Text(words, language, True, manner.voice(language), manner.rate),), self._step.barge_in)
         self._saying[run.line.saying or ""] = says.mark
 
-    def _said(self, id: str) -> None:
+    def _said(self, id: str, now: float) -> None:
         self._run.is_said(id)
         mark = self._saying.pop(id, None)
         if mark is not None:
             self._tell(Said(mark))
             self._listen()
+            if not self._saying:
+                self._silent_from = now
 
     def _cut(self) -> None:
         """What the agent says stops here, and what it still had to say is dropped."""
@@ -195,8 +231,12 @@ class Talk:
             return
         self._run.stop_saying()
         cut, self._saying = self._saying, {}
-        for mark in cut.values():
-            self._tell(Said(mark, cut=True))
+        heard: str | None = None
+        for id, mark in cut.items():
+            begun = self._run.words_out(id)
+            # Behind the one that was being said, nothing had been said.
+            heard = begun if heard is None else ""
+            self._tell(Said(mark, cut=True, heard=heard))
         self._listen()
 
     # --- what the agent wants
@@ -264,6 +304,9 @@ class Talk:
         if now >= self._until:
             self._leave("otherwise", "time")
             return
+        if self._silent_from is not None and now >= self._silent_from + NO_INPUT_S:
+            self._tell(NoInput(now - self._silent_from))
+            self._silent_from = None
         for id in [id for id, use in self._uses.items() if now >= use.due]:
             self._used(id, ToolDone("", error="no answer in time"))
 
@@ -294,7 +337,7 @@ class Talk:
         self._run.stop_saying()
         self._run.stop_listening()
 
-    def _tell(self, news: Heard | SpeechBegan | Key | Said | ToolDone) -> None:
+    def _tell(self, news: News) -> None:
         self._run.emit(TellAgent(self._id, news))
 
 

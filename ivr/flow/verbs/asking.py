@@ -1,6 +1,7 @@
 """What menu and collect share: a prompt, the wait for keys and speech, and the ladder of retries.
 
     PROMPT --done--> WAITING --speech begins--> HEARING --heard--> understood, or the next retry
+                             <--nothing said---
        \\--key or speech that may cut the prompt--/        WAITING --no input--> the next retry
     TYPING: some keys are in, more may follow (collect only)
     ASKING_OTHERS: the phrases leave a doubt, and a classifier is asked (`ivr.flow.understanding`)
@@ -30,6 +31,7 @@ from ivr.flow.protocol import (
     Event,
     Heard,
     Key,
+    NothingSaid,
     Option,
     PromptDone,
     SpeechBegan,
@@ -51,6 +53,9 @@ from ivr.flow.understanding import (
 
 OPERATOR_KEY = "0"
 """Takes the `operator` event in a menu that has no choice of its own for it."""
+
+AFTER_NOTHING_S = 2.0
+"""So long, at least, there is still to speak after a cough."""
 
 HEARING_SLACK_S = 5.0
 """How much longer than the longest utterance the answer of the recogniser is awaited."""
@@ -150,6 +155,7 @@ class Asking(ABC):
         self._attempt = 0
         self._asked: Classify | None = None
         """What a classifier is asked, while it is."""
+        self._wait_until = 0.0
         self.due: float | None = None
 
     # --- what menu and collect decide
@@ -193,6 +199,8 @@ class Asking(ABC):
             self._key(event.key, now)
         elif isinstance(event, SpeechBegan):
             self._speech_began(now)
+        elif isinstance(event, NothingSaid):
+            self._nothing_said(now)
         elif isinstance(event, Heard):
             self._heard(event.text, now)
         elif isinstance(event, PromptDone):
@@ -231,7 +239,7 @@ class Asking(ABC):
 
     def _wait(self, now: float) -> None:
         self._phase = _Phase.WAITING
-        self.due = now + self._step.retry.wait_s
+        self.due = self._wait_until = now + self._step.retry.wait_s
         if self._spec is not None:
             self._run.listen(self._spec)
 
@@ -250,6 +258,12 @@ class Asking(ABC):
         self._run.stop_saying()
         self._phase = _Phase.HEARING
         self.due = now + self._spec.max_s + HEARING_SLACK_S
+
+    def _nothing_said(self, now: float) -> None:
+        """The wait goes on as if it had not been."""
+        if self._phase is _Phase.HEARING:
+            self._phase = _Phase.WAITING
+            self.due = max(self._wait_until, now + AFTER_NOTHING_S)
 
     def _heard(self, text: str | None, now: float) -> None:
         if self._spec is None or not self._run.listening or self._phase in _DEAF:
