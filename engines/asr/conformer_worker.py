@@ -17,6 +17,7 @@ from engines.asr.windows import windows
 from engines.contract import RecognitionRequest, Segment
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
+from engines.worker.queue import Bounds, Priority, Want
 from engines.worker.settings import settings
 
 LONGEST: Final = int(15 / BLOCK_S)
@@ -33,6 +34,8 @@ _CONFIDENCE: Final = 0.7
 class ConformerEngine:
     """Settings: `model` (folder), `device` (auto, cpu, cuda), `decoder` (ctc: fast; rnnt: a little
     better)."""
+
+    bounds = Bounds(jobs=256)
 
     def __init__(self) -> None:
         given = settings()
@@ -110,10 +113,22 @@ class ConformerJob:
     def finish(self) -> None:
         self._finished = True
 
+    def want(self) -> Want | None:
+        speech = self._utterance.speech()
+        if not (self._finished or self._is_due(speech)):
+            return None
+        if self._mode is Mode.RECORDING:
+            return Want(Priority.BULK)
+        if self._finished:
+            return Want(Priority.FINAL)
+        if speech is not None and self._utterance.quiet_s(speech) >= _PAUSE_S:
+            return Want(Priority.PAUSE)
+        return Want(Priority.PARTIAL if self._shown_s else Priority.FIRST_PARTIAL)
+
     def step(self) -> Progress:
         speech = self._utterance.speech()
         if speech is None:
-            return self._answer() if self._finished else Progress.WAITING
+            return self._answer()
         cuts = windows(self._utterance.levels, LONGEST, _SEARCH)
         if len(self._complete) < len(cuts) - 1:
             first, end = cuts[len(self._complete)]
@@ -121,9 +136,7 @@ class ConformerJob:
             self._last = None
             return Progress.MORE
         if self._known(speech):
-            return self._answer() if self._finished else Progress.WAITING
-        if not (self._finished or self._is_time(speech)):
-            return Progress.WAITING
+            return self._answer()
         first, _ = cuts[-1]
         self._last = (speech, self._decode(first, None))
         self._shown_s = self._utterance.seconds
@@ -133,10 +146,19 @@ class ConformerJob:
             text, stable = self._agreement.add(self._text())
             if text:
                 self._reply.send(b"", exchange.partial(text, stable, self._language))
-        return Progress.WAITING
+        return Progress.MORE
 
     def close(self) -> None:
         pass
+
+    def _is_due(self, speech: Speech | None) -> bool:
+        """Whether there is something to decode while the utterance goes on: a window that is complete, or its
+        end for a partial."""
+        if speech is None:
+            return False
+        if len(self._complete) < len(windows(self._utterance.levels, LONGEST, _SEARCH)) - 1:
+            return True
+        return not self._known(speech) and self._is_time(speech)
 
     def _is_time(self, speech: Speech) -> bool:
         if self._mode is Mode.RECORDING:

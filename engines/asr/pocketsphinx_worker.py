@@ -12,6 +12,7 @@ from engines.asr.decoding import PhraseDecoder
 from engines.asr.signal import Speech, Utterance
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
+from engines.worker.queue import Bounds, Priority, Want
 
 _LONGEST_SPEECH_S: Final = 4.0
 """Who speaks longer says none of a menu's phrases."""
@@ -41,6 +42,8 @@ _NOTHING: Final = Answer("", 0.0)
 
 class PocketsphinxEngine:
     """`request`: `language`, `rate` of the input in Hz, `phrases`. One answer: `text`, `confidence`."""
+
+    bounds = Bounds()
 
     def __init__(self) -> None:
         self._decoder = PhraseDecoder()
@@ -72,6 +75,7 @@ class UtteranceJob:
         self._utterance = Utterance(rate)
         self._done: tuple[Speech, Answer] | None = None
         self._finished = False
+        self._prepared = False
 
     def feed(self, data: bytes) -> None:
         if self._utterance.seconds < _LONGEST_AUDIO_S:
@@ -80,14 +84,25 @@ class UtteranceJob:
     def finish(self) -> None:
         self._finished = True
 
+    def want(self) -> Want | None:
+        if self._finished:
+            return Want(Priority.FINAL)
+        if not self._prepared:
+            return Want(Priority.FIRST_PARTIAL)
+        speech = self._utterance.speech()
+        if speech is not None and self._utterance.pausing(speech) and not self._known(speech):
+            return Want(Priority.PAUSE)
+        return None
+
     def step(self) -> Progress:
         speech = self._utterance.speech()
         if not self._finished:
-            if speech is None:
+            if not self._prepared:
+                self._prepared = True
                 self._decoder.prepare(self._language, self._phrases)
-            elif self._utterance.pausing(speech) and not self._known(speech):
+            elif speech is not None:
                 self._done = speech, self._decode(speech)
-            return Progress.WAITING
+            return Progress.MORE
         if speech is None:
             answer = _NOTHING
         elif self._done and self._known(speech):

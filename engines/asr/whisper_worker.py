@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engines.asr import exchange
 from engines.asr.agreement import LocalAgreement
-from engines.asr.batching import Priority, Want, choose
 from engines.asr.exchange import Mode
 from engines.asr.guards import Guard, Verdict
 from engines.asr.signal import Speech, Utterance
@@ -18,6 +16,7 @@ from engines.asr.windows import windows
 from engines.contract import RecognitionRequest, Segment
 from engines.wire import Fields
 from engines.worker.engine import Job, JobError, Progress, Reply
+from engines.worker.queue import Bounds, Priority, Want
 from engines.worker.settings import settings
 
 _BLOCKS_PER_S: Final = 100
@@ -30,11 +29,14 @@ _SAME_BLOCKS: Final = 4
 _LOOK_BLOCKS: Final = 4
 _MOST_AUDIO_S: Final = 2 * 3600.0
 _BATCH: Final = 16
+_WINDOW_S: Final = 0.005
+_MOST_JOBS: Final = 256
 
 
 class WhisperEngine:
     """Settings: `model` (folder), `device` (auto, cpu, cuda), `compute_type`, `threads` (0: the library's
-    choice), `beam`, `batch`, and the guard's `no_speech`, `log_prob`, `compression` (null switches one off).
+    choice), `beam`, `batch`, `queue` (how many jobs may be open), and the guard's `no_speech`, `log_prob`,
+    `compression` (null switches one off).
     """
 
     def __init__(self) -> None:
@@ -50,9 +52,11 @@ class WhisperEngine:
         )
         thresholds = {name: given[name] for name in ("no_speech", "log_prob", "compression") if name in given}
         self.guard = Guard(**thresholds)
-        self._batch = int(given.get("batch", _BATCH))
-        self._jobs: list[UtteranceJob] = []
-        self.clock = itertools.count()
+        self.bounds = Bounds(
+            jobs=int(given.get("queue", _MOST_JOBS)),
+            batch=int(given.get("batch", _BATCH)),
+            window_s=_WINDOW_S,
+        )
         # The first pass allocates, and tells whether the weights fit.
         self.model.decode([Clip(Utterance(16000).cut(0), "en")])
 
@@ -64,28 +68,13 @@ class WhisperEngine:
         if asked.rate < 8000:
             raise JobError(f"audio at {asked.rate} Hz cannot be recognised; 8000 is the least")
         if mode is Mode.UTTERANCE:
-            job = UtteranceJob(self, asked, partials, reply)
-            self._jobs.append(job)
-            return job
+            return UtteranceJob(self, asked, partials, reply)
         return RecordingJob(self, asked, mode, reply)
 
-    def forget(self, job: UtteranceJob) -> None:
-        """For jobs that close."""
-        self._jobs.remove(job)
-
-    def work(self, *, urgent: bool = False) -> bool:
-        """Decodes one batch of what all callers want; says whether there was anything. `urgent`: only what
-        is no mere partial."""
-        wants = [want for job in self._jobs if not job.cancelled and (want := job.want())]
-        if urgent:
-            wants = [want for want in wants if want.priority <= Priority.SPECULATIVE]
-        batch = choose(wants, self._batch)
-        if not batch:
-            return False
-        clips = [want.job.clip() for want in batch]
-        for want, decoded in zip(batch, self._guarded(clips), strict=True):
-            want.job.take(decoded)
-        return True
+    def step_together(self, jobs: Sequence[UtteranceJob]) -> list[Progress]:
+        """Decodes what they want, in one pass of the model."""
+        found = self._guarded([job.clip() for job in jobs])
+        return [job.take(decoded) for job, decoded in zip(jobs, found, strict=True)]
 
     def _guarded(self, clips: list[Clip]) -> list[Decoded]:
         found = self.model.decode(clips)
@@ -131,16 +120,11 @@ class UtteranceJob:
         """From which block, of which speech, and what it was."""
         self._shown_at = 0.0
         self._shown = False
-        self._since = next(engine.clock)
         self._finished = False
         self._answered = False
         self._asked: tuple[int, int | None, Speech] | None = None
-        self._want: Want[UtteranceJob] | None = None
+        self._want: Want | None = None
         self._look_at = 0
-
-    @property
-    def cancelled(self) -> bool:
-        return self._reply.cancelled or self._answered
 
     def feed(self, data: bytes) -> None:
         if self._utterance.seconds < _MOST_AUDIO_S:
@@ -148,41 +132,36 @@ class UtteranceJob:
 
     def finish(self) -> None:
         self._finished = True
-        self._since = next(self._engine.clock)
         self._look_at = 0
 
     def step(self) -> Progress:
-        if self._answer_if_known():
-            return Progress.DONE
-        if self.want() is None:
-            return Progress.WAITING
-        self._engine.work()
-        return Progress.DONE if self._answered else Progress.MORE
+        return Progress.DONE if self._answer_if_known() else self._engine.step_together([self])[0]
 
     def close(self) -> None:
-        self._engine.forget(self)
+        pass
 
-    def want(self) -> Want[UtteranceJob] | None:
-        """What should be decoded next, if anything. Asked for each packet and each batch, so it looks at the
-        audio only when there is enough more of it."""
+    def want(self) -> Want | None:
+        """Asked for each packet and each batch, so it looks at the audio only when there is enough more of
+        it."""
         blocks = len(self._utterance.levels)
         if blocks >= self._look_at:
             self._look_at = blocks + _LOOK_BLOCKS
             self._want = self._look()
         return self._want
 
-    def _look(self) -> Want[UtteranceJob] | None:
+    def _look(self) -> Want | None:
         speech = self._utterance.speech()
         priority = None if speech is None else self._priority(speech)
         if speech is None or priority is None:
             self._asked = None
-            return None
+            # What is known, or that nobody spoke, needs no decoding to be told.
+            return Want(Priority.FINAL) if self._finished else None
         cuts = windows(self._utterance.levels, _LONGEST, _SEARCH)
         done = len(self._complete)
         whole = done < len(cuts) - 1
         self._asked = (cuts[done][0], cuts[done][1] if whole else None, speech)
         clip = Clip(_EMPTY, self._request.language, self._request.prompt, self._request.phrases, self._words)
-        return Want(self, priority, self._since, self._engine.model.shape(clip))
+        return Want(priority, self._engine.model.shape(clip))
 
     def clip(self) -> Clip:
         """The audio of what was wanted last."""
@@ -192,7 +171,7 @@ class UtteranceJob:
         request = self._request
         return Clip(samples, request.language, request.prompt, request.phrases, self._words)
 
-    def take(self, decoded: Decoded) -> None:
+    def take(self, decoded: Decoded) -> Progress:
         """What `clip` was found to say."""
         assert self._asked is not None
         first, end, speech = self._asked
@@ -202,12 +181,14 @@ class UtteranceJob:
             self._last = (first, speech, decoded)
         self._shown_at = self._utterance.seconds
         self._look_at = 0
-        if self._answer_if_known() or not self._partials:
-            return
-        text, stable = self._agreement.add(self._text())
-        if text:
-            self._shown = True
-            self._reply.send(b"", exchange.partial(text, stable, decoded.language))
+        if self._answer_if_known():
+            return Progress.DONE
+        if self._partials:
+            text, stable = self._agreement.add(self._text())
+            if text:
+                self._shown = True
+                self._reply.send(b"", exchange.partial(text, stable, decoded.language))
+        return Progress.MORE
 
     @property
     def _words(self) -> bool:
@@ -220,10 +201,10 @@ class UtteranceJob:
         if self._finished:
             return Priority.FINAL
         if self._utterance.quiet_s(speech) >= _PAUSE_S:
-            return Priority.SPECULATIVE
+            return Priority.PAUSE
         if not self._partials or self._utterance.seconds - self._shown_at < _PARTIAL_EVERY_S:
             return None
-        return Priority.PARTIAL if self._shown else Priority.FIRST
+        return Priority.PARTIAL if self._shown else Priority.FIRST_PARTIAL
 
     def _known(self, speech: Speech) -> bool:
         """Whether this speech was decoded to its end; its edges move a little with silence that is added."""
@@ -278,7 +259,7 @@ def _placed(decoded: Decoded, first: int, end: int) -> Segment:
 
 
 class RecordingJob:
-    """Audio that is all there: nobody waits for it in silence, so callers' turns go before each window."""
+    """Audio that is all there: each step is a window of it, which callers' turns go before."""
 
     def __init__(self, engine: WhisperEngine, request: RecognitionRequest, mode: Mode, reply: Reply) -> None:
         self._engine = engine
@@ -300,11 +281,10 @@ class RecordingJob:
     def finish(self) -> None:
         self._finished = True
 
+    def want(self) -> Want | None:
+        return Want(Priority.BULK) if self._finished else None
+
     def step(self) -> Progress:
-        if not self._finished:
-            return Progress.WAITING
-        if self._engine.work(urgent=True):
-            return Progress.MORE
         request = self._request
         if self._mode is Mode.DETECT:
             self._reply.send(b"", exchange.detected(self._engine.model.detect(self._utterance.cut(0))))

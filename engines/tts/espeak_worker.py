@@ -9,6 +9,7 @@ from engines.tts.clauses import clauses
 from engines.tts.espeak_library import EspeakError, EspeakLibrary
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
+from engines.worker.queue import Bounds, Priority, Want
 
 _FIRST_PIECE_BYTES: Final = 1
 _NEXT_PIECE_BYTES: Final = 16_384
@@ -21,6 +22,8 @@ class EspeakEngine:
     """`request`: `text`, `voice` (espeak-ng's own name), `rate` (words a minute). Answers PCM at
     `sample_rate`.
     """
+
+    bounds = Bounds()
 
     def __init__(self) -> None:
         self._library = EspeakLibrary()
@@ -49,6 +52,7 @@ class SpeechJob:
         self._clauses = deque(clauses(text))
         self._unsent = bytearray()
         self._piece_bytes = _FIRST_PIECE_BYTES
+        self._want = Want(Priority.FIRST_AUDIO)
 
     def feed(self, data: bytes) -> None:
         raise JobError("a text to be spoken takes no input")
@@ -56,7 +60,11 @@ class SpeechJob:
     def finish(self) -> None:
         pass
 
+    def want(self) -> Want:
+        return self._want
+
     def step(self) -> Progress:
+        self._want = Want(Priority.REST)
         if self._clauses:
             try:
                 self._library.set_voice(self._voice)

@@ -22,8 +22,12 @@ from numpy.typing import NDArray
 from engines.contract import VoiceReference
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
+from engines.worker.queue import Bounds, Priority, Want
+from engines.worker.settings import settings
 
 _log = logging.getLogger(__name__)
+
+_MOST_JOBS: Final = 128
 
 PIECE_MS: Final = 60
 """The longest piece that is sent: who hears the first one need not wait for the rest of a sentence."""
@@ -69,10 +73,14 @@ class Voice(Protocol):
 
 
 class VoiceEngine:
-    """Makes a `Voice` the engine of a worker."""
+    """Makes a `Voice` the engine of a worker. Of the settings it takes `streams` (how many sentences are made
+    at once) and `queue` (how many more may wait)."""
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
+        given = settings()
+        streams = int(given.get("streams", 1))
+        self.bounds = Bounds(jobs=streams + int(given.get("queue", _MOST_JOBS)), slots=streams)
         try:
             for _ in voice.speak(voice.warm_up, lambda: False):
                 pass
@@ -86,6 +94,7 @@ class VoiceEngine:
     def open(self, request: Fields, reply: Reply) -> SentenceJob | ForgetJob:
         if "forget" in request:
             return ForgetJob(self._voice, str(request["forget"]))
+        first = Priority.REST if request.get("more") else Priority.FIRST_AUDIO
         given = request.get("reference")
         sentence = Sentence(
             text=str(request["text"]),
@@ -95,14 +104,15 @@ class VoiceEngine:
             style=request.get("style", {}),
             reference=VoiceReference(**given) if given else None,
         )
-        return SentenceJob(self._voice, sentence, reply)
+        return SentenceJob(self._voice, sentence, reply, first)
 
 
 class SentenceJob:
-    """Each step waits for one piece of the model's and sends it."""
+    """Each step waits for one piece of the model's and sends it; somebody waits for the `first` one."""
 
-    def __init__(self, voice: Voice, sentence: Sentence, reply: Reply) -> None:
+    def __init__(self, voice: Voice, sentence: Sentence, reply: Reply, first: Priority) -> None:
         self._reply = reply
+        self._want = Want(first)
         self._text = sentence.text
         self._bytes = 2 * (voice.sample_rate * PIECE_MS // 1000)
         self._sounds = voice.speak(sentence, lambda: reply.cancelled)
@@ -113,7 +123,11 @@ class SentenceJob:
     def finish(self) -> None:
         pass
 
+    def want(self) -> Want:
+        return self._want
+
     def step(self) -> Progress:
+        self._want = Want(Priority.REST)
         try:
             sound = next(self._sounds, None)
         except Cancelled:
@@ -155,6 +169,9 @@ class ForgetJob:
 
     def finish(self) -> None:
         pass
+
+    def want(self) -> Want:
+        return Want(Priority.FINAL)
 
     def step(self) -> Progress:
         self._voice.forget(self._key)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from engines.catalogue import CatalogueEntry
@@ -26,7 +25,7 @@ LIMITS: Final = Limits(start_s=300.0, ping_wait_s=5.0, stuck_s=20.0, memory_byte
 
 
 class NeuralSynthesizer:
-    """`streams` sentences are made at once; further ones wait for their turn, first come, first served.
+    """`streams` sentences are made at once; further ones wait in the worker's queue.
 
     A turn is a sentence: whoever comes new waits for one sentence of the others, not for their texts.
     """
@@ -35,8 +34,8 @@ class NeuralSynthesizer:
         self, entry: CatalogueEntry, command: WorkerCommand, *, streams: int = 1, limits: Limits = LIMITS
     ) -> None:
         self._entry = entry
-        self._worker = SupervisedWorker(entry.name, command, limits)
-        self._turns = asyncio.Semaphore(streams)
+        told = replace(command, settings={**command.settings, "streams": streams})
+        self._worker = SupervisedWorker(entry.name, told, limits)
         self._streams = streams
         self._version = "0"
         self._sample_rate = entry.rate
@@ -78,15 +77,21 @@ class NeuralSynthesizer:
         """See `Synthesizer`. Raises `EngineError` for a language or voice it does not know."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + deadline_s
-        for job_request in self._jobs(request):
-            async with self._turn(deadline):
-                job = self._worker.open(job_request)
-                try:
-                    while frame := await job.receive(deadline):
-                        yield frame.data
-                        deadline = loop.time() + _PAUSE_BETWEEN_CHUNKS_S
-                finally:
-                    job.cancel()
+        for number, job_request in enumerate(self._jobs(request)):
+            crowded = self._worker.health.jobs >= self._streams
+            job = self._worker.open({**job_request, "more": number > 0})
+            try:
+                while frame := await job.receive(deadline):
+                    yield frame.data
+                    crowded = False
+                    deadline = loop.time() + _PAUSE_BETWEEN_CHUNKS_S
+            except EngineTimeout:
+                if not crowded:
+                    raise
+                most = self._streams
+                raise EngineTimeout(f"{self.name} was busy: it makes {most} sentences at once") from None
+            finally:
+                job.cancel()
 
     async def forget(self, key: str) -> None:
         """Drops what the worker derived from a voice profile; a worker that is down has nothing."""
@@ -98,18 +103,6 @@ class NeuralSynthesizer:
             await job.receive(asyncio.get_running_loop().time() + _FORGET_S)
         finally:
             job.cancel()
-
-    @asynccontextmanager
-    async def _turn(self, deadline: float) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise EngineTimeout(f"{self.name} was busy: it makes {self._streams} sentences at once") from None
-        try:
-            yield
-        finally:
-            self._turns.release()
 
     def _jobs(self, request: SpeechRequest) -> Iterator[dict[str, Any]]:
         language = _base(request.language)

@@ -17,7 +17,6 @@ from engines.tts.elevenlabs import ElevenLabsSynthesizer
 from engines.tts.espeak import EspeakSynthesizer
 from engines.tts.neural import LIMITS, NeuralSynthesizer
 from engines.tts.remote import RemoteSynthesizer
-from engines.worker.settings import packed
 
 EMBEDDED: Final = "espeak"
 _GB: Final = 1024**3
@@ -101,7 +100,8 @@ def _installed(entry: CatalogueEntry, runs: Installed, settings: TtsSettings) ->
         runs.worker,
         str(settings.interpreter or sys.executable),
         # What is installed is used: no model asks a hub while calls wait.
-        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", **packed(told)},
+        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
+        settings=told,
     )
     limits = LIMITS
     if settings.memory_gb is not None:

@@ -7,17 +7,18 @@ back at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from engines.wire import Fields
+from engines.worker.queue import Bounds, Want
 
 
 class Progress(Enum):
     """How a job stands after a step."""
 
-    MORE = "more"  # there is more to do now
-    WAITING = "waiting"  # nothing to do until more input comes, or the input is finished
+    MORE = "more"  # it may want more, now or once there is more input
     DONE = "done"
 
 
@@ -45,6 +46,10 @@ class Job(Protocol):
     def finish(self) -> None:
         """No more input comes."""
 
+    def want(self) -> Want | None:
+        """What a step would be for; None: nothing is to be done until more input comes, or its end. Asked
+        after each input and each step."""
+
     def step(self) -> Progress: ...
 
     def close(self) -> None: ...
@@ -53,8 +58,21 @@ class Job(Protocol):
 class Engine(Protocol):
     """Loaded when it is made; what that raises ends the worker, with the reason on its standard error."""
 
+    @property
+    def bounds(self) -> Bounds:
+        """How much it takes at once."""
+
     def describe(self) -> Fields:
         """Facts for the parent (version, rate); sent once, when the worker is ready."""
 
     def open(self, request: Fields, reply: Reply) -> Job:
         """Starts a job; raises `JobError` when the request makes no sense to this engine."""
+
+
+@runtime_checkable
+class BatchEngine(Engine, Protocol):
+    """An engine whose model serves many jobs in one go."""
+
+    def step_together(self, jobs: Sequence[Any]) -> list[Progress]:
+        """A step of each, in their order: jobs of its own that want one shape. When it raises, all of them
+        are as before, and each has a step alone."""

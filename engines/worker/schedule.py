@@ -1,15 +1,16 @@
-"""Many jobs on one engine: a step of each in turn, cancellation seen in the middle of a step."""
+"""Many jobs on one engine: the steps that its queue chooses, cancellation seen in the middle of a step."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from queue import SimpleQueue
+from collections.abc import Mapping, Sequence
+from queue import Empty, SimpleQueue
 
 from engines.wire import Fields, Frame, Kind
 from engines.worker.connection import Connection
-from engines.worker.engine import Engine, Job, JobError, Progress
+from engines.worker.engine import BatchEngine, Engine, Job, JobError, Progress
+from engines.worker.queue import ModelQueue, QueueFull
 
 _log = logging.getLogger(__name__)
 
@@ -19,13 +20,12 @@ class _Work:
     thread.
     """
 
-    __slots__ = ("_connection", "_number", "cancelled", "job", "queued")
+    __slots__ = ("_connection", "_number", "cancelled", "job")
 
     def __init__(self, number: int, connection: Connection) -> None:
         self._number = number
         self._connection = connection
         self.cancelled = False
-        self.queued = False
         self.job: Job
 
     def send(self, data: bytes, fields: Fields | None = None) -> None:
@@ -34,8 +34,7 @@ class _Work:
 
 
 class Schedule:
-    """Runs the jobs of one engine, round robin, save that a new job has its first step before others go on:
-    the first audio is what somebody waits for.
+    """Runs the jobs of one engine, a step of each as its queue has them (`engines.worker.queue`).
 
     `listen` runs in a thread of its own, so that pings are answered and cancellations noticed while a step is
     under way; `run` does the work. A pong tells for how long the step under way has run: a worker that
@@ -44,11 +43,11 @@ class Schedule:
 
     def __init__(self, engine: Engine, connection: Connection) -> None:
         self._engine = engine
+        self._together = engine if isinstance(engine, BatchEngine) else None
         self._connection = connection
         self._inbox: SimpleQueue[Frame] = SimpleQueue()
         self._works: dict[int, _Work] = {}
-        self._fresh: deque[int] = deque()
-        self._ready: deque[int] = deque()
+        self._queue: ModelQueue[int] = ModelQueue(engine.bounds)
         self._step_began: float | None = None
 
     def listen(self) -> None:
@@ -68,11 +67,20 @@ class Schedule:
     def run(self) -> None:
         """Works for ever; the process ends by `listen`."""
         while True:
-            while not self._inbox.empty() or not (self._fresh or self._ready):
-                self._take(self._inbox.get())
-            number = (self._fresh or self._ready).popleft()
-            if work := self._works.get(number):
-                self._step(number, work)
+            self._take_all()
+            if numbers := self._queue.take(time.monotonic()):
+                self._step(numbers)
+
+    def _take_all(self) -> None:
+        """All frames that are there; waits for one when nothing can be done before it comes."""
+        while True:
+            wait_s = self._queue.wait_s(time.monotonic()) if self._inbox.empty() else None
+            if wait_s == 0:
+                return
+            try:
+                self._take(self._inbox.get(timeout=wait_s))
+            except Empty:
+                return
 
     def _take(self, frame: Frame) -> None:
         number = frame.job
@@ -89,53 +97,80 @@ class Schedule:
                 work.job.feed(frame.data)
             elif frame.kind is Kind.FINISH:
                 work.job.finish()
+            self._ask(number, work)
         except Exception as error:
             self._fail(number, work, error)
-            return
-        self._enqueue(number, work, self._fresh if frame.kind is Kind.OPEN else self._ready)
 
     def _open(self, number: int, work: _Work, request: Fields) -> None:
         try:
+            self._queue.open(number)
             work.job = self._engine.open(request, work)
         except Exception as error:
             del self._works[number]
+            self._queue.close(number)
             self._report(number, error)
 
-    def _step(self, number: int, work: _Work) -> None:
-        work.queued = False
-        if work.cancelled:
-            return  # its CANCEL is in the inbox
+    def _ask(self, number: int, work: _Work) -> None:
+        """What the job wants now."""
+        if number in self._works:
+            self._queue.put(number, work.job.want(), time.monotonic())
+
+    def _step(self, numbers: Sequence[int]) -> None:
+        # Of those that are cancelled, the CANCEL is in the inbox.
+        works = {number: work for number in numbers if not (work := self._works[number]).cancelled}
+        if not works:
+            return
+        if self._together is not None and len(works) > 1 and self._step_together(self._together, works):
+            return
+        for number, work in works.items():
+            self._step_began = time.monotonic()
+            try:
+                progress = work.job.step()
+            except Exception as error:
+                self._fail(number, work, error)
+            else:
+                self._after(number, work, progress)
+            finally:
+                self._step_began = None
+
+    def _step_together(self, engine: BatchEngine, works: Mapping[int, _Work]) -> bool:
+        """False when the batch failed: whose fault it is, is seen when each has a step of its own. What is
+        too much for the memory together may fit one by one."""
         self._step_began = time.monotonic()
         try:
-            progress = work.job.step()
+            progress = engine.step_together([work.job for work in works.values()])
         except Exception as error:
-            self._fail(number, work, error)
-            return
+            _log.warning("a batch of %d failed, each is tried alone: %s", len(works), error)
+            return False
         finally:
             self._step_began = None
+        for (number, work), how in zip(works.items(), progress, strict=True):
+            self._after(number, work, how)
+        return True
+
+    def _after(self, number: int, work: _Work, progress: Progress) -> None:
         if progress is Progress.DONE:
             if not work.cancelled:
                 self._connection.send(Kind.DONE, number)
             self._end(number, work)
-        elif progress is Progress.MORE:
-            self._enqueue(number, work, self._ready)
-
-    def _enqueue(self, number: int, work: _Work, queue: deque[int]) -> None:
-        if not work.queued and number in self._works:
-            work.queued = True
-            queue.append(number)
+            return
+        try:
+            self._ask(number, work)
+        except Exception as error:
+            self._fail(number, work, error)
 
     def _fail(self, number: int, work: _Work, error: Exception) -> None:
         self._end(number, work)
         self._report(number, error)
 
     def _report(self, number: int, error: Exception) -> None:
-        if not isinstance(error, JobError):
+        if not isinstance(error, JobError | QueueFull):
             _log.exception("job %d failed", number, exc_info=error)
         self._connection.send(Kind.FAILED, number, {"error": str(error) or type(error).__name__})
 
     def _end(self, number: int, work: _Work) -> None:
         del self._works[number]
+        self._queue.close(number)
         try:
             work.job.close()
         except Exception:

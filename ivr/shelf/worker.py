@@ -14,12 +14,15 @@ from typing import Any
 
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
+from engines.worker.queue import Bounds, Priority, Want
 from ivr.shelf.folder import FlowFolder, FolderUnreadable
 from ivr.shelf.version import Sighting
 
 
 class FlowEngine:
     """Holds the folder once it is known."""
+
+    bounds = Bounds()
 
     def __init__(self) -> None:
         self.folder: FlowFolder | None = None
@@ -51,9 +54,10 @@ class FlowJob:
     def finish(self) -> None:
         self._complete = True
 
+    def want(self) -> Want | None:
+        return Want(Priority.REST) if self._complete else None
+
     def step(self) -> Progress:
-        if not self._complete:
-            return Progress.WAITING
         if self._sightings is None:
             self._sightings = self._begin(bytes(self._input))
         try:

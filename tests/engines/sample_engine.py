@@ -5,12 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from collections.abc import Sequence
 
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
+from engines.worker.queue import Bounds, Priority, Want
 
 
 class SampleEngine:
+    bounds = Bounds(jobs=100)
+
     def __init__(self) -> None:
         self.open_jobs = 0
         self.ballast: list[bytearray] = []
@@ -37,6 +41,7 @@ class SampleJob:
         self._left = int(request.get("parts", 0))
         self._input: list[bytes] = []
         self._finished = False
+        self._begun = False
         engine.open_jobs += 1
 
     def feed(self, data: bytes) -> None:
@@ -45,7 +50,13 @@ class SampleJob:
     def finish(self) -> None:
         self._finished = True
 
+    def want(self) -> Want | None:
+        if "echo" in self._request and not (self._input or self._finished):
+            return None
+        return Want(Priority.REST if self._begun else Priority.FIRST_AUDIO)
+
     def step(self) -> Progress:
+        self._begun = True
         request = self._request
         if "sleep" in request:
             ctypes.CDLL(None).usleep(int(float(request["sleep"]) * 1e6))
@@ -62,9 +73,7 @@ class SampleJob:
         if "echo" in request:
             if self._input:
                 self._reply.send(self._input.pop(0))
-            if self._input:
-                return Progress.MORE
-            return Progress.DONE if self._finished else Progress.WAITING
+            return Progress.DONE if self._finished and not self._input else Progress.MORE
         if self._left:
             self._left -= 1
             self._reply.send(
@@ -83,3 +92,35 @@ def broken() -> SampleEngine:
 def slow() -> SampleEngine:
     time.sleep(60)
     return SampleEngine()
+
+
+class BatchEngine(SampleEngine):
+    """Echoes in batches, and tells with how many. A `poison` spoils the batch, and then its own job."""
+
+    bounds = Bounds(jobs=4, batch=4, window_s=5.0)
+
+    def open(self, request: Fields, reply: Reply) -> BatchJob:
+        return BatchJob(self, request, reply)
+
+    def step_together(self, jobs: Sequence[BatchJob]) -> list[Progress]:
+        if any(job.poisoned for job in jobs):
+            raise MemoryError("too much for one batch")
+        return [job.answer(len(jobs)) for job in jobs]
+
+
+class BatchJob(SampleJob):
+    def want(self) -> Want | None:
+        return Want(Priority.FINAL, "one shape") if self._finished else None
+
+    @property
+    def poisoned(self) -> bool:
+        return bool(self._request.get("poison"))
+
+    def step(self) -> Progress:
+        if self.poisoned:
+            raise JobError("spoilt")
+        return self.answer(1)
+
+    def answer(self, together: int) -> Progress:
+        self._reply.send(b"".join(self._input), {"together": together})
+        return Progress.DONE

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.asr.agreement import LocalAgreement
-from engines.asr.batching import Priority, Want, choose
 from engines.asr.exchange import Reader, final, partial, segment
 from engines.asr.guards import Guard, Verdict, compression_ratio
 from engines.asr.windows import windows
@@ -108,37 +107,6 @@ def test_windows_cover_everything_and_none_moves(levels: list[float], longest: i
     assert all(a[1] == b[0] for a, b in pairwise(found))
     assert all(0 < end - first <= longest for first, end in found[:-1])
     assert windows(levels + [5.0] * 60, longest, 30)[: len(found) - 1] == found[:-1]
-
-
-# --- batches
-
-
-def test_finals_come_first_then_the_oldest() -> None:
-    wants = [
-        Want("partial", Priority.PARTIAL, 0, 4),
-        Want("late final", Priority.FINAL, 9, 4),
-        Want("first", Priority.FIRST, 5, 4),
-        Want("early final", Priority.FINAL, 3, 4),
-        Want("paused", Priority.SPECULATIVE, 1, 4),
-    ]
-    assert [want.job for want in choose(wants, 3)] == ["early final", "late final", "paused"]
-    assert [want.job for want in choose(wants, 9)] == [
-        "early final",
-        "late final",
-        "paused",
-        "first",
-        "partial",
-    ]
-
-
-def test_only_equal_shapes_share_a_batch() -> None:
-    wants = [
-        Want("a", Priority.FINAL, 1, 4),
-        Want("b", Priority.FINAL, 2, 9),
-        Want("c", Priority.PARTIAL, 3, 4),
-    ]
-    assert [want.job for want in choose(wants, 9)] == ["a", "c"]
-    assert choose([], 9) == []
 
 
 # --- exchange

@@ -13,7 +13,6 @@ from engines.catalogue import find
 from engines.contract import EngineError, SpeechRequest
 from engines.launch import WorkerCommand
 from engines.tts.neural import NeuralSynthesizer
-from engines.worker.settings import packed
 from tests.fakes.kokoro import write_kokoro
 
 module_wide = pytest.mark.asyncio(loop_scope="module")
@@ -30,9 +29,7 @@ async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Neur
 
 
 def kokoro(folder: Path) -> WorkerCommand:
-    return WorkerCommand(
-        "engines.tts.kokoro_worker:KokoroEngine", environment=packed({"weights": str(folder)})
-    )
+    return WorkerCommand("engines.tts.kokoro_worker:KokoroEngine", settings={"weights": str(folder)})
 
 
 async def speak(engine: NeuralSynthesizer, text: str, language: str, voice: str = "") -> bytes:

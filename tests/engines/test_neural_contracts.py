@@ -19,7 +19,6 @@ from engines.contract import EngineError, EngineTimeout, SpeechRequest, VoiceRef
 from engines.launch import WorkerCommand
 from engines.supervisor import Limits, WorkerState
 from engines.tts.neural import NeuralSynthesizer
-from engines.worker.settings import packed
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ROOT / "tests" / "fakes" / "packages"
@@ -111,10 +110,9 @@ async def tried(
     environment = {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(PACKAGES)]),
         "CONTRACT_LOG": str(log),
-        **packed(told),
     }
     engine = NeuralSynthesizer(
-        entry, WorkerCommand(entry.runs.worker, environment=environment), limits=LIMITS
+        entry, WorkerCommand(entry.runs.worker, environment=environment, settings=told), limits=LIMITS
     )
     await engine.start()
     yield Tried(engine, SPEAKS[request.param], log, folder)
@@ -230,11 +228,15 @@ async def test_who_waits_in_line_is_served_or_told(tried: Tried) -> None:
     got = await asyncio.gather(*(tried.chunks(tried.request(text)) for text in texts))
     for text, chunks in zip(texts, got, strict=True):
         assert tried.seconds(chunks) == pytest.approx(2 * len(text) * TOKEN_S, abs=0.3)
-    holding = tried.engine.synthesize(tried.request("Hold the line."), deadline_s=20)
-    await anext(holding)
+    line = "Hold the line, " * 40 + "please."
+    holding = asyncio.create_task(tried.chunks(tried.request(line)))
+    async with asyncio.timeout(20):
+        while not tried.tokens_of("Hold the line"):
+            await asyncio.sleep(0.001)
     with pytest.raises(EngineTimeout, match=f"{tried.name} was busy: it makes 1 sentences at once"):
         await tried.chunks(tried.request("Hurry."), deadline_s=0.01)
-    await holding.aclose()
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
 
 
 @module_wide
@@ -252,7 +254,7 @@ async def test_a_hanging_model_is_replaced(tried: Tried) -> None:
 async def test_missing_weights_are_told_before_any_call(tmp_path: Path) -> None:
     entry = find("chatterbox-turbo")
     assert isinstance(entry.runs, Installed)
-    told = packed({"weights": str(tmp_path / "nowhere")})
-    engine = NeuralSynthesizer(entry, WorkerCommand(entry.runs.worker, environment=told), limits=LIMITS)
+    told = {"weights": str(tmp_path / "nowhere")}
+    engine = NeuralSynthesizer(entry, WorkerCommand(entry.runs.worker, settings=told), limits=LIMITS)
     with pytest.raises(EngineError, match=r"the weights are missing .* run `ivr engines install`"):
         await engine.start()

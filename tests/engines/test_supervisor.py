@@ -271,3 +271,57 @@ async def test_nothing_is_left_behind() -> None:
     with pytest.raises(EngineUnavailable):
         await SupervisedWorker("sample", command("broken"), QUICK).start()
     assert state() == before
+
+
+@asynccontextmanager
+async def batching() -> AsyncIterator[SupervisedWorker]:
+    worker = SupervisedWorker("sample", command("BatchEngine"), QUICK)
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.close()
+
+
+async def together(jobs: list[RemoteJob]) -> list[tuple[bytes, int] | str]:
+    """What each job gives and with how many it was done, or why not."""
+    deadline = asyncio.get_running_loop().time() + 20
+    found: list[tuple[bytes, int] | str] = []
+    for job in jobs:
+        try:
+            frame = await job.receive(deadline)
+            assert frame is not None
+            found.append((frame.data, int(frame.fields["together"])))
+        except EngineError as error:
+            found.append(str(error))
+    return found
+
+
+def asked(worker: SupervisedWorker, *requests: dict[str, object]) -> list[RemoteJob]:
+    jobs = [worker.open(dict(request)) for request in requests]
+    for number, job in enumerate(jobs):
+        job.write(str(number).encode())
+        job.finish()
+    return jobs
+
+
+async def test_jobs_are_served_in_one_go() -> None:
+    async with batching() as worker:
+        assert await together(asked(worker, {}, {}, {})) == [(b"0", 3), (b"1", 3), (b"2", 3)]
+
+
+async def test_one_spoilt_job_costs_the_others_their_batch_alone() -> None:
+    async with batching() as worker:
+        found = await together(asked(worker, {}, {"poison": True}, {}))
+        assert found == [(b"0", 1), "spoilt", (b"2", 1)]
+
+
+async def test_a_full_queue_refuses_and_a_cancelled_job_makes_room() -> None:
+    async with batching() as worker:
+        silent = [worker.open({}) for _ in range(4)]
+        assert await together(asked(worker, {})) == ["the queue is full: 4 jobs are open"]
+        silent[0].cancel()
+        spoken = asked(worker, {})
+        for job in silent[1:]:
+            job.cancel()  # nobody is left whom it is worth to wait for
+        assert await together(spoken) == [(b"0", 1)]
