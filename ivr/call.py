@@ -83,9 +83,11 @@ from ivr.screening import Screening
 from ivr.speaking import Mouth
 from ivr.switchboard import Switchboard
 from ivr.waiting import Ring, Sound, Waiting
+from ivr.waterfall import Stage, TurnTimes, Waterfall
 from media.amd import Answer, GreetingEnd
 from media.leg import (
     Answered,
+    Began,
     CallLeg,
     Cause,
     Digit,
@@ -131,8 +133,7 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What calls share. `replaces`: who is handed over is asked to call the agent himself (`ivr.handover`);
-    `observe_key` takes the seconds from a key to the prompt it led to."""
+    """What calls share. `replaces`: who is handed over is asked to call the agent himself."""
 
     prompts: Prompts
     vad: Vad
@@ -140,7 +141,6 @@ class Services:
     asr_deadline_s: float
     endpoints: Endpoints
     switchboard: Switchboard
-    observe_key: Callable[[float], None]
     max_call_s: float
     replaces: bool = False
     classifiers: Classifiers = field(default_factory=Classifiers)
@@ -204,11 +204,12 @@ class CallSession:
         waiting: Waiting | None = None,
         messages: MessageShelf | None = None,
         recording: CallRecording | None = None,
+        on_turn: Callable[[TurnTimes], None] = lambda _turn: None,
     ) -> None:
         """`on_answered` is called when media flows (to start a recording). With a `screening` it is found out
         who answered before the flow begins; with a `ring` an inbound call is not answered at once.
         `waiting` is what the far end hears while it waits, nothing without one; `messages` keeps what is left
-        by `record`, and `recording` is what a consent decides about."""
+        by `record`, and `recording` is what a consent decides about; `on_turn` takes what each turn took."""
         self._leg = leg
         self._machine = machine
         self._journal = journal
@@ -222,6 +223,7 @@ class CallSession:
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
         self._answering = Answering(leg, self._inbox, journal.note)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waterfall = Waterfall(machine, journal.note, on_turn)
         self._ear = Ear(
             leg,
             services.vad,
@@ -230,8 +232,9 @@ class CallSession:
             self._spawn,
             lambda: self._inbox.put_nowait(_Spoken(self._generation, SpeechBegan())),
             self._on_heard,
+            self._waterfall.mark,
         )
-        self._mouth = Mouth(leg, services.prompts, str(machine.flow.folder), journal.note)
+        self._mouth = Mouth(leg, services.prompts, str(machine.flow.folder), journal.note, self._waterfall)
         self._dictation = Dictation(leg, services.vad, messages, self._inbox.put_nowait)
         self._handover = Handover(
             leg,
@@ -244,7 +247,6 @@ class CallSession:
         self._questions = Questions(services.classifiers, self._spawn, self._inbox.put_nowait, journal.note)
         self._agents = AgentLine(services.agents, self._inbox.put_nowait, journal.note)
         self._generation = 0
-        self._key_at: float | None = None
         self._hung_up: HungUp | None = None
         self._too_long = False
         self._until = inf
@@ -262,6 +264,7 @@ class CallSession:
             await self._goodbye()
         finally:
             self._ear.stop()
+            self._waterfall.close()
             self._answering.stop()
             self._dictation.close()
             self._agents.close()
@@ -365,11 +368,14 @@ class CallSession:
         match item:
             case Digit(at=at, key=key):
                 self._journal.note("key", {"key": key})
-                self._key_at = at
+                self._waterfall.mark(Stage.KEY, at)
                 self._answering.key()
                 return Key(key)
             case Played(mark=mark):
                 return self._prompt_played(mark)
+            case Began():
+                self._mouth.began(item)
+                return None
             case Stopped():
                 self._mouth.stopped(item)
                 return None
@@ -432,6 +438,7 @@ class CallSession:
                 case AskWhoAnswered():
                     self._answering.ask(command)
                 case Enter() | Outcome():
+                    self._waterfall.mark(Stage.INTENT, self._loop.time())
                     self._answering.stop()
                     self._journal.note(*step_note(command))
                 case Say():
@@ -488,9 +495,6 @@ class CallSession:
         self._mouth.say(command)
         if not command.utterances:
             self._inbox.put_nowait(PromptDone(command.id))
-        if self._key_at is not None:
-            self._services.observe_key(self._loop.time() - self._key_at)
-            self._key_at = None
 
     async def _request(self, command: SendRequest) -> None:
         self._journal.note("request", {"id": command.id, "endpoint": command.endpoint})

@@ -328,7 +328,17 @@ class CallDesk:
         waiting = self._waiting(leg)
         messages = MessageShelf(self._recorder, self._recordings(), call_id, journal)
         session = CallSession(
-            leg, machine, journal, services, on_answered, screening, ring, waiting, messages, recording
+            leg,
+            machine,
+            journal,
+            services,
+            on_answered,
+            screening,
+            ring,
+            waiting,
+            messages,
+            recording,
+            self._metrics.observe_turn,
         )
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)

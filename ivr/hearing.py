@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from engines.contract import EngineError, RecognitionRequest, Recognizer, RecognizerStream, Transcript
 from ivr.flow.protocol import SpeechSpec
+from ivr.waterfall import Stage
 from media.leg import CallLeg
 from media.resample import StreamResampler
 from media.silero import RATE as VAD_RATE
@@ -58,8 +59,10 @@ class Ear:
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         on_began: Callable[[], None],
         on_heard: Callable[[Utterance], None],
+        mark: Callable[[Stage, float, str], None] = lambda _stage, _at, _by: None,
     ) -> None:
-        """`spawn` starts a task that dies with the call."""
+        """`spawn` starts a task that dies with the call; `mark` takes the stages of a turn, as
+        `ivr.waterfall.Waterfall` does."""
         self._leg = leg
         self._vad = vad
         self._recognizers = recognizers
@@ -67,6 +70,7 @@ class Ear:
         self._spawn = spawn
         self._on_began = on_began
         self._on_heard = on_heard
+        self._mark = mark
         self._session: _Listening | None = None
 
     def listen(self, spec: SpeechSpec) -> None:
@@ -82,16 +86,17 @@ class Ear:
             self._session.close()
             self._session = None
 
-    def _open(self, spec: SpeechSpec) -> RecognizerStream | None:
+    def _open(self, spec: SpeechSpec) -> tuple[RecognizerStream | None, str]:
+        """A stream of the first recogniser that takes it, and its name."""
         request = RecognitionRequest(spec.language, self._leg.sample_rate, spec.phrases)
         for recognizer in self._recognizers:
             if not recognizer.supports(request):
                 continue
             try:
-                return recognizer.open(request)
+                return recognizer.open(request), recognizer.name
             except EngineError as error:
                 log.warning("recogniser %s does not take the utterance: %s", recognizer.name, error)
-        return None
+        return None, ""
 
 
 class _Listening:
@@ -105,11 +110,19 @@ class _Listening:
         self._vad = ear._vad.open(self._on_probability)
         self._pre_roll: deque[bytes] = deque(maxlen=PRE_ROLL_FRAMES)
         self._stream: RecognizerStream | None = None
+        self._engine = ""
+        self._loop = asyncio.get_running_loop()
+        self._heard = 0
+        """Samples of the caller's audio so far, at the detector's rate, and when the last of them came."""
+        self._heard_at = self._loop.time()
         self._finishing: asyncio.Task[None] | None = None
         self._closed = False
 
     def take(self, frame: bytes) -> None:
-        self._vad.write(self._narrow.process(frame))
+        narrow = self._narrow.process(frame)
+        self._heard += len(narrow) // 2
+        self._heard_at = self._loop.time()
+        self._vad.write(narrow)
         if self._stream is not None:
             self._stream.write(frame)
         else:
@@ -134,7 +147,7 @@ class _Listening:
             self._end()
 
     def _begin(self) -> None:
-        self._stream = self._ear._open(self._spec)
+        self._stream, self._engine = self._ear._open(self._spec)
         if self._stream is not None:
             for frame in self._pre_roll:
                 self._stream.write(frame)
@@ -142,6 +155,8 @@ class _Listening:
         self._ear._on_began()
 
     def _end(self) -> None:
+        self._ear._mark(Stage.SPEECH_END, self._came_at(self._endpointer.quiet_from), "")
+        self._ear._mark(Stage.ENDPOINT, self._loop.time(), "")
         stream, self._stream = self._stream, None
         if stream is None:
             self._ear._on_heard(Utterance(None))
@@ -150,7 +165,13 @@ class _Listening:
         else:
             stream.cancel()
 
+    def _came_at(self, sample: int) -> float:
+        """When that sample came to us: before it was heard it waited in the jitter buffer."""
+        buffered_s = self._ear._leg.quality().buffer_ms / 1000
+        return self._heard_at - (self._heard - sample) / VAD_RATE - buffered_s
+
     async def _finish(self, stream: RecognizerStream) -> None:
+        engine = self._engine
         try:
             transcript = await stream.finish(deadline_s=self._ear._deadline_s)
             heard = Utterance(transcript)
@@ -159,4 +180,5 @@ class _Listening:
         finally:
             stream.cancel()
         if not self._closed:
+            self._ear._mark(Stage.FINAL, self._loop.time(), engine)
             self._ear._on_heard(heard)

@@ -17,7 +17,9 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from engines.tts.espeak import LANGUAGES
 from ivr.store.records import Carrier
+from ivr.waterfall import TurnTimes
 from media.amd import Answer
 from media.leg import Cause, Direction, Quality
 from media.plane import Totals
@@ -34,6 +36,7 @@ DeliveryOutcome = Literal["delivered", "failed", "given_up"]
 # can be read.
 _SETUP_S: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _KEY_S: Final = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0)
+_TURN_S: Final = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0)
 _LAG_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 _ENGINE_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)
 _COMMIT_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
@@ -76,6 +79,13 @@ class Metrics:
         )
         self._length = histogram("call_seconds", "From answer to end of answered calls", _LENGTH_S)
         self._key = histogram("key_to_prompt_seconds", "First packet of a key to first of the prompt", _KEY_S)
+        self._reply = histogram(
+            "turn_seconds", "End of speech to first packet of the reply", _TURN_S, "verb", "language"
+        )
+        self._stage = histogram(
+            "turn_stage_seconds", "Stages of spoken turns, by what was reached", _TURN_S, "stage", "language"
+        )
+        self._unanswered = counter("turns_unanswered", "Spoken turns that nothing was replied to", "verb")
         self._lag = histogram("event_loop_lag_seconds", "Lateness of a timer of the event loop", _LAG_S)
         self._packets = counter("rtp_packets", "RTP packets of ended calls", "what")
         self._media = gauge("rtp_plane_packets", "RTP packets of all calls since the start", "what")
@@ -159,8 +169,19 @@ class Metrics:
         """How the search for an agent ended (`ivr.switchboard.Outcome`)."""
         self._agent_wait.labels(outcome).observe(seconds)
 
-    def observe_key(self, seconds: float) -> None:
-        self._key.observe(seconds)
+    def observe_turn(self, turn: TurnTimes) -> None:
+        """What a turn of a conversation took, stage by stage, and as a whole."""
+        about = turn.about
+        language = about.language if about.language in LANGUAGES else OTHER
+        if turn.reply_s is None:
+            self._unanswered.labels(about.verb).inc()
+            return
+        if turn.trigger == "key":
+            self._key.observe(turn.reply_s)
+            return
+        self._reply.labels(about.verb, language).observe(turn.reply_s)
+        for bar in turn.bars:
+            self._stage.labels(bar.stage.value, language).observe(bar.end_s - bar.start_s)
 
     def observe_lag(self, seconds: float) -> None:
         self._lag.observe(seconds)

@@ -58,6 +58,19 @@ class Prompt:
     made: asyncio.Future[None]
     stale_at: float = math.inf
     """Loop time from which it is made anew: another voice than the first choice spoke it."""
+    voice: str = ""
+    """The engine that speaks it; empty where none had to."""
+    audio_at: float = math.inf
+    """Loop time of its first audio."""
+
+    def heard(self, voice: str) -> None:
+        """The first audio is there, of this engine."""
+        self.voice, self.audio_at = voice, asyncio.get_running_loop().time()
+
+    def take(self, frames: list[bytes]) -> None:
+        """All of it is there, and no engine had to speak it."""
+        self.heard("")
+        self.clip.frames.extend(frames)
 
     @property
     def failed(self) -> bool:
@@ -122,12 +135,13 @@ class Prompts:
         clip = prompt.clip
         try:
             if isinstance(utterance, Beep):
+                prompt.heard("")
                 writer = ClipWriter(clip, clip.codec.sample_rate)
                 writer.write(beep(clip.codec.sample_rate))
                 writer.close()
             elif isinstance(utterance, AudioFile):
-                await self._fill_from_file(clip, utterance)
-            elif not await self._fill_from_text(clip, utterance):
+                await self._fill_from_file(prompt, utterance)
+            elif not await self._fill_from_text(prompt, utterance):
                 prompt.stale_at = asyncio.get_running_loop().time() + SUBSTITUTE_S
             prompt.made.set_result(None)
         except EngineError as error:
@@ -154,16 +168,16 @@ class Prompts:
                 break
             self._bytes -= _size(self._memory.pop(oldest).clip)
 
-    async def _fill_from_file(self, clip: Clip, file: AudioFile) -> None:
+    async def _fill_from_file(self, prompt: Prompt, file: AudioFile) -> None:
         try:
-            clip.frames.extend(await asyncio.to_thread(_load, Path(file.path), clip.codec))
+            prompt.take(await asyncio.to_thread(_load, Path(file.path), prompt.clip.codec))
         except (OSError, EOFError, wave.Error) as error:
             if file.instead is None:
                 raise NoVoice(f"audio file {file.path}: {error}") from error
             log.error("audio file %s: %s; the text is spoken instead", file.path, error)
-            await self._fill_from_text(clip, file.instead)
+            await self._fill_from_text(prompt, file.instead)
 
-    async def _fill_from_text(self, clip: Clip, text: Text) -> bool:
+    async def _fill_from_text(self, prompt: Prompt, text: Text) -> bool:
         """Whether the voice of first choice spoke; raises `NoVoice` when none did."""
         words = normalise(text.text, text.language)
         if not words.strip():
@@ -178,10 +192,10 @@ class Prompts:
             path = self._path(voice, request)
             # A person's cloned voice is no file of ours: deleting its profile must leave nothing.
             kept = not text.personal and not named.startswith(PREFIX)
-            if kept and await self._fill_from_disk(clip, path):
+            if kept and await self._fill_from_disk(prompt, path):
                 return not failures
             try:
-                pcm = await self._speak(voice, request, clip)
+                pcm = await self._speak(voice, request, prompt)
             except EngineError as error:
                 self._on_failure(voice.name)
                 failures.append(f"{voice.name}: {error or type(error).__name__}")
@@ -191,18 +205,18 @@ class Prompts:
             return not failures
         raise NoVoice("; ".join(failures) or f"no engine speaks {text.language!r}")
 
-    async def _fill_from_disk(self, clip: Clip, path: Path) -> bool:
+    async def _fill_from_disk(self, prompt: Prompt, path: Path) -> bool:
         try:
-            clip.frames.extend(await asyncio.to_thread(_load, path, clip.codec))
+            prompt.take(await asyncio.to_thread(_load, path, prompt.clip.codec))
         except (OSError, EOFError, wave.Error):
             return False
         return True
 
-    async def _speak(self, voice: Synthesizer, request: SpeechRequest, clip: Clip) -> bytes:
+    async def _speak(self, voice: Synthesizer, request: SpeechRequest, prompt: Prompt) -> bytes:
         """Streams one engine's audio into the clip. Where it breaks off, the next voice starts the sentence
         anew: to hear its beginning twice is better than a hole."""
         began = time.perf_counter()
-        writer = ClipWriter(clip, voice.sample_rate)
+        writer = ClipWriter(prompt.clip, voice.sample_rate)
         lead = LeadingSilence(voice.sample_rate)
         pcm = bytearray()
         spoke = False
@@ -210,6 +224,7 @@ class Prompts:
             async for chunk in stream:
                 if not spoke:
                     self._on_first_audio(voice.name, time.perf_counter() - began)
+                    prompt.heard(voice.name)
                     spoke = True
                 sound = lead.cut(chunk)
                 pcm += sound

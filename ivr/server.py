@@ -210,7 +210,6 @@ async def running(config: Config) -> AsyncIterator[Server]:
             asr_deadline_s=config.engines.asr_deadline_s,
             endpoints=Endpoints(config.endpoints, client),
             switchboard=switchboard,
-            observe_key=metrics.observe_key,
             classifiers=classifiers_of(config.classifiers, client, metrics.classified),
             max_call_s=config.limits.call_s,
         )

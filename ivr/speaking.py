@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,16 +10,18 @@ from typing import Any
 from ivr.flow.protocol import AudioFile, Failure, PromptDone, Say, Utterance, words_of
 from ivr.prompts import Prompt, Prompts
 from ivr.waiting import WAITING
-from media.leg import CallLeg, Stopped
+from ivr.waterfall import Waterfall
+from media.leg import Began, CallLeg, Stopped
 
 
 @dataclass(frozen=True, slots=True)
 class _Saying:
-    """One utterance that plays or waits to: `last` of the `Say` with this id."""
+    """One utterance that plays or waits to: `last` of the `Say` with this id, in reply to this `turn`."""
 
     id: str
     prompt: Prompt
     last: bool
+    turn: int
 
 
 class Mouth:
@@ -30,22 +33,25 @@ class Mouth:
         prompts: Prompts,
         folder: str,
         note: Callable[[str, Mapping[str, Any]], None],
+        waterfall: Waterfall,
     ) -> None:
         """`folder` is where the audio files of the call's flow lie; `note` keeps an event of the record."""
         self._leg = leg
         self._prompts = prompts
         self._folder = folder
         self._note = note
+        self._waterfall = waterfall
         self._saying: dict[str, _Saying] = {}
 
     def say(self, command: Say) -> None:
         codec = self._leg.codec
         left = len(command.utterances)
+        turn = self._waterfall.replying(asyncio.get_running_loop().time()) if left else 0
         for utterance in command.utterances:
             left -= 1
             mark = f"{command.id}/{left}"
             prompt = self._prompts.get(self.located(utterance), codec)
-            self._saying[mark] = _Saying(command.id, prompt, last=not left)
+            self._saying[mark] = _Saying(command.id, prompt, not left, turn)
             self._leg.play(prompt.clip, mark)
             self._note("prompt", {"text": words_of(utterance)})
 
@@ -62,6 +68,12 @@ class Mouth:
         if saying.prompt.failed and not saying.prompt.clip.frames:
             return Failure("no voice could speak a prompt")
         return PromptDone(saying.id) if saying.last else None
+
+    def began(self, event: Began) -> None:
+        saying = self._saying.get(event.mark)
+        if saying is not None:
+            prompt = saying.prompt
+            self._waterfall.began(saying.turn, prompt.audio_at, prompt.voice, event.at)
 
     def stopped(self, event: Stopped) -> None:
         self._saying.pop(event.mark, None)

@@ -16,6 +16,9 @@ class StreamEvents(Protocol):
     def digit(self, key: str, at: float) -> None:
         """A key was pressed."""
 
+    def began(self, mark: str, at: float) -> None:
+        """The first packet of the clip was sent."""
+
     def played(self, mark: str, at: float) -> None:
         """The last packet of the clip was sent."""
 

@@ -69,6 +69,14 @@ class Digit:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """The first packet of the clip queued under `mark` has been sent; `Played` or `Stopped` follows."""
+
+    at: float
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Played:
     """The last packet of the clip queued under `mark` has been sent."""
 
@@ -118,7 +126,7 @@ class HungUp:
     reason: str | None = None
 
 
-LegEvent = Ringing | Answered | Digit | Played | Stopped | Held | Replaced | HungUp
+LegEvent = Ringing | Answered | Digit | Began | Played | Stopped | Held | Replaced | HungUp
 
 
 class TransferOutcome(Enum):
@@ -221,8 +229,8 @@ class CallLeg(Protocol):
         far end."""
 
     def play(self, clip: Clip, mark: str) -> None:
-        """Queues a clip behind those already queued; it may still be growing. `Played` or `Stopped` names the
-        mark."""
+        """Queues a clip behind those already queued; it may still be growing. `Began`, then `Played` or
+        `Stopped` names the mark."""
 
     def stop(self) -> None:
         """Drops what is playing and queued, at the next packet; each dropped mark gives a `Stopped`."""

@@ -228,7 +228,7 @@ class Link:
         if self.packets_sent:
             self._send_report(now, bye=True)
         self._playout.stop()
-        self._playout.played.clear()
+        self._playout.reached.clear()
         tap, self._tap, self._recorder, self._sink = self._tap, None, None, None
         self.set_direction(False, False, now)
         if tap is not None:
@@ -277,8 +277,8 @@ class Link:
                     self._sendto(packet, to)
                 except OSError:
                     self.send_errors += 1
-            if playout.played and (self._packer is None or self._packer.all_sent()):
-                self._tell_played(now)
+            if playout.reached and (self._packer is None or self._packer.all_sent()):
+                self._tell_reached(now)
         if self._hearing is not None:
             self._deliver(self._hearing, now)
         self._chores -= 1
@@ -454,10 +454,12 @@ class Link:
         except OSError:
             self.send_errors += 1
 
-    def _tell_played(self, now: float) -> None:
-        played = self._playout.played
-        while played:  # what is told may end the stream, which empties the list
-            self._events.played(played.pop(0), now)
+    def _tell_reached(self, now: float) -> None:
+        reached = self._playout.reached
+        while reached:  # what is told may end the stream, which empties the list
+            mark, end = reached.pop(0)
+            tell = self._events.played if end else self._events.began
+            tell(mark, now)
 
     def _deliver(self, hearing: Hearing, now: float) -> None:
         payload = hearing.next_payload(now)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from media.clip import Clip
 from media.codecs import Codec, Coder
 from media.transcode import Transcoder
 
 
+class Reached(NamedTuple):
+    """The first payload of the clip under `mark` was given, or its last one (`end`)."""
+
+    mark: str
+    end: bool
+
+
 class Playout:
     """Clips in order, without a gap between them; a growing clip with nothing ready yet gives silence (None).
     One that loops goes on until `stop`; what is queued behind it waits.
 
-    `played` collects the marks of clips whose last payload was given; the caller empties it after sending.
+    `reached` collects the ends of clips that were given; the caller empties it after sending.
     """
 
     __slots__ = (
@@ -24,8 +32,8 @@ class Playout:
         "_index",
         "_queue",
         "_wire",
-        "played",
         "playing",
+        "reached",
     )
 
     def __init__(self, codec: Codec) -> None:
@@ -38,7 +46,7 @@ class Playout:
         self._index = 0
         self._convert: Coder | None = None
         self.playing = False
-        self.played: list[str] = []
+        self.reached: list[Reached] = []
 
     def use(self, codec: Codec) -> None:
         """Goes on in another codec, of any rate, after a new negotiation."""
@@ -69,6 +77,11 @@ class Playout:
                 if index + 1 == ready and clip.finished:
                     self._end(clip, mark)
                 return payload if convert is None else convert(payload)
+            # Only here can a clip begin, so that no later packet pays for telling that it did.
+            if self._frames is not clip.frames and clip.frames:
+                self._frames = clip.frames
+                self.reached.append(Reached(mark, end=False))
+                continue
             if not clip.finished:
                 return None
             self._end(clip, mark)
@@ -88,19 +101,15 @@ class Playout:
         if clip.loops and clip.frames:
             self._index = 0
             return
-        self.played.append(mark)
+        self.reached.append(Reached(mark, end=True))
         self._advance()
 
     def _advance(self) -> None:
         self._index = 0
         self._current = self._queue.popleft() if self._queue else None
         self.playing = self._current is not None
-        if self._current is None:
-            self._frames, self._convert = [], None
-        else:
-            clip = self._current[0]
-            self._frames = clip.frames
-            self._convert = _conversion(clip.codec, self._wire)
+        self._frames = []
+        self._convert = None if self._current is None else _conversion(self._current[0].codec, self._wire)
 
 
 def _conversion(source: Codec, wire: Codec) -> Coder | None:

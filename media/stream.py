@@ -118,7 +118,10 @@ class RtpStream:
             self._live.change_party()
 
     def play(self, clip: Clip, mark: str) -> None:
-        """Queues a clip; `played` or `stopped` will name the mark. Raises ValueError for another rate."""
+        """Queues a clip; `began`, then `played` or `stopped` will name the mark.
+
+        Raises ValueError for another rate.
+        """
         if self._live is not None:
             self._live.play(clip, mark)
 

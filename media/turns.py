@@ -57,6 +57,11 @@ class Endpointer:
     def speaking(self) -> bool:
         return self._state in (_State.SPEAKING, _State.PAUSING)
 
+    @property
+    def quiet_from(self) -> int:
+        """Where the last pause began, in samples."""
+        return self._pause_at
+
     def feed(self, probability: float, sample: int) -> Turn | None:
         """Takes the probability of speech in the chunk that ends at `sample`; says what became known by
         it."""

@@ -12,6 +12,7 @@ from media.codecs import Codec
 from media.leg import (
     Answered,
     AudioTap,
+    Began,
     CallLeg,
     Cause,
     Digit,
@@ -118,6 +119,9 @@ class MediaLeg(ABC):
 
     def digit(self, key: str, at: float) -> None:
         self._press(key, Way.MEDIA, at)
+
+    def began(self, mark: str, at: float) -> None:
+        self._put(Began(at, mark))
 
     def played(self, mark: str, at: float) -> None:
         self._put(Played(at, mark))

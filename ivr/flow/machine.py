@@ -65,6 +65,11 @@ class FlowMachine:
         return f"{inner.run.within}/{inner.step.name}" if inner.run.within else inner.step.name
 
     @property
+    def verb(self) -> str:
+        """What that step does."""
+        return self._course.innermost.step.verb
+
+    @property
     def language(self) -> str:
         """What is spoken now."""
         return self._course.innermost.run.language

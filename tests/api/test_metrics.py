@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ivr.metrics import LoopLag, Metrics
+from ivr.waterfall import About, Stage, TurnTimes
 from media.leg import Quality
 from sip.guard import Dropped
+
+NOWHERE = About()
+
+
+def turn(marks: dict[Stage, float], about: About = NOWHERE) -> TurnTimes:
+    return TurnTimes(1, about, marks)
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -30,7 +38,6 @@ def test_a_call_from_beginning_to_end() -> None:
     metrics.call_started("inbound")
     assert value(metrics, "ivr_calls_active", direction="inbound") == 2
     metrics.observe_setup("inbound", 0.012)
-    metrics.observe_key(0.021)
     quality = Quality(
         packets_sent=500, packets_received=396, packets_lost=4, jitter_ms=3.0, mos=4.27, remote_mos=3.9
     )
@@ -51,11 +58,26 @@ def test_a_call_from_beginning_to_end() -> None:
 def test_the_targets_are_bounds_of_buckets() -> None:
     metrics = Metrics()
     for seconds in (0.039, 0.041):
-        metrics.observe_key(seconds)
+        metrics.observe_turn(turn({Stage.KEY: 5.0, Stage.FIRST_PACKET: 5.0 + seconds}))
     for seconds in (0.049, 0.051):
         metrics.observe_setup("outbound", seconds)
     assert value(metrics, "ivr_key_to_prompt_seconds_bucket", le="0.04") == 1
     assert value(metrics, "ivr_call_setup_seconds_bucket", le="0.05", direction="outbound") == 1
+
+
+def test_a_spoken_turn_is_observed_as_a_whole_and_stage_by_stage() -> None:
+    metrics = Metrics()
+    marks = {Stage.SPEECH_END: 7.0, Stage.ENDPOINT: 7.4, Stage.FINAL: 7.45, Stage.FIRST_PACKET: 7.5}
+    metrics.observe_turn(turn(marks, About("ask", "collect", "hi")))
+    metrics.observe_turn(turn({Stage.SPEECH_END: 9.0, Stage.ENDPOINT: 9.4}, About("ask", "collect", "hi")))
+
+    assert value(metrics, "ivr_turn_seconds_sum", verb="collect", language="hi") == pytest.approx(0.5)
+    stages = {
+        stage: value(metrics, "ivr_turn_stage_seconds_sum", stage=stage, language="hi")
+        for stage in ("endpoint", "final", "first_packet")
+    }
+    assert stages == pytest.approx({"endpoint": 0.4, "final": 0.05, "first_packet": 0.05})
+    assert value(metrics, "ivr_turns_unanswered_total", verb="collect") == 1
 
 
 def test_invented_names_make_no_new_series() -> None:
@@ -67,6 +89,7 @@ def test_invented_names_make_no_new_series() -> None:
         metrics.observe_engine("tts", name, 0.1)
         metrics.engine_failed("asr", name)
         metrics.engine_restarted(name)
+        metrics.observe_turn(turn({Stage.SPEECH_END: 1.0, Stage.FIRST_PACKET: 2.0}, About("a", "say", name)))
         metrics.classified(name, "chosen", 0.1)
 
     observe("first")

@@ -10,6 +10,7 @@ from media.codecs import PCMA, Codec
 from media.leg import (
     Answered,
     AudioTap,
+    Began,
     CallLeg,
     Cause,
     Digit,
@@ -128,6 +129,7 @@ class FakeLeg:
         """Everything queued has been played."""
         playing, self.playing = self.playing, []
         for mark, _ in playing:
+            self._happen(Began(self._now(), mark))
             self._happen(Played(self._now(), mark))
 
     def press(self, key: str) -> None:

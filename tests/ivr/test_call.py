@@ -23,6 +23,7 @@ from ivr.prompts import Prompts
 from ivr.queueing import direct
 from ivr.screening import OnMachine, Screening
 from ivr.switchboard import Switchboard
+from ivr.waterfall import CACHE, About, Stage, TurnTimes
 from media.amd import Timings
 from media.clip import Clip
 from media.leg import Cause, TransferOutcome
@@ -133,7 +134,7 @@ class Scene:
         self.leg = leg
         self.notebook = Notebook()
         self.voice = voice
-        self.keys: list[float] = []
+        self.turns: list[TurnTimes] = []
         self.prompts = Prompts((voice,), folder / "prompts", 0.5)
         self.client = httpx.AsyncClient()
         services = Services(
@@ -143,13 +144,14 @@ class Scene:
             asr_deadline_s=0.5,
             endpoints=Endpoints({"orders": Endpoint(url="http://127.0.0.1:1/")}, self.client),
             switchboard=Switchboard({"help": direct("sip:help@127.0.0.1")}, nobody),
-            observe_key=self.keys.append,
             max_call_s=max_call_s,
             classifiers=classifiers or Classifiers(),
             agents=agents or NoAgents(),
         )
         machine = FlowMachine(flow, flow.bind({"shop": "Sharma"}))
-        self.session = CallSession(leg, machine, self.notebook, services, screening=screening)
+        self.session = CallSession(
+            leg, machine, self.notebook, services, screening=screening, on_turn=self.turns.append
+        )
         self.task = asyncio.create_task(self.session.run())
 
     async def ends(self) -> Ended:
@@ -191,7 +193,16 @@ async def test_a_key_cuts_the_prompt_and_the_result_is_durable_before_it_is_anno
     ended = await call.ends()
     assert ended == Ended({"decision": "accepted"}, "normal", "us")
     assert call.notebook.posts == [("orders", {"decision": "accepted"})]
-    assert len(call.keys) == 1
+    (turn,) = call.turns
+    assert (turn.trigger, turn.about) == ("key", About("offer", "menu", "en"))
+    assert list(turn.marks) == [
+        Stage.KEY,
+        Stage.INTENT,
+        Stage.FIRST_SENTENCE,
+        Stage.FIRST_AUDIO,
+        Stage.FIRST_PACKET,
+    ]
+    assert turn.by[Stage.FIRST_AUDIO] in (CACHE, call.voice.name)
 
 
 async def test_the_next_prompts_are_made_before_they_are_needed(scene: Callable[..., Scene]) -> None:
@@ -226,6 +237,12 @@ async def test_speech_is_understood_and_interrupts_the_prompt(scene: Callable[..
     assert call.leg.cut == 1
     call.leg.finish()
     assert (await call.ends()).result == {"decision": "rejected"}
+    (told,) = (data for kind, data in call.notebook.notes if kind == "turn")
+    stages = ["speech_end", "endpoint", "final", "intent", "first_sentence", "first_audio", "first_packet"]
+    assert list(told["ms"]) == stages
+    assert told["by"]["final"] == "scripted"
+    assert told["ms"]["endpoint"] >= 0
+    assert told["reply_ms"] == told["ms"]["first_packet"]
 
 
 async def test_a_transfer_hands_the_caller_over(scene: Callable[..., Scene]) -> None:

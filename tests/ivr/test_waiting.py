@@ -146,7 +146,6 @@ class Call:
             asr_deadline_s=0.5,
             endpoints=Endpoints({}, self.client),
             switchboard=Switchboard({"help": direct("sip:help@127.0.0.1")}, nobody),
-            observe_key=lambda _: None,
             max_call_s=60.0,
         )
         waiting = Waiting(leg, self.sounds, transfer=transfer)

@@ -23,9 +23,13 @@ class Events:
 
     def __init__(self) -> None:
         self.all: list[tuple[object, ...]] = []
+        self.begun: list[tuple[str, float]] = []
 
     def digit(self, key: str, at: float) -> None:
         self.all.append(("digit", key))
+
+    def began(self, mark: str, at: float) -> None:
+        self.begun.append((mark, at))
 
     def played(self, mark: str, at: float) -> None:
         self.all.append(("played", mark))

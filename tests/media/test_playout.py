@@ -15,6 +15,10 @@ def clip(text: str, finished: bool = True) -> Clip:
     return Clip(PCMA, [letter.encode() for letter in text], finished)
 
 
+def ends(playout: Playout) -> list[str]:
+    return [mark for mark, end in playout.reached if end]
+
+
 def test_nothing_queued_is_silence():
     playout = Playout(PCMA)
     assert playout.next() is None
@@ -26,16 +30,16 @@ def test_clips_follow_each_other_without_a_gap():
     playout.add(clip("ab"), "one")
     playout.add(clip("c"), "two")
     assert [playout.next() for _ in range(4)] == [b"a", b"b", b"c", None]
-    assert playout.played == ["one", "two"]
+    assert ends(playout) == ["one", "two"]
 
 
 def test_a_clip_is_played_when_its_last_payload_was_given_not_before():
     playout = Playout(PCMA)
     playout.add(clip("ab"), "one")
     playout.next()
-    assert playout.played == []
+    assert ends(playout) == []
     playout.next()
-    assert playout.played == ["one"]
+    assert ends(playout) == ["one"]
 
 
 def test_a_growing_clip_gives_silence_until_more_is_there():
@@ -49,7 +53,7 @@ def test_a_growing_clip_gives_silence_until_more_is_there():
     growing.finished = True
     playout.add(clip("c"), "next")
     assert playout.next() == b"c"
-    assert playout.played == ["grows", "next"]
+    assert ends(playout) == ["grows", "next"]
 
 
 def test_an_empty_clip_is_played_at_once_and_costs_no_tick():
@@ -57,7 +61,34 @@ def test_an_empty_clip_is_played_at_once_and_costs_no_tick():
     playout.add(clip(""), "empty")
     playout.add(clip("a"), "real")
     assert playout.next() == b"a"
-    assert playout.played == ["empty", "real"]
+    assert ends(playout) == ["empty", "real"]
+
+
+def test_a_clip_begins_with_its_first_payload_however_long_it_is_waited_for():
+    playout = Playout(PCMA)
+    growing = Clip(PCMA)
+    playout.add(clip("a"), "one")
+    playout.add(growing, "grows")
+    assert playout.reached == []
+    playout.next()
+    assert playout.reached == [("one", False), ("one", True)]
+    assert playout.next() is None
+    assert playout.reached == [("one", False), ("one", True)]
+    growing.frames += [b"b", b"c"]
+    assert playout.next() == b"b"
+    assert playout.reached[2:] == [("grows", False)]
+    assert playout.next() == b"c"
+    growing.finished = True
+    assert playout.next() is None
+    assert playout.reached[2:] == [("grows", False), ("grows", True)]
+
+
+def test_an_empty_clip_never_begins_and_a_loop_begins_once():
+    playout = Playout(PCMA)
+    playout.add(clip(""), "empty")
+    playout.add(Clip(PCMA, [b"a"], finished=True, loops=True), "music")
+    assert [playout.next() for _ in range(3)] == [b"a", b"a", b"a"]
+    assert playout.reached == [("empty", True), ("music", False)]
 
 
 def test_stop_tells_how_much_of_each_clip_was_sent():
@@ -69,7 +100,7 @@ def test_stop_tells_how_much_of_each_clip_was_sent():
     assert playout.stop() == [("one", 320), ("two", 0)]
     assert playout.next() is None
     assert playout.stop() == []
-    assert playout.played == []
+    assert ends(playout) == []
 
 
 def test_samples_count_the_clip_alone_not_the_silence_of_waiting():
@@ -99,7 +130,7 @@ def test_a_clip_that_loops_begins_again_until_it_is_stopped():
     music = Clip(PCMA, [b"a", b"b"], finished=True, loops=True)
     playout.add(music, "music")
     assert [playout.next() for _ in range(5)] == [b"a", b"b", b"a", b"b", b"a"]
-    assert playout.played == []
+    assert ends(playout) == []
     assert playout.stop() == [("music", 160)]
     playout.add(clip("c"), "prompt")
     assert [playout.next(), playout.next()] == [b"c", None]
@@ -122,7 +153,7 @@ def test_an_empty_loop_is_over_at_once():
     playout.add(Clip(PCMA, finished=True, loops=True), "nothing")
     playout.add(clip("a"), "real")
     assert playout.next() == b"a"
-    assert playout.played == ["nothing", "real"]
+    assert ends(playout) == ["nothing", "real"]
 
 
 @given(st.lists(st.integers(0, 5), max_size=6))
@@ -132,4 +163,4 @@ def test_every_payload_is_given_once_and_every_mark_told_once(lengths):
         playout.add(Clip(PCMA, [bytes([i, j]) for j in range(length)], True), str(i))
     given_out = [playout.next() for _ in range(sum(lengths) + 1)]
     assert given_out == [*(bytes([i, j]) for i, n in enumerate(lengths) for j in range(n)), None]
-    assert playout.played == [str(i) for i in range(len(lengths))]
+    assert ends(playout) == [str(i) for i in range(len(lengths))]

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar, cast
 from unittest.mock import patch
 
-from media.leg import Answered, Cause, HungUp, LegEvent
+from media.leg import Answered, Began, Cause, HungUp, LegEvent
 from media.plane import RtpPlane
 from media.ports import PortPool
 from sip.guard import Dropped
@@ -102,9 +102,10 @@ async def agent(
 
 
 async def event(leg: SipLeg, kind: type[E]) -> E:
-    """The next event, which must be of that kind."""
+    """The next event, which must be of that kind; that a clip began to play is passed over."""
     async with asyncio.timeout(WAIT_S):
-        found = await leg.next_event()
+        while isinstance(found := await leg.next_event(), Began):
+            pass
     assert isinstance(found, kind), found
     return found
 
