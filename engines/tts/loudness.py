@@ -7,6 +7,7 @@ R 128, -23 LUFS, lies near the nominal active speech level of telephony, -26 dBo
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Final
 
@@ -21,8 +22,10 @@ _FULL_SCALE: Final = 32768.0
 _SUB_BLOCK_S: Final = 0.1
 _BLOCK: Final = 4
 """Sub-blocks in a block."""
-_ABSOLUTE_GATE_LUFS: Final = -70.0
-_RELATIVE_GATE_LU: Final = 10.0
+_ABSOLUTE_GATE: Final = 10 ** ((-70.0 + 0.691) / 10)
+"""-70 LUFS as a mean square."""
+_RELATIVE_GATE: Final = 0.1
+"""-10 LU as a ratio of mean squares."""
 _REMEMBERED: Final = 600
 """Blocks, one minute: what was long ago says little of how loud it is now."""
 
@@ -65,9 +68,11 @@ def _weights(size: int, rate: int) -> NDArray[np.float64]:
     return weights
 
 
-def _mean_square(block: Samples, rate: int) -> float:
-    spectrum = np.fft.rfft(block)
-    return float((np.abs(spectrum) ** 2 * _weights(len(block), rate)).sum())
+def _mean_squares(blocks: NDArray[np.float32], rate: int) -> list[float]:
+    """Of each row."""
+    spectrum = np.fft.rfft(blocks)
+    powers = (spectrum.real**2 + spectrum.imag**2) @ _weights(blocks.shape[1], rate)
+    return [float(power) for power in powers]
 
 
 def _lufs(mean_square: float) -> float:
@@ -91,17 +96,18 @@ class LoudnessMeter:
         return len(self._blocks)
 
     def hear(self, samples: Samples) -> None:
-        self._pending = np.concatenate((self._pending, samples))
-        size = self._size
-        while len(self._pending) >= size:
-            self._powers.append(_mean_square(self._pending[:size], self._rate))
-            self._pending = self._pending[size:]
-            self._powers = self._powers[-_BLOCK:]
+        pending = np.concatenate((self._pending, samples)) if len(self._pending) else samples
+        whole = len(pending) // self._size * self._size
+        self._pending = pending[whole:]
+        if not whole:
+            return
+        for power in _mean_squares(pending[:whole].reshape(-1, self._size), self._rate):
+            self._powers = [*self._powers[1 - _BLOCK :], power]
             # At first a block is as long as there was sound: a short prompt must be levelled too.
             block = sum(self._powers) / len(self._powers)
-            if _lufs(block) > _ABSOLUTE_GATE_LUFS:
+            if block > _ABSOLUTE_GATE:
                 self._blocks.append(block)
-                del self._blocks[:-_REMEMBERED]
+        del self._blocks[:-_REMEMBERED]
 
     @property
     def lufs(self) -> float | None:
@@ -109,7 +115,7 @@ class LoudnessMeter:
         if not self._blocks:
             return None
         blocks = np.array(self._blocks)
-        gate = 10 ** ((_lufs(float(blocks.mean())) - _RELATIVE_GATE_LU + 0.691) / 10)
+        gate = blocks.mean() * _RELATIVE_GATE
         return _lufs(float(blocks[blocks > gate].mean()))
 
 
@@ -138,33 +144,36 @@ class Leveller:
         pcm = self._odd + pcm
         whole = len(pcm) & ~1
         self._odd = pcm[whole:]
-        samples = np.frombuffer(pcm[:whole], "<i2").astype(np.float32) / np.float32(_FULL_SCALE)
-        parts = [
-            self._limiter.process(self._amplified(samples[at : at + self._size]))
-            for at in range(0, len(samples), self._size)
-        ]
-        return b"".join(map(_pcm, parts))
+        if not whole:
+            return b""
+        samples = np.frombuffer(pcm, "<i2", whole // 2).astype(np.float32)
+        samples /= np.float32(_FULL_SCALE)
+        return _pcm(self._limiter.process(self._amplified(samples)))
 
     def flush(self) -> bytes:
         """What the limiter held back; the stream is over."""
         return _pcm(self._limiter.flush())
 
     def _amplified(self, samples: Samples) -> Samples:
+        """Louder or softer: the gain glides to what is wanted now, and then stays."""
+        new = not self._known and self._meter.blocks <= _FIRST_BLOCKS
         self._meter.hear(samples)
-        before = self._gain_db
-        self._gain_db = self._next_gain_db(len(samples) / self._size)
-        ramp = np.linspace(before, self._gain_db, len(samples), dtype=np.float32)
-        amplified: Samples = samples * np.float32(10) ** (ramp / np.float32(20))
+        before_db, wanted_db = self._gain_db, self._wanted_db()
+        slew_db = _FIRST_SLEW_DB if new else _SLEW_DB
+        glide = min(len(samples), math.ceil(abs(wanted_db - before_db) / slew_db * self._size))
+        most_db = slew_db * glide / self._size
+        self._gain_db = before_db + min(most_db, max(-most_db, wanted_db - before_db))
+        amplified: Samples = samples * np.float32(_ratio(self._gain_db))
+        if glide:
+            ramp = np.geomspace(_ratio(before_db), _ratio(self._gain_db), glide, dtype=np.float32)
+            amplified[:glide] = samples[:glide] * ramp
         return amplified
 
-    def _next_gain_db(self, sub_blocks: float) -> float:
+    def _wanted_db(self) -> float:
         lufs = self._meter.lufs
         if lufs is None:
             return self._gain_db
-        wanted = min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, self._target - lufs))
-        new = not self._known and self._meter.blocks <= _FIRST_BLOCKS
-        most = (_FIRST_SLEW_DB if new else _SLEW_DB) * sub_blocks
-        return self._gain_db + min(most, max(-most, wanted - self._gain_db))
+        return min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, self._target - lufs))
 
 
 class _Limiter:
@@ -175,40 +184,49 @@ class _Limiter:
 
     def __init__(self, rate: int) -> None:
         self._ahead = max(1, round(rate * _LOOK_AHEAD_S))
-        # Samples that still wait for their future, and the needed gains of those plus of the past average.
+        # Samples that still wait for their future, and the needed gains of those plus of the past average:
+        # None where all of them are 1, as nearly always.
         self._waiting: Samples = np.zeros(0, np.float32)
-        self._needed: Samples = np.ones(self._ahead, np.float32)
+        self._needed: Samples | None = None
 
     def process(self, samples: Samples) -> Samples:
-        peak = np.maximum(np.abs(samples), np.float32(1e-9))
-        need = np.minimum(np.float32(1), np.float32(CEILING) / peak)
-        self._needed = np.concatenate((self._needed, need))
+        quiet = max(float(samples.max()), -float(samples.min())) <= CEILING
+        if self._needed is None and not quiet:
+            self._needed = np.ones(self._ahead + len(self._waiting), np.float32)
+        if self._needed is not None:
+            peak = np.maximum(np.abs(samples), np.float32(1e-9))
+            need = np.minimum(np.float32(1), np.float32(CEILING) / peak)
+            self._needed = np.concatenate((self._needed, need))
         self._waiting = np.concatenate((self._waiting, samples))
-        ready = len(self._waiting) - self._ahead
-        if ready <= 0:
-            return np.zeros(0, np.float32)
-        return self._release(ready)
+        return self._release(max(0, len(self._waiting) - self._ahead))
 
     def flush(self) -> Samples:
-        ready = len(self._waiting)
-        self._needed = np.concatenate((self._needed, np.ones(self._ahead, np.float32)))
-        return self._release(ready) if ready else self._waiting
+        if self._needed is not None:
+            self._needed = np.concatenate((self._needed, np.ones(self._ahead, np.float32)))
+        return self._release(len(self._waiting))
 
     def _release(self, count: int) -> Samples:
-        ahead = self._ahead
         given: Samples = self._waiting[:count]
+        self._waiting = self._waiting[count:]
+        if self._needed is None or not count:
+            return given
+        ahead = self._ahead
         # needed[i] belongs to the sample `ahead` places before waiting[i].
         near = self._needed[: count + 2 * ahead]
-        self._waiting = self._waiting[count:]
         self._needed = self._needed[count:]
-        if near.min() >= 1:  # as nearly always: a twentieth of the work
-            return given
+        if self._needed.min() >= 1:
+            self._needed = None
         window = np.lib.stride_tricks.sliding_window_view(near, ahead + 1)
         least = window.min(axis=1)
         sums = np.concatenate(([0.0], np.cumsum(least, dtype=np.float64)))
         gains = ((sums[ahead:] - sums[:-ahead]) / ahead)[1 : count + 1].astype(np.float32)
         limited: Samples = given * np.minimum(gains, 1)
         return limited
+
+
+def _ratio(gain_db: float) -> float:
+    """Of amplitudes."""
+    return float(10 ** (gain_db / 20))
 
 
 def _pcm(samples: Samples) -> bytes:

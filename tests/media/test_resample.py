@@ -32,6 +32,23 @@ def test_a_tone_comes_out_as_the_same_tone(rate_in, rate_out):
         assert np.abs(heard - wanted)[200:-200].max() < 200  # 1 % of the amplitude
 
 
+@pytest.mark.parametrize("rate_in", [16000, 22050, 24000, 44100])
+def test_a_telephones_band_is_kept_and_nothing_is_folded_into_it(rate_in):
+    def level_db(hertz: float) -> float:
+        heard = np.frombuffer(stream(tone(rate_in, 0.5, hertz), rate_in, 8000, 16384), "<i2").astype(float)
+        return 20 * np.log10(np.std(heard[400:-400]) / (20000 / np.sqrt(2)) + 1e-9)
+
+    assert all(abs(level_db(hertz)) < 0.1 for hertz in (300, 1000, 3000, 3400))
+    assert all(level_db(hertz) < -65 for hertz in (4050, 4600, 5000, 7000))
+
+
+def test_it_holds_back_little():
+    """3.6 ms, and what makes no whole unit: it hears a live stream, too."""
+    narrow = StreamResampler(16000, 8000)
+    assert [len(narrow.process(bytes(640))) for _ in range(4)] == [256, 320, 320, 320]
+    assert len(StreamResampler(22050, 8000).process(bytes(2 * 1323))) == 2 * 320
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     samples=st.integers(0, 3000),

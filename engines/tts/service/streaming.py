@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
@@ -14,9 +13,6 @@ from starlette.types import Receive, Scope, Send
 
 from engines.service.encoding import Encoder
 from engines.tts.service.speaking import Spoken
-
-PIECE_MS: Final = 60
-"""Of sound in one chunk of a stream."""
 
 _CLIENT_GONE: Final = 499
 """Nobody reads it; it keeps the log of a proxy honest."""
@@ -68,13 +64,9 @@ async def _gone(request: Request) -> None:
 
 
 async def _encoded(spoken: Spoken, encoder: Encoder) -> AsyncGenerator[bytes, None]:
-    longest_s = PIECE_MS / 1000
     async with aclosing(spoken.chunks()) as chunks:
         async for chunk in chunks:
-            data = encoder.add(chunk)
-            pieces = max(1, math.ceil(len(chunk) / 2 / spoken.rate / longest_s))
-            size = math.ceil(len(data) / pieces)
-            for at in range(0, len(data), max(1, size)):
-                yield data[at : at + size]
+            if data := encoder.add(chunk):
+                yield data
     if rest := encoder.finish():
         yield rest
