@@ -27,6 +27,7 @@ from pydantic import (
 
 from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
+from ivr.llm_config import Llm
 from ivr.profiles import Profile, with_profile
 from ivr.queueing import Strategy
 from ivr.speech_config import EngineName, EngineSetup, LanguageCode, RecogniserName, Services, VoiceEngineName
@@ -416,6 +417,9 @@ class Store(_Strict):
     database: str | None = None
 
 
+CollectionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+
 class Config(_Strict):
     sip: Sip = Sip()
     media: Media = Media()
@@ -430,6 +434,8 @@ class Config(_Strict):
     webhook: Webhook | None = None
     broker: Broker | None = None
     engines: Engines = Engines()
+    llm: Llm = Llm()
+    knowledge: dict[CollectionName, Path] = {}
     services: Services = Services()
     store: Store = Store()
     limits: Limits = Limits()

@@ -17,6 +17,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from engines.llm.contract import Usage
 from engines.tts.espeak import LANGUAGES
 from ivr.store.records import Carrier
 from ivr.waterfall import TurnTimes
@@ -97,6 +98,8 @@ class Metrics:
         self._engine_failures = counter(
             "engine_failures", "Engine calls that failed or were late", "kind", "engine"
         )
+        self._llm_tokens = counter("llm_tokens", "Tokens that models read and wrote", "engine", "direction")
+        self._llm_cost = counter("llm_cost", "What models took, by the configured prices", "engine")
         self._classified = counter(
             "classifications", "What classifiers made of callers' words", "classifier", "outcome"
         )
@@ -213,6 +216,20 @@ class Metrics:
 
     def engine_failed(self, kind: EngineKind, engine: str) -> None:
         self._engine_failures.labels(kind, self._engine_label(engine)).inc()
+
+    def model_answered(self, model: str, outcome: str, first_s: float | None) -> None:
+        """An `Observe` of `engines.llm.chain`."""
+        if first_s is not None:
+            self.observe_engine("llm", model, first_s)
+        if outcome in ("late", "failed"):
+            self.engine_failed("llm", model)
+
+    def model_took(self, model: str, usage: Usage) -> None:
+        """A `Count` of `engines.llm.chain`."""
+        label = self._engine_label(model)
+        self._llm_tokens.labels(label, "in").inc(usage.tokens_in)
+        self._llm_tokens.labels(label, "out").inc(usage.tokens_out)
+        self._llm_cost.labels(label).inc(usage.cost)
 
     def engine_restarted(self, engine: str) -> None:
         self._restarts.labels(self._engine_label(engine)).inc()

@@ -146,6 +146,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             "pocketsphinx",
             *(engine.name for engine in engines),
             *(heard.name for heard in recognizers),
+            *(provider.name for provider in config.llm.providers),
         )
         metrics = Metrics(engines=named, classifiers=config.classifiers)
         lag = LoopLag(metrics.observe_lag)

@@ -5,6 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 from ivr import config as models
+from ivr import llm_config
 from ivr.config import ConfigError, load
 
 
@@ -57,6 +58,20 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("trunks: {a: {profile: exotel}}", "trunks.a: Value error, caller_id is needed"),
         ("trunks: {a: {users: {alice: guess}}}", "trunks.a.users.alice"),
         ("api: {keys: {a: {key: short, scopes: []}}}", "api.keys.a.key"),
+        ("llm: {providers: [{name: a, url: 'gpu-1:8000', model: m}]}", "llm.providers.0.url"),
+        ("llm: {providers: [{name: a, url: 'http://x/v1'}]}", "llm.providers.0.model: Field required"),
+        ("llm: {providers: [{name: 'a b', url: 'http://x/v1', model: m}]}", "llm.providers.0.name"),
+        (
+            "llm: {providers: [{name: a, url: 'http://x', model: m}, {name: a, url: 'http://y', model: m}]}",
+            "llm: Value error, the provider a is here twice",
+        ),
+        (
+            "llm: {providers: [{name: a, url: 'http://x', model: m, options: {stream: false}}]}",
+            "llm.providers.0.options: Value error, stream is set by us",
+        ),
+        ("llm: {slow_s: 2}", "llm: Value error, slow_s comes before second_s"),
+        ("llm: {embeddings: {url: 'http://x'}}", "llm.embeddings.model"),
+        ("knowledge: {'my notes': notes}", "knowledge.my notes"),
         ("trunks: [", "ivr.yaml"),
         ("{[a]: b}", "unhashable key"),
         ("sip: {listen: []}", "sip.listen: "),
@@ -104,8 +119,18 @@ def test_secrets_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
     assert config.webhook.secret == "a-secret-of-some-length"
 
 
+def test_the_key_of_a_model_is_not_shown(tmp_path: Path) -> None:
+    provider = "{name: a, url: 'http://x/v1', model: m, key: sk-secret}"
+    text = f"llm: {{providers: [{provider}]}}\nknowledge: {{returns: notes}}"
+    config = load(write(tmp_path, text))
+    assert config.llm.providers[0].key == "sk-secret"
+    assert "sk-secret" not in repr(config)
+    assert config.knowledge == {"returns": tmp_path / "notes"}
+
+
 def test_every_field_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    every = [m for m in vars(models).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    parts = [*vars(models).values(), *vars(llm_config).values()]
+    every = [m for m in parts if isinstance(m, type) and issubclass(m, BaseModel)]
     fields = {name for model in every for name in model.model_fields}
     assert {name for name in fields if not re.search(rf"\b{name}\b", page)} == set()
