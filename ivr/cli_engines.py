@@ -48,6 +48,17 @@ def install(
     )
 
 
+@app.command()
+def budget(
+    config: ConfigFile = Path("ivr.yaml"),
+    json: Annotated[bool, typer.Option("--json", help="As JSON, as GET /admin/gpu/status has it.")] = False,
+) -> None:
+    """Whether the engines of the configuration fit on the graphics card, and who takes how much of it."""
+    from ivr.gpu_command import budget
+
+    raise SystemExit(budget(config, as_json=json))
+
+
 @app.command("test")
 def try_out(name: Name, config: ConfigFile = Path("ivr.yaml")) -> None:
     """Starts the engine, lets it hear or speak a sentence, and notes how long it took."""

@@ -30,7 +30,15 @@ from ivr.flow.sayas import known_languages
 from ivr.llm_config import Llm
 from ivr.profiles import Profile, with_profile
 from ivr.queueing import Strategy
-from ivr.speech_config import EngineName, EngineSetup, LanguageCode, RecogniserName, Services, VoiceEngineName
+from ivr.speech_config import (
+    EngineName,
+    EngineSetup,
+    Gpu,
+    LanguageCode,
+    RecogniserName,
+    Services,
+    VoiceEngineName,
+)
 from ivr.topics import Topic
 from media.ports import pairs_in
 from sip.guard import SCANNERS
@@ -400,7 +408,7 @@ class Engines(_Strict):
     transcript.
 
     `tts` and `asr` name engines by language, first choice first; the embedded one is always the last.
-    `setup` says how they run.
+    `setup` says how they run, `gpu` what they may take of a graphics card.
     """
 
     tts_deadline_s: float = Field(default=0.8, gt=0)
@@ -408,6 +416,7 @@ class Engines(_Strict):
     tts: dict[LanguageCode, list[VoiceEngineName]] = {}
     asr: dict[LanguageCode, list[RecogniserName]] = {}
     setup: dict[EngineName, EngineSetup] = {}
+    gpu: Gpu | None = None
 
 
 class Store(_Strict):

@@ -24,14 +24,17 @@ from rich.table import Table
 
 from engines.catalogue import ENGINES, CatalogueEntry, Embedded, Installed, Kind, UnknownEngine, find
 from engines.contract import EngineError, RecognitionRequest, SpeechRequest
+from engines.gpu.cards import memory_gb, read_cards
 from engines.installing.install import InstallOptions
 from engines.installing.install import install as install_engine
 from engines.installing.shelf import Shelf
 from engines.installing.sources import HUB, Bases, InstallError
 from engines.tts.espeak import EspeakSynthesizer
+from engines.tts.roster import health_of
 from ivr import recognition, speech
 from ivr.config import Config, ConfigError, load
 from ivr.engine_places import shelf_of
+from ivr.gpu_command import tell_budgets
 from media.resample import resample_clip
 
 _DEADLINE_S: Final = 60.0
@@ -72,7 +75,7 @@ def list_engines(config: Path, *, as_json: bool) -> int:
         table.add_row(*_row(entry, shelf))
     # A pipe is as wide as it needs to be.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-    return 0
+    return tell_budgets(config)
 
 
 def install(config: Path, name: str, *, python: str, hub: str, accepted: bool, weights_only: bool) -> int:
@@ -106,9 +109,11 @@ def try_out(config: Path, name: str) -> int:
 
     def work(entry: CatalogueEntry, shelf: Shelf) -> None:
         trial = _hear if entry.kind is Kind.ASR else _speak
-        latency_s, what = asyncio.run(trial(loaded, entry))
-        shelf.note(entry, latency_ms=round(latency_s * 1000, 1), tested_at=round(time.time()))
-        print(f"{name} works: {what}, {latency_s * 1000:.0f} ms")
+        tried = asyncio.run(trial(loaded, entry))
+        latency_ms = round(tried.latency_s * 1000, 1)
+        shelf.note(entry, latency_ms=latency_ms, vram_gb=tried.vram_gb, tested_at=round(time.time()))
+        vram = "" if tried.vram_gb is None else f", {tried.vram_gb:.1f} GB of the card's memory"
+        print(f"{name} works: {tried.what}, {latency_ms:.0f} ms{vram}")
 
     return _with_engine(config, name, work)
 
@@ -130,7 +135,14 @@ class _Bars:
         self._progress.update(self._tasks[path], completed=done)
 
 
-async def _hear(config: Config, entry: CatalogueEntry) -> tuple[float, str]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Tried:
+    latency_s: float
+    vram_gb: float | None
+    what: str
+
+
+async def _hear(config: Config, entry: CatalogueEntry) -> _Tried:
     """From the end of a spoken word to its transcript."""
     language = _language(entry, _SAMPLES)
     voice = EspeakSynthesizer()
@@ -148,13 +160,14 @@ async def _hear(config: Config, entry: CatalogueEntry) -> tuple[float, str]:
             began = time.perf_counter()
             transcript = await stream.finish(deadline_s=_DEADLINE_S)
             latency_s = time.perf_counter() - began
-        return latency_s, f"it was told {_SAMPLES[language]!r} and heard {transcript.text!r}"
+        vram_gb = await _vram_gb(recognizer.health.pid)
+        return _Tried(latency_s, vram_gb, f"it was told {_SAMPLES[language]!r} and heard {transcript.text!r}")
     finally:
         await recognizer.close()
         await voice.close()
 
 
-async def _speak(config: Config, entry: CatalogueEntry) -> tuple[float, str]:
+async def _speak(config: Config, entry: CatalogueEntry) -> _Tried:
     """To the first sound of a sentence."""
     language = _language(entry, _SENTENCES)
     engine = speech.new_engine(config, entry.name)
@@ -170,9 +183,14 @@ async def _speak(config: Config, entry: CatalogueEntry) -> tuple[float, str]:
                     latency_s = time.perf_counter() - began
                 size += len(part)
             seconds = size / 2 / engine.sample_rate
-        return latency_s, f"it spoke for {seconds:.1f} s"
+        return _Tried(latency_s, await _vram_gb(health_of(engine).pid), f"it spoke for {seconds:.1f} s")
     finally:
         await engine.close()
+
+
+async def _vram_gb(pid: int | None) -> float | None:
+    """What the worker has on the card, once it has worked."""
+    return None if pid is None else memory_gb(await asyncio.to_thread(read_cards), pid)
 
 
 def _language(entry: CatalogueEntry, known: dict[str, str]) -> str:
@@ -226,15 +244,17 @@ def _row(entry: CatalogueEntry, shelf: Shelf) -> tuple[str, ...]:
         entry.streaming.value,
         "yes" if entry.cloning else "no",
         entry.licence.weights + ("" if entry.licence.commercial else " (non-commercial)"),
-        _vram(entry),
+        _vram(entry, record.vram_gb),
         "-" if record.latency_ms is None else f"{record.latency_ms:g} ms",
     )
 
 
-def _vram(entry: CatalogueEntry) -> str:
+def _vram(entry: CatalogueEntry, measured_gb: float | None) -> str:
+    """As measured here, else as the catalogue has it."""
     if not isinstance(entry.runs, Installed):
         return "-"
-    return "?" if entry.runs.vram_gb is None else f"{entry.runs.vram_gb:g} GB"
+    size_gb = entry.runs.vram_gb if measured_gb is None else measured_gb
+    return "?" if size_gb is None else f"{size_gb:g} GB"
 
 
 def _described(entry: CatalogueEntry, shelf: Shelf) -> dict[str, Any]:
@@ -253,6 +273,7 @@ def _described(entry: CatalogueEntry, shelf: Shelf) -> dict[str, Any]:
         "tags": list(entry.tags),
         "licence": dataclasses.asdict(entry.licence),
         "vram_gb": vram,
+        "vram_measured_gb": record.vram_gb,
         "packages": list(entry.runs.environment.packages) if isinstance(entry.runs, Installed) else [],
         "latency_ms": record.latency_ms,
         "tested_at": record.tested_at,

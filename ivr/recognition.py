@@ -18,6 +18,7 @@ from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
 from ivr.config import Config, ConfigError
 from ivr.engine_places import place_of
+from ivr.gpu_budget import checked_budgets
 from ivr.speech import running
 from media.vad import VadBatch
 
@@ -62,6 +63,7 @@ def new_engine(config: Config, name: str) -> AsrEngine:
 async def asr_service(config: Config) -> AsyncIterator[FastAPI]:
     """The application of `ivr asr`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
     settings = config.services.asr
+    await checked_budgets(config)
     engines = [*recognizer_engines(config), new_engine(config, EMBEDDED)]
     vad = VadBatch()
     async with running([*engines, vad]):

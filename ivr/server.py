@@ -27,6 +27,7 @@ from ivr.classifiers import classifiers_of
 from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
 from ivr.endpoints import Endpoints
+from ivr.gpu_budget import checked_budgets
 from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
@@ -139,6 +140,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
     bound) before any call is taken.
     """
     async with AsyncExitStack() as on_exit:
+        await checked_budgets(config)
         engines = voice_engines(config)
         recognizers = recognizer_engines(config)
         named = (

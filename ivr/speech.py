@@ -26,6 +26,7 @@ from engines.tts.service.streaming import whole
 from ivr.config import Config, ConfigError
 from ivr.engine_places import Place, place_of
 from ivr.flow.sayas import known_languages, normalise
+from ivr.gpu_budget import checked_budgets
 from ivr.speech_config import EngineSetup
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ async def running(engines: Iterable[Startable]) -> AsyncIterator[None]:
 async def tts_service(config: Config) -> AsyncIterator[FastAPI]:
     """The application of `ivr tts`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
     settings = config.services.tts
+    await checked_budgets(config)
     engines = [*voice_engines(config), new_engine(config, EMBEDDED)]
     profiles = await asyncio.to_thread(VoiceProfiles, config.store.path / "voices")
     async with running(engines):

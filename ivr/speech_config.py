@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engines.catalogue import Kind, UnknownEngine, find
+from engines.gpu.budget import CUDA_GB
 
 
 class _Strict(BaseModel):
@@ -57,7 +58,8 @@ LanguageCode = Annotated[str, AfterValidator(_language)]
 class EngineSetup(_Strict):
     """How an engine runs here. `python` is the interpreter of its virtual environment, `weights` the folder
     of its weights; both are where `ivr engines install` puts them, unless written here. `streams` is how many
-    sentences it makes at once, `memory_gb` what its process may take before it is replaced.
+    sentences it makes at once, `memory_gb` what its process may take before it is replaced, `vram_gb` what it
+    takes of a card, where that differs from what is known.
 
     With an `address` the engine is asked of a speech service there (`ivr tts`, `ivr asr`), with `key` as its
     API key. Of a cloud service: its `key` (else the environment variable of the catalogue), and its `voices`,
@@ -69,11 +71,26 @@ class EngineSetup(_Strict):
     device: Literal["cpu", "cuda"] | Annotated[str, Field(pattern=r"^cuda:\d+$")] | None = None
     streams: int | None = Field(default=None, ge=1, le=64)
     memory_gb: float | None = Field(default=None, gt=0)
+    vram_gb: float | None = Field(default=None, gt=0)
     licence_accepted: bool = False
     voices: dict[str, str] = {}
     key: str | None = Field(default=None, min_length=8)
     address: str | None = Field(default=None, pattern=r"^(https?|wss?)://[^\s/]+")
     options: dict[str, Any] = {}
+
+
+class Gpu(_Strict):
+    """What the engines may take of a graphics card, in GB of 2^30 bytes.
+
+    `profile` is one of those for 12 GB in `engines.gpu.budget`: what it has is kept free, whether it runs now
+    or not. `memory_gb` is what the card has for us, all of it without one. `others` are programs beside us,
+    with what they take; `cuda_gb` is CUDA's own.
+    """
+
+    profile: Literal["A", "B", "C"] | None = None
+    memory_gb: float | None = Field(default=None, gt=0)
+    others: dict[str, Annotated[float, Field(gt=0)]] = {}
+    cuda_gb: float = Field(default=CUDA_GB, ge=0)
 
 
 class SpeechService(_Strict):

@@ -26,12 +26,13 @@ class Standing(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is remembered of an engine. `files` are the weights by path, with size and checksum as fetched;
-    `latency_ms` is what `ivr engines test` measured last, at `tested_at` (Unix time)."""
+    `latency_ms` and `vram_gb` are what `ivr engines test` measured last, at `tested_at` (Unix time)."""
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     environment: str = ""
     licence_accepted: bool = False
     latency_ms: float | None = None
+    vram_gb: float | None = None
     tested_at: float | None = None
 
 
