@@ -223,7 +223,7 @@ class CallSession:
         self._inbox: asyncio.Queue[_Input] = asyncio.Queue()
         self._answering = Answering(leg, self._inbox, journal.note)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waterfall = Waterfall(machine, journal.note, on_turn)
+        self._waterfall = Waterfall(machine, self._loop.time(), journal.note, on_turn)
         self._ear = Ear(
             leg,
             services.vad,

@@ -337,6 +337,14 @@ class Webhook(_Strict):
     secret: str = Field(min_length=16)
 
 
+class Tracing(_Strict):
+    """The collector that calls are told to, by OTLP over HTTP; `headers` may hold its key."""
+
+    endpoint: HttpUrl
+    headers: dict[str, str] = {}
+    service: str = Field(default="ivr-server", min_length=1)
+
+
 def _mqtt(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
@@ -448,6 +456,7 @@ class Config(_Strict):
     services: Services = Services()
     store: Store = Store()
     limits: Limits = Limits()
+    tracing: Tracing | None = None
 
     def longest_call_s(self, trunk: str) -> float:
         """How long a call over the trunk may last."""

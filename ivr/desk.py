@@ -43,7 +43,9 @@ from ivr.metrics import Metrics
 from ivr.recording import CallRecording
 from ivr.screening import Screening
 from ivr.store import NewCall, Store, StoreError, new_id
+from ivr.tracing import NoTracing, Tracing
 from ivr.waiting import Ring, Sound, Waiting, WaitingSounds
+from ivr.waterfall import TurnTimes
 from media.leg import CallLeg, Cause, LegInfo
 from media.recorder import RecordingWriter
 from sip import stack as stack_errors
@@ -82,6 +84,7 @@ class CallDesk:
         trunks: TrunkTable,
         load: Load,
         metrics: Metrics,
+        tracing: Tracing | None = None,
     ) -> None:
         """Raises `ConfigError` when the hold music cannot be read."""
         self._config = config
@@ -92,6 +95,7 @@ class CallDesk:
         self._trunks = trunks
         self._load = load
         self._metrics = metrics
+        self._tracing = tracing or NoTracing()
         self._sounds = WaitingSounds(config.media.hold_music)
         self._sessions: dict[str, CallSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -324,6 +328,12 @@ class CallDesk:
             if recording is not None:
                 recording.answered()
 
+        spans = self._tracing.call(call_id, info.direction, flow, asyncio.get_running_loop().time())
+
+        def on_turn(turn: TurnTimes) -> None:
+            self._metrics.observe_turn(turn)
+            spans.turn(turn)
+
         services = self._services_of(info.trunk)
         waiting = self._waiting(leg)
         messages = MessageShelf(self._recorder, self._recordings(), call_id, journal)
@@ -338,7 +348,7 @@ class CallDesk:
             waiting,
             messages,
             recording,
-            self._metrics.observe_turn,
+            on_turn,
         )
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
@@ -347,6 +357,7 @@ class CallDesk:
             ended = await session.run()
         finally:
             del self._sessions[call_id]
+            spans.end(ended.cause)
             quality = leg.quality()
             talked = time.monotonic() - answered[0] if answered else None
             if ended.answered_by is not None:

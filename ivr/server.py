@@ -41,6 +41,7 @@ from ivr.speech import Engine, row_of, start_when_able, voice_engines
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
+from ivr.tracing import tracing_of
 from ivr.trunks import queues_of, trunks_of
 from media.plane import RtpPlane
 from media.ports import PortPool
@@ -225,7 +226,9 @@ async def running(config: Config) -> AsyncIterator[Server]:
             (entry.version.flow for entry in library if entry.version is not None), services.agents
         )
         load = Load(config.limits.calls, config.limits.loop_lag_ms, lambda: plane.lateness_ms)
-        desk = CallDesk(config, library, store, services, recorder, table, load, metrics)
+        tracing = tracing_of(config.tracing)
+        on_exit.push_async_callback(asyncio.to_thread, tracing.close)
+        desk = CallDesk(config, library, store, services, recorder, table, load, metrics, tracing)
         stack = stack_of(config, trunks, plane, desk.admit, desk.take, metrics.sip_dropped)
         metrics.watch_trunks(trunks, stack.trunk_state, stack.calls)
         await store.recover(time.time())

@@ -125,12 +125,12 @@ class TurnTimes:
             passed.append(at)
         return tuple(bars)
 
-    @property
-    def record(self) -> dict[str, Any]:
-        """As it stands in the record of a call: milliseconds since the turn began."""
+    def record(self, since: float) -> dict[str, Any]:
+        """As it stands in the record of a call, which began at `since`: milliseconds since the turn began."""
         reply_s = self.reply_s
         return {
             "turn": self.number,
+            "at_s": round(self.began - since, 3),
             "trigger": self.trigger,
             "step": self.about.step,
             "verb": self.about.verb,
@@ -142,9 +142,10 @@ class TurnTimes:
 
     @staticmethod
     def read(record: Mapping[str, Any]) -> TurnTimes:
-        """The turn of a `record`, as if it had begun at 0. Raises ValueError."""
+        """The turn of a `record`, as if the call had begun at 0. Raises ValueError."""
         try:
-            marks = {Stage(name): float(ms) / 1000 for name, ms in record["ms"].items()}
+            at_s = float(record["at_s"])
+            marks = {Stage(name): at_s + float(ms) / 1000 for name, ms in record["ms"].items()}
             by = {Stage(name): str(engine) for name, engine in record["by"].items()}
             about = About(str(record["step"]), str(record["verb"]), str(record["language"]))
             return TurnTimes(int(record["turn"]), about, _sorted(marks), by)
@@ -158,12 +159,15 @@ class Waterfall:
     def __init__(
         self,
         place: Place,
+        since: float,
         note: Callable[[str, Mapping[str, Any]], None],
         tell: Callable[[TurnTimes], None] = lambda _turn: None,
     ) -> None:
-        """`place` is asked when a turn begins. `note` keeps, and `tell` takes, each turn that is complete:
-        replied to, or left without a reply by the next one or the end of the call."""
+        """`place` is asked when a turn begins; the call began at `since`. `note` keeps, and `tell` takes,
+        each turn that is complete: replied to, or left without a reply by the next one or the end of the
+        call."""
         self._place = place
+        self._since = since
         self._note = note
         self._tell = tell
         self._serial = 0
@@ -230,7 +234,7 @@ class Waterfall:
         self._turns += 1
         turn = TurnTimes(self._turns, self._where, _sorted(self._marks), self._by)
         self._forget()
-        self._note("turn", turn.record)
+        self._note("turn", turn.record(self._since))
         self._tell(turn)
 
     def _forget(self) -> None:

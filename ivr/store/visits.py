@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, func, make_url, select
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection, func, select
 
 from ivr.flow.drawing import Visits
-from ivr.store.records import StoreError
+from ivr.store.peeking import peek
 from ivr.store.schema import calls, events
 
 
 def count_visits(url: str, flow: str) -> Visits:
     """Of all calls of the flow with this name, whatever its version was; raises `StoreError`."""
-    try:
-        engine = _engine(make_url(url))
-    except (ArgumentError, ImportError) as error:
-        raise StoreError(f"the database cannot be read: {error}") from error
-    try:
-        with engine.connect() as connection:
-            return _count(connection, flow)
-    except SQLAlchemyError as error:
-        raise StoreError(f"the database cannot be read: {getattr(error, 'orig', None) or error}") from error
-    finally:
-        engine.dispose()
-
-
-def _engine(address: URL) -> Engine:
-    if address.get_backend_name() != "sqlite":
-        return create_engine(address.set(drivername="postgresql+psycopg"))
-    path = Path(address.database or "")
-    return create_engine(
-        "sqlite+pysqlite://",
-        creator=lambda: sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5.0),
-    )
+    with peek(url) as connection:
+        return _count(connection, flow)
 
 
 def _count(connection: Connection, flow: str) -> Visits:

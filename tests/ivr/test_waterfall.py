@@ -26,7 +26,7 @@ class Watched:
         self.notes: list[tuple[str, Mapping[str, Any]]] = []
         self.turns: list[TurnTimes] = []
         self.waterfall = Waterfall(
-            self.place, lambda kind, data: self.notes.append((kind, data)), self.turns.append
+            self.place, 0.0, lambda kind, data: self.notes.append((kind, data)), self.turns.append
         )
         self.mark = self.waterfall.mark
 
@@ -47,8 +47,9 @@ def test_a_spoken_turn_from_the_end_of_speech_to_the_first_packet(call: Watched)
     assert told.number == 1
     assert told.about == About("ask", "menu", "hi")
     assert told.reply_s == pytest.approx(0.72)
-    assert told.record == {
+    assert told.record(40.0) == {
         "turn": 1,
+        "at_s": 60.0,
         "trigger": "speech",
         "step": "ask",
         "verb": "menu",
@@ -66,7 +67,7 @@ def test_a_spoken_turn_from_the_end_of_speech_to_the_first_packet(call: Watched)
         },
         "by": {"final": "conformer", "first_audio": "kokoro"},
     }
-    assert call.notes == [("turn", told.record)]
+    assert call.notes == [("turn", told.record(0.0))]
     assert call.waterfall.turn == 0
 
 
@@ -127,7 +128,7 @@ def test_a_turn_that_nothing_was_replied_to_is_told_when_the_next_begins_or_the_
         (1, 1.0, None),
         (2, 4.0, None),
     ]
-    assert call.turns[0].record["reply_ms"] is None
+    assert call.turns[0].record(0.0)["reply_ms"] is None
 
 
 def test_keys_that_lead_to_nothing_and_pauses_that_were_none_are_no_turns(call: Watched) -> None:
@@ -184,5 +185,6 @@ def test_in_whatever_order_the_marks_come_every_turn_told_is_sound(marks: list[t
     assert [turn.number for turn in call.turns] == list(range(1, len(call.turns) + 1))
     for turn in call.turns:
         assert all(bar.start_s <= bar.end_s for bar in turn.bars)
-        read = TurnTimes.read(turn.record)
-        assert (read.record, list(read.marks)) == (turn.record, list(turn.marks))
+        read = TurnTimes.read(turn.record(0.0))
+        assert read.began == round(turn.began, 3)
+        assert (read.record(0.0), list(read.marks)) == (turn.record(0.0), list(turn.marks))
