@@ -2,7 +2,7 @@
 
 Two kinds: an HTTP endpoint (an NLU server), and a language model behind an OpenAI-compatible API. What comes
 back is data, and never trusted: one of the options asked about, or none. A server that fails is left alone
-for a while (`ivr.breaker`), and the flow goes on with what it understands itself.
+for a while (`engines.breaker`), and the flow goes on with what it understands itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 import httpx
 
-from ivr.breaker import Breaker
+from engines.breaker import Breaker
 from ivr.config import Classifier, HttpClassifier, LlmClassifier
 from ivr.flow.protocol import Classified, Classify, Unclassified
 from ivr.signature import sign

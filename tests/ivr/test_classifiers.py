@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from ivr.breaker import Breaker
+from engines.breaker import Breaker
 from ivr.classifiers import Classifiers, HttpAsker, LlmAsker, classifiers_of
 from ivr.config import Config, HttpClassifier, LlmClassifier
 from ivr.flow.protocol import Classified, Classify, Option, Unclassified

@@ -6,9 +6,18 @@ row; then it is open, for a time that doubles with each trial that fails; after 
 
 from __future__ import annotations
 
+from enum import Enum
+
 FAILURES = 3
 FIRST_S = 5.0
 LONGEST_S = 120.0
+
+
+class BreakerState(Enum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half open"
+    """The next may try, or one tries now."""
 
 
 class Breaker:
@@ -26,6 +35,11 @@ class Breaker:
     @property
     def closed(self) -> bool:
         return self._failures < self._limit
+
+    def state(self, now: float) -> BreakerState:
+        if self.closed:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now < self._open_until else BreakerState.HALF_OPEN
 
     def admits(self, now: float) -> bool:
         """Whether one may try now; who may says how it went, by `succeeded`, `failed` or `gave_up`."""
