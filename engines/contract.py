@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 
@@ -68,6 +69,56 @@ class RecognitionRequest:
     words: bool = False
 
 
+class Reason(Enum):
+    """Why an engine did the work, or why another had to."""
+
+    FIRST = "first choice"
+    LATE = "late"
+    """It had not answered when the next was asked (the hedge), or broke off; the other was first."""
+    ERROR = "error"
+    DOWN = "down"
+    """It refused at once: its worker is not up, or full."""
+    OPEN = "breaker open"
+    """It failed again and again of late, and is left alone for a while."""
+    VOICE = "voice not there"
+    """It speaks as itself: no engine of the chain has the voice that was asked for."""
+    CACHED = "cached"
+    """Nobody had to work: it was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An engine that was to do the work before another did it."""
+
+    engine: str
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which engine did the work. `reason` is FIRST, or what became of the first choice; `passed` are all that
+    did not do it. `wait_s` is from the request, or the end of speech, to the answer."""
+
+    engine: str
+    reason: Reason
+    wait_s: float = 0.0
+    passed: tuple[Passed, ...] = ()
+
+    def told(self) -> dict[str, object]:
+        """For the record of a call."""
+        told: dict[str, object] = {"engine": self.engine, "why": self.reason.value}
+        if self.reason is not Reason.CACHED:
+            told["ms"] = round(self.wait_s * 1000)
+        if self.passed:
+            told["passed"] = [
+                {"engine": each.engine, "why": each.reason.value}
+                | ({"detail": each.detail} if each.detail else {})
+                for each in self.passed
+            ]
+        return told
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """Times in seconds of the audio; `confidence` between 0 and 1."""
@@ -93,7 +144,8 @@ class Transcript:
     """`text` is empty when nothing of what was asked for was heard. `confidence` is between 0 and 1.
 
     `final` is false for what was heard so far of an utterance that goes on; of that, `text` may change,
-    save for its first `stable` characters. `segments` are there where the engine knows times.
+    save for its first `stable` characters. `segments` are there where the engine knows times. `route` says
+    who heard it, where that was to be chosen.
     """
 
     text: str
@@ -102,6 +154,7 @@ class Transcript:
     final: bool = True
     stable: int = 0
     segments: tuple[Segment, ...] = ()
+    route: Route | None = None
 
 
 OnPartial = Callable[[Transcript], None]

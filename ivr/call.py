@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final, Literal, Protocol
 
-from engines.contract import Recognizer
+from engines.contract import Recognizer, Route
 from ivr.agents import AgentLine, Agents, NoAgents
 from ivr.alarm import Alarm
 from ivr.answering import Answering
@@ -75,7 +75,7 @@ from ivr.flow.protocol import (
 from ivr.flow.signals import bind_signal
 from ivr.handover import Handover, Means, told_of
 from ivr.hearing import Ear, Utterance, Vad
-from ivr.journal import event_note, step_note
+from ivr.journal import event_note, heard_note, step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.prompts import Prompts
 from ivr.recording import CallRecording, settle_consent
@@ -137,7 +137,7 @@ class Services:
 
     prompts: Prompts
     vad: Vad
-    recognizers: tuple[Recognizer, ...]
+    recognizer: Recognizer
     asr_deadline_s: float
     endpoints: Endpoints
     switchboard: Switchboard
@@ -165,6 +165,7 @@ class _Spoken:
     generation: int
     event: SpeechBegan | Heard
     failure: str = ""
+    route: Route | None = None
 
 
 _Input = (
@@ -227,7 +228,7 @@ class CallSession:
         self._ear = Ear(
             leg,
             services.vad,
-            services.recognizers,
+            services.recognizer,
             services.asr_deadline_s,
             self._spawn,
             lambda: self._inbox.put_nowait(_Spoken(self._generation, SpeechBegan())),
@@ -266,6 +267,7 @@ class CallSession:
             self._ear.stop()
             self._waterfall.close()
             self._answering.stop()
+            self._mouth.close()
             self._dictation.close()
             self._agents.close()
             await self._leg.hang_up(Cause.FAILED)
@@ -391,8 +393,8 @@ class CallSession:
             case Replaced(party=party):
                 self._journal.note("replaced", {"party": party})
                 return None
-            case _Spoken(generation=generation, event=event, failure=failure):
-                return self._spoken(generation, event, failure)
+            case _Spoken():
+                return self._spoken(item)
             case DuringMessage(event=event):
                 return event if self._dictation.current(item) else None
             case Answer() | GreetingEnd():
@@ -415,14 +417,12 @@ class CallSession:
             self._handover.said()
         return event
 
-    def _spoken(self, generation: int, event: SpeechBegan | Heard, failure: str) -> Event | None:
-        if generation != self._generation:
+    def _spoken(self, spoken: _Spoken) -> Event | None:
+        if spoken.generation != self._generation:
             return None
+        event = spoken.event
         if isinstance(event, Heard):
-            data: dict[str, Any] = {"text": event.text, "confidence": round(event.confidence, 3)}
-            if failure:
-                data["failure"] = failure
-            self._journal.note("heard", data)
+            self._journal.note("heard", heard_note(event, spoken.failure, spoken.route))
         else:
             self._journal.note("speech_began", {})
         return event
@@ -430,7 +430,8 @@ class CallSession:
     def _on_heard(self, utterance: Utterance) -> None:
         transcript = utterance.transcript
         heard = Heard(None, 0.0) if transcript is None else Heard(transcript.text, transcript.confidence)
-        self._inbox.put_nowait(_Spoken(self._generation, heard, utterance.failure))
+        route = None if transcript is None else transcript.route
+        self._inbox.put_nowait(_Spoken(self._generation, heard, utterance.failure, route))
 
     async def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:

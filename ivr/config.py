@@ -30,15 +30,7 @@ from ivr.flow.sayas import known_languages
 from ivr.llm_config import Llm
 from ivr.profiles import Profile, with_profile
 from ivr.queueing import Strategy
-from ivr.speech_config import (
-    EngineName,
-    EngineSetup,
-    Gpu,
-    LanguageCode,
-    RecogniserName,
-    Services,
-    VoiceEngineName,
-)
+from ivr.speech_config import SHAPE, Engines, Services
 from ivr.topics import Topic
 from media.ports import pairs_in
 from sip.guard import SCANNERS
@@ -411,22 +403,6 @@ class Limits(_Strict):
     call_s: float = Field(default=1800.0, gt=0)
 
 
-class Engines(_Strict):
-    """How long a call waits for an engine, in seconds: to the first audio, and from the end of speech to the
-    transcript.
-
-    `tts` and `asr` name engines by language, first choice first; the embedded one is always the last.
-    `setup` says how they run, `gpu` what they may take of a graphics card.
-    """
-
-    tts_deadline_s: float = Field(default=0.8, gt=0)
-    asr_deadline_s: float = Field(default=0.8, gt=0)
-    tts: dict[LanguageCode, list[VoiceEngineName]] = {}
-    asr: dict[LanguageCode, list[RecogniserName]] = {}
-    setup: dict[EngineName, EngineSetup] = {}
-    gpu: Gpu | None = None
-
-
 class Store(_Strict):
     """Data folder: database, recordings and the prompt cache."""
 
@@ -504,10 +480,15 @@ def load(path: Path) -> Config:
     try:
         config = Config.model_validate(raw or {})
     except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        lines = [f"{path}: {_place(e['loc'])}: {e['msg']}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from error
     placed: Config = _placed(config, path.resolve().parent)
     return placed
+
+
+def _place(parts: tuple[int | str, ...]) -> str:
+    """Where in the file a mistake is, as it is written there."""
+    return ".".join(str(part) for part in parts if not str(part).startswith(SHAPE))
 
 
 def _placed(part: Any, base: Path) -> Any:

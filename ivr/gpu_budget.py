@@ -77,8 +77,8 @@ def card_of(config: Config, entry: CatalogueEntry) -> int | None:
 
 
 def _meant_for_cards(config: Config) -> Iterator[tuple[CatalogueEntry, int]]:
-    chains = (*config.engines.asr.values(), *config.engines.tts.values())
-    for name in dict.fromkeys(name for chain in chains for name in chain):
+    engines = config.engines
+    for name in dict.fromkeys((*engines.hearing_routes.engines, *engines.voice_routes.engines)):
         entry = find(name)
         index = card_of(config, entry)
         if index is not None:

@@ -54,7 +54,7 @@ class Ear:
         self,
         leg: CallLeg,
         vad: Vad,
-        recognizers: tuple[Recognizer, ...],
+        recognizer: Recognizer,
         deadline_s: float,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         on_began: Callable[[], None],
@@ -65,7 +65,7 @@ class Ear:
         `ivr.waterfall.Waterfall` does."""
         self._leg = leg
         self._vad = vad
-        self._recognizers = recognizers
+        self._recognizer = recognizer
         self._deadline_s = deadline_s
         self._spawn = spawn
         self._on_began = on_began
@@ -86,17 +86,15 @@ class Ear:
             self._session.close()
             self._session = None
 
-    def _open(self, spec: SpeechSpec) -> tuple[RecognizerStream | None, str]:
-        """A stream of the first recogniser that takes it, and its name."""
+    def _open(self, spec: SpeechSpec) -> RecognizerStream | None:
         request = RecognitionRequest(spec.language, self._leg.sample_rate, spec.phrases)
-        for recognizer in self._recognizers:
-            if not recognizer.supports(request):
-                continue
-            try:
-                return recognizer.open(request), recognizer.name
-            except EngineError as error:
-                log.warning("recogniser %s does not take the utterance: %s", recognizer.name, error)
-        return None, ""
+        if not self._recognizer.supports(request):
+            return None
+        try:
+            return self._recognizer.open(request)
+        except EngineError as error:
+            log.warning("no recogniser takes the utterance: %s", error)
+            return None
 
 
 class _Listening:
@@ -110,7 +108,6 @@ class _Listening:
         self._vad = ear._vad.open(self._on_probability)
         self._pre_roll: deque[bytes] = deque(maxlen=PRE_ROLL_FRAMES)
         self._stream: RecognizerStream | None = None
-        self._engine = ""
         self._loop = asyncio.get_running_loop()
         self._heard = 0
         """Samples of the caller's audio so far, at the detector's rate, and when the last of them came."""
@@ -147,7 +144,7 @@ class _Listening:
             self._end()
 
     def _begin(self) -> None:
-        self._stream, self._engine = self._ear._open(self._spec)
+        self._stream = self._ear._open(self._spec)
         if self._stream is not None:
             for frame in self._pre_roll:
                 self._stream.write(frame)
@@ -171,10 +168,11 @@ class _Listening:
         return self._heard_at - (self._heard - sample) / VAD_RATE - buffered_s
 
     async def _finish(self, stream: RecognizerStream) -> None:
-        engine = self._engine
+        engine = ""
         try:
             transcript = await stream.finish(deadline_s=self._ear._deadline_s)
             heard = Utterance(transcript)
+            engine = self._ear._recognizer.name if transcript.route is None else transcript.route.engine
         except EngineError as error:
             heard = Utterance(Transcript("", self._spec.language, 0.0), str(error) or type(error).__name__)
         finally:

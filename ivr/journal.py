@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from engines.contract import Route
 from ivr.envelope import envelope
 from ivr.flow.protocol import (
     Enter,
     Failure,
+    Heard,
     Outcome,
     Queued,
     Replied,
@@ -61,6 +63,14 @@ def event_note(event: Noted) -> tuple[str, dict[str, Any]]:
             return "signal", {"name": name, "values": values}
         case Failure(reason=reason):
             return "failure", {"reason": reason}
+
+
+def heard_note(heard: Heard, failure: str, route: Route | None) -> dict[str, Any]:
+    """What was understood, by which recogniser and why by that one."""
+    data: dict[str, Any] = {"text": heard.text, "confidence": round(heard.confidence, 3)}
+    if failure:
+        data["failure"] = failure
+    return data if route is None else {**data, "by": route.told()}
 
 
 class CallJournal:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from engines.breaker import Breaker
 from engines.contract import EngineError
 from engines.llm.chain import Count, ModelChain, Observe, Patience
 from engines.llm.openai_model import OpenAiModel, Prices, Provider
-from ivr.breaker import Breaker
 from ivr.config import ConfigError
 from ivr.llm_config import Llm, LlmProvider
 

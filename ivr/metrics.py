@@ -17,7 +17,10 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from engines.breaker import BreakerState
+from engines.contract import Passed, Reason, Route
 from engines.llm.contract import Usage
+from engines.routing.routes import Purpose
 from engines.tts.espeak import LANGUAGES
 from ivr.store.records import Carrier
 from ivr.waterfall import TurnTimes
@@ -100,6 +103,18 @@ class Metrics:
         )
         self._llm_tokens = counter("llm_tokens", "Tokens that models read and wrote", "engine", "direction")
         self._llm_cost = counter("llm_cost", "What models took, by the configured prices", "engine")
+        self._routes = counter(
+            "engine_routes", "What engines did, and why they", "kind", "engine", "purpose", "why"
+        )
+        self._passed = counter(
+            "engine_passed", "What engines were to do and did not", "kind", "engine", "why"
+        )
+        self._breakers = gauge(
+            "engine_breaker",
+            "0: the engine is asked; 1: it is left alone; 0.5: one may try",
+            "kind",
+            "engine",
+        )
         self._classified = counter(
             "classifications", "What classifiers made of callers' words", "classifier", "outcome"
         )
@@ -211,18 +226,28 @@ class Metrics:
     # --- engines, store, outbox
     # -----------------------------------------------------------------------------
 
-    def observe_engine(self, kind: EngineKind, engine: str, seconds: float) -> None:
-        self._engine.labels(kind, self._engine_label(engine)).observe(seconds)
+    def engine_routed(self, kind: EngineKind, route: Route, purpose: Purpose, took_s: float) -> None:
+        """An engine did what it was asked; `took_s` is its own time to the first of its answer."""
+        self._engine.labels(kind, self._engine_label(route.engine)).observe(took_s)
+        self._routes.labels(kind, self._engine_label(route.engine), purpose, route.reason.value).inc()
 
-    def engine_failed(self, kind: EngineKind, engine: str) -> None:
-        self._engine_failures.labels(kind, self._engine_label(engine)).inc()
+    def engine_passed(self, kind: EngineKind, passed: Passed) -> None:
+        engine = self._engine_label(passed.engine)
+        self._passed.labels(kind, engine, passed.reason.value).inc()
+        if passed.reason in (Reason.LATE, Reason.ERROR):
+            self._engine_failures.labels(kind, engine).inc()
+
+    def watch_breakers(self, kind: EngineKind, standing: Mapping[str, Callable[[], BreakerState]]) -> None:
+        """Each is asked whenever the figures are read."""
+        for name, state in standing.items():
+            self._breakers.labels(kind, name).set_function(partial(_openness, state))
 
     def model_answered(self, model: str, outcome: str, first_s: float | None) -> None:
         """An `Observe` of `engines.llm.chain`."""
         if first_s is not None:
-            self.observe_engine("llm", model, first_s)
+            self._engine.labels("llm", self._engine_label(model)).observe(first_s)
         if outcome in ("late", "failed"):
-            self.engine_failed("llm", model)
+            self._engine_failures.labels("llm", self._engine_label(model)).inc()
 
     def model_took(self, model: str, usage: Usage) -> None:
         """A `Count` of `engines.llm.chain`."""
@@ -317,6 +342,10 @@ def _trunk_up(state: Callable[[str], TrunkState], name: str) -> float:
 def _trunk_registered(state: Callable[[str], TrunkState], name: str) -> float:
     registered = state(name).registered
     return nan if registered is None else float(registered)
+
+
+def _openness(state: Callable[[], BreakerState]) -> float:
+    return {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}[state()]
 
 
 def _total(totals: Callable[[], Totals], name: str) -> float:

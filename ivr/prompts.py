@@ -14,16 +14,16 @@ import hashlib
 import logging
 import math
 import os
-import time
 import wave
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engines.contract import EngineError, SpeechRequest, Synthesizer
+from engines.contract import EngineError, Reason, Route, SpeechRequest, Synthesizer
 from engines.tts.profiles import PREFIX
+from engines.tts.router import Choice, Speech, SpeechRouter
 from ivr.flow.protocol import AudioFile, Beep, Text, Utterance
 from ivr.flow.sayas import normalise
 from media.clip import Clip, ClipWriter
@@ -41,8 +41,8 @@ SUBSTITUTE_S: Final = 30.0
 _Key = tuple[str, Utterance]
 """Codec and words; the voices do not change while the server runs."""
 
-FirstAudio = Callable[[str, float], None]
-"""Told the engine's name and how long its first audio took, in seconds."""
+
+OnRoute = Callable[[Route], None]
 
 
 class NoVoice(EngineError):
@@ -56,21 +56,51 @@ class Prompt:
 
     clip: Clip
     made: asyncio.Future[None]
+    urgent: bool = True
+    """Somebody waits for it; what is made ahead has time."""
+    speech: Speech | None = None
+    route: Route | None = None
+    """Who spoke it, and why that voice; None before its first sound, and of what nobody speaks."""
     stale_at: float = math.inf
     """Loop time from which it is made anew: another voice than the first choice spoke it."""
-    voice: str = ""
-    """The engine that speaks it; empty where none had to."""
     audio_at: float = math.inf
     """Loop time of its first audio."""
+    _awaited: list[OnRoute] = field(default_factory=list)
 
-    def heard(self, voice: str) -> None:
-        """The first audio is there, of this engine."""
-        self.voice, self.audio_at = voice, asyncio.get_running_loop().time()
+    @property
+    def voice(self) -> str:
+        """The engine that speaks it; empty where none had to."""
+        return "" if self.route is None or self.route.reason is Reason.CACHED else self.route.engine
 
-    def take(self, frames: list[bytes]) -> None:
+    def on_route(self, told: OnRoute) -> None:
+        """Tells who speaks it, from the first sound on; again when that voice broke off and another one
+        began."""
+        self._awaited.append(told)
+        if self.route is not None:
+            told(self.route)
+
+    def heard(self, route: Route | None) -> None:
+        """The first audio is there, by this route."""
+        self.route, self.audio_at = route, asyncio.get_running_loop().time()
+        if route is not None:
+            for told in self._awaited:
+                told(route)
+
+    def take(self, frames: list[bytes], route: Route | None = None) -> None:
         """All of it is there, and no engine had to speak it."""
-        self.heard("")
+        self.heard(route)
         self.clip.frames.extend(frames)
+
+    def settle(self) -> None:
+        """It is whole, or will never be: it outlives the calls that it was made for."""
+        self.speech = None
+        self._awaited.clear()
+
+    def hurry(self) -> None:
+        """From now on somebody waits for it."""
+        self.urgent = True
+        if self.speech is not None:
+            self.speech.hurry()
 
     @property
     def failed(self) -> bool:
@@ -79,29 +109,33 @@ class Prompt:
 
 
 class Prompts:
-    """The prompt cache and the chain of voices behind it."""
+    """The prompt cache and the voices behind it."""
 
-    def __init__(
-        self,
-        voices: tuple[Synthesizer, ...],
-        folder: Path,
-        deadline_s: float,
-        on_first_audio: FirstAudio = lambda _name, _seconds: None,
-        on_failure: Callable[[str], None] = lambda _name: None,
-    ) -> None:
-        """`voices`: first choice first. `folder` holds the files; `deadline_s` is each voice's time to first
-        audio."""
+    def __init__(self, voices: SpeechRouter, folder: Path) -> None:
+        """`folder` holds the files."""
         self._voices = voices
         self._folder = folder
-        self._deadline_s = deadline_s
-        self._on_first_audio = on_first_audio
-        self._on_failure = on_failure
         self._memory: OrderedDict[_Key, Prompt] = OrderedDict()
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def get(self, utterance: Utterance, codec: Codec) -> Prompt:
         """The prompt for an utterance, at once: from memory, or growing while it is read or synthesised."""
+        prompt = self._get(utterance, codec, urgent=True)
+        prompt.hurry()
+        return prompt
+
+    def prefetch(self, utterances: Iterable[Utterance], codec: Codec) -> None:
+        """Makes what may be spoken next, before it is needed: the voice of first choice has its time."""
+        for utterance in utterances:
+            self._get(utterance, codec, urgent=False)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _get(self, utterance: Utterance, codec: Codec, *, urgent: bool) -> Prompt:
         key = (codec.name, utterance)
         prompt = self._memory.get(key)
         if prompt is not None and not prompt.failed:
@@ -109,22 +143,12 @@ class Prompts:
                 self._memory.move_to_end(key)
                 return prompt
             self._bytes -= _size(self._memory.pop(key).clip)
-        return self._make(key, utterance, codec)
+        return self._make(key, utterance, codec, urgent)
 
-    def prefetch(self, utterances: Iterable[Utterance], codec: Codec) -> None:
-        """Makes what may be spoken next, before it is needed."""
-        for utterance in utterances:
-            self.get(utterance, codec)
-
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _make(self, key: _Key, utterance: Utterance, codec: Codec) -> Prompt:
+    def _make(self, key: _Key, utterance: Utterance, codec: Codec, urgent: bool) -> Prompt:
         made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         made.add_done_callback(lambda future: future.cancelled() or future.exception())
-        prompt = Prompt(Clip(codec), made)
+        prompt = Prompt(Clip(codec), made, urgent)
         self._memory[key] = prompt
         task = asyncio.create_task(self._fill(key, prompt, utterance))
         self._tasks.add(task)
@@ -135,14 +159,14 @@ class Prompts:
         clip = prompt.clip
         try:
             if isinstance(utterance, Beep):
-                prompt.heard("")
+                prompt.heard(None)
                 writer = ClipWriter(clip, clip.codec.sample_rate)
                 writer.write(beep(clip.codec.sample_rate))
                 writer.close()
             elif isinstance(utterance, AudioFile):
                 await self._fill_from_file(prompt, utterance)
-            elif not await self._fill_from_text(prompt, utterance):
-                prompt.stale_at = asyncio.get_running_loop().time() + SUBSTITUTE_S
+            else:
+                await self._fill_from_text(prompt, utterance)
             prompt.made.set_result(None)
         except EngineError as error:
             log.error("a prompt cannot be spoken: %s", error)
@@ -152,6 +176,7 @@ class Prompts:
             prompt.made.set_exception(NoVoice(str(error)))
         finally:
             clip.finished = True
+            prompt.settle()
             if not prompt.made.done():
                 prompt.made.cancel()
         self._account(key, prompt)
@@ -177,62 +202,57 @@ class Prompts:
             log.error("audio file %s: %s; the text is spoken instead", file.path, error)
             await self._fill_from_text(prompt, file.instead)
 
-    async def _fill_from_text(self, prompt: Prompt, text: Text) -> bool:
-        """Whether the voice of first choice spoke; raises `NoVoice` when none did."""
+    async def _fill_from_text(self, prompt: Prompt, text: Text) -> None:
+        """Raises `EngineError` when no voice could speak it."""
         words = normalise(text.text, text.language)
         if not words.strip():
-            return True
-        failures: list[str] = []
-        for voice in self._voices:
-            if not voice.supports(text.language):
-                continue
-            # An engine that steps in for another speaks as itself: better than not at all.
-            named = text.voice if text.voice in voice.voices(text.language) else ""
-            request = SpeechRequest(words, text.language, named, text.rate)
-            path = self._path(voice, request)
-            # A person's cloned voice is no file of ours: deleting its profile must leave nothing.
-            kept = not text.personal and not named.startswith(PREFIX)
-            if kept and await self._fill_from_disk(prompt, path):
-                return not failures
-            try:
-                pcm = await self._speak(voice, request, prompt)
-            except EngineError as error:
-                self._on_failure(voice.name)
-                failures.append(f"{voice.name}: {error or type(error).__name__}")
-                continue
-            if kept:
-                await asyncio.to_thread(_store, path, pcm, voice.sample_rate)
-            return not failures
-        raise NoVoice("; ".join(failures) or f"no engine speaks {text.language!r}")
+            return
+        request = SpeechRequest(words, text.language, text.voice, text.rate)
+        choices = self._voices.choices(request, text.purpose)
+        for choice in choices:
+            if not _kept(text, choice.request):
+                break
+            if await self._fill_from_disk(prompt, choice):
+                break
+            if self._voices.asks(choice):
+                break  # it is up: what another voice once said is no good
+        if prompt.route is None:
+            await self._speak(prompt, text, self._voices.speak(request, text.purpose, urgent=prompt.urgent))
+        if choices and prompt.route is not None and prompt.route.engine != choices[0].engine.name:
+            prompt.stale_at = asyncio.get_running_loop().time() + SUBSTITUTE_S
 
-    async def _fill_from_disk(self, prompt: Prompt, path: Path) -> bool:
+    async def _fill_from_disk(self, prompt: Prompt, choice: Choice) -> bool:
+        path = self._path(choice.engine, choice.request)
         try:
-            prompt.take(await asyncio.to_thread(_load, path, prompt.clip.codec))
+            frames = await asyncio.to_thread(_load, path, prompt.clip.codec)
         except (OSError, EOFError, wave.Error):
             return False
+        prompt.take(frames, Route(choice.engine.name, Reason.CACHED))
         return True
 
-    async def _speak(self, voice: Synthesizer, request: SpeechRequest, prompt: Prompt) -> bytes:
-        """Streams one engine's audio into the clip. Where it breaks off, the next voice starts the sentence
-        anew: to hear its beginning twice is better than a hole."""
-        began = time.perf_counter()
-        writer = ClipWriter(prompt.clip, voice.sample_rate)
-        lead = LeadingSilence(voice.sample_rate)
+    async def _speak(self, prompt: Prompt, text: Text, speech: Speech) -> None:
+        """Streams the sound into the clip. Where an engine breaks off, the next one begins the text anew: to
+        hear its beginning twice is better than a hole."""
+        prompt.speech = speech
+        writer: ClipWriter | None = None
         pcm = bytearray()
-        spoke = False
-        async with contextlib.aclosing(voice.synthesize(request, deadline_s=self._deadline_s)) as stream:
-            async for chunk in stream:
-                if not spoke:
-                    self._on_first_audio(voice.name, time.perf_counter() - began)
-                    prompt.heard(voice.name)
-                    spoke = True
-                sound = lead.cut(chunk)
-                pcm += sound
-                writer.write(sound)
-        writer.close()
-        if not spoke:
-            raise NoVoice("the engine gave no audio")
-        return bytes(pcm)
+        async with contextlib.aclosing(speech.sound()) as stream:
+            async for sound in stream:
+                if sound.begins:
+                    writer = ClipWriter(prompt.clip, sound.rate)
+                    lead = LeadingSilence(sound.rate)
+                    pcm.clear()
+                    prompt.heard(speech.route)
+                cut = lead.cut(sound.pcm)
+                pcm += cut
+                assert writer is not None
+                writer.write(cut)
+            choice = speech.winner
+        if writer is not None:
+            writer.close()
+        if choice is not None and _kept(text, choice.request):
+            path = self._path(choice.engine, choice.request)
+            await asyncio.to_thread(_store, path, bytes(pcm), choice.engine.sample_rate)
 
     def _path(self, voice: Synthesizer, request: SpeechRequest) -> Path:
         digest = _digest(
@@ -249,6 +269,12 @@ def prune(folder: Path, limit_bytes: int = DISK_BYTES) -> None:
         total += path.stat().st_size
         if total > limit_bytes:
             path.unlink(missing_ok=True)
+
+
+def _kept(text: Text, request: SpeechRequest) -> bool:
+    """Whether it may lie on disk: nothing of this call, and no person's cloned voice, since deleting its
+    profile must leave nothing."""
+    return not text.personal and not request.voice.startswith(PREFIX)
 
 
 def _size(clip: Clip) -> int:

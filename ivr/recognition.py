@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from engines.asr.chain import in_order
 from engines.asr.roster import EMBEDDED, AsrEngine, AsrSettings, CannotUse, new_recognizer
+from engines.asr.router import RoutedRecognizer
 from engines.catalogue import UnknownEngine
 from engines.contract import Recognizer
+from engines.routing.watch import Watch
 from engines.service.asr.app import create_app
 from engines.service.asr.roster import Roster
 from engines.service.asr.transcriptions import Bounds
@@ -27,15 +28,19 @@ def recognizer_engines(config: Config) -> list[AsrEngine]:
     """The engines of all chains, each once, without the embedded one; none of them runs yet. Raises
     `ConfigError`.
     """
-    names = dict.fromkeys(name for chain in config.engines.asr.values() for name in chain)
-    return [new_engine(config, name) for name in names if name != EMBEDDED]
+    return [new_engine(config, name) for name in config.engines.hearing_routes.engines if name != EMBEDDED]
 
 
-def row_of(
-    config: Config, engines: Iterable[AsrEngine], embedded: Sequence[Recognizer]
-) -> tuple[Recognizer, ...]:
-    """The recognisers as a call tries them: each language in its own order, the embedded ones last."""
-    return in_order(config.engines.asr, {engine.name: engine for engine in engines}, embedded)
+def recognizer_of(
+    config: Config,
+    engines: Iterable[AsrEngine],
+    embedded: Sequence[Recognizer],
+    watch: Watch | None = None,
+) -> RoutedRecognizer:
+    """The recognisers as a call tries them: each language and purpose in its own order, the embedded ones
+    last."""
+    named = {engine.name: engine for engine in engines}
+    return RoutedRecognizer(config.engines.hearing_routes, named, embedded, embedded=EMBEDDED, watch=watch)
 
 
 def new_engine(config: Config, name: str) -> AsrEngine:
@@ -68,7 +73,7 @@ async def asr_service(config: Config) -> AsyncIterator[FastAPI]:
     vad = VadBatch()
     async with running([*engines, vad]):
         yield create_app(
-            Roster({engine.name: engine for engine in engines}, config.engines.asr),
+            Roster({engine.name: engine for engine in engines}, config.engines.hearing_routes),
             vad,
             ServiceMetrics("asr"),
             Keys(settings.keys),

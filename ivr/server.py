@@ -32,12 +32,12 @@ from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
 from ivr.prompts import Prompts, prune
-from ivr.recognition import recognizer_engines
-from ivr.recognition import row_of as heard_by
+from ivr.recognition import recognizer_engines, recognizer_of
+from ivr.routed import EngineWatch
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
 from ivr.shelf.reader import FlowReaderProcess
-from ivr.speech import Engine, row_of, start_when_able, voice_engines
+from ivr.speech import Engine, start_when_able, voice_engines, voices_of
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
@@ -183,13 +183,12 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         folder = config.store.path / "prompts"
         await asyncio.to_thread(prune, folder)
-        prompts = Prompts(
-            row_of(config, engines, voices),
-            folder,
-            config.engines.tts_deadline_s,
-            lambda engine, seconds: metrics.observe_engine("tts", engine, seconds),
-            lambda engine: metrics.engine_failed("tts", engine),
-        )
+        speakers = voices_of(config, engines, voices, EngineWatch(metrics, "tts"))
+        hearer = recognizer_of(config, recognizers, (recognizer,), EngineWatch(metrics, "asr"))
+        metrics.watch_breakers("tts", speakers.standing())
+        metrics.watch_breakers("asr", hearer.standing())
+        on_exit.push_async_callback(speakers.close)
+        prompts = Prompts(speakers, folder)
         on_exit.push_async_callback(prompts.close)
         client = await on_exit.enter_async_context(httpx.AsyncClient(follow_redirects=False))
 
@@ -210,7 +209,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         services = Services(
             prompts=prompts,
             vad=vad,
-            recognizers=heard_by(config, recognizers, (recognizer,)),
+            recognizer=hearer,
             asr_deadline_s=config.engines.asr_deadline_s,
             endpoints=Endpoints(config.endpoints, client),
             switchboard=switchboard,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engines.contract import Reason, Route
 from ivr.flow.protocol import AudioFile, Failure, PromptDone, Say, Utterance, words_of
 from ivr.prompts import Prompt, Prompts
 from ivr.waiting import WAITING
@@ -53,7 +54,26 @@ class Mouth:
             prompt = self._prompts.get(self.located(utterance), codec)
             self._saying[mark] = _Saying(command.id, prompt, not left, turn)
             self._leg.play(prompt.clip, mark)
-            self._note("prompt", {"text": words_of(utterance)})
+            self._tell(mark, utterance, prompt)
+
+    def _tell(self, mark: str, utterance: Utterance, prompt: Prompt) -> None:
+        """Notes what is said, and by whom: now, where that is known, else when its first sound is there."""
+        text = words_of(utterance)
+        if prompt.made.done():
+            by = {} if prompt.route is None else {"by": replace(prompt.route, reason=Reason.CACHED).told()}
+            self._note("prompt", {"text": text, **by})
+            return
+
+        def spoken_by(route: Route) -> None:
+            if mark in self._saying:
+                self._note("speech_made", {"text": text, "by": route.told()})
+
+        self._note("prompt", {"text": text})
+        prompt.on_route(spoken_by)
+
+    def close(self) -> None:
+        """The call is over: nothing more is noted of what it says."""
+        self._saying.clear()
 
     def stop(self) -> None:
         """At the next packet; what is queued is dropped."""

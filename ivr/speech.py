@@ -12,12 +12,14 @@ from fastapi import FastAPI
 
 from engines.catalogue import UnknownEngine
 from engines.contract import EngineError, Synthesizer
+from engines.routing.watch import Watch
 from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
-from engines.tts.chain import in_order
+from engines.tts.levelled import LevelledSynthesizer
 from engines.tts.profiles import VoiceProfiles
 from engines.tts.roster import EMBEDDED, CannotUse, TtsEngine, TtsSettings
 from engines.tts.roster import new_engine as new_voice
+from engines.tts.router import SpeechRouter
 from engines.tts.service.app import create_app
 from engines.tts.service.desk import Desk
 from engines.tts.service.models import SpeechBody
@@ -49,15 +51,27 @@ def voice_engines(config: Config) -> list[TtsEngine]:
     """The engines of all chains, each once, without the embedded one; none of them runs yet. Raises
     `ConfigError`.
     """
-    names = dict.fromkeys(name for chain in config.engines.tts.values() for name in chain)
-    return [new_engine(config, name) for name in names if name != EMBEDDED]
+    return [new_engine(config, name) for name in config.engines.voice_routes.engines if name != EMBEDDED]
 
 
-def row_of(
-    config: Config, engines: Iterable[TtsEngine], embedded: Sequence[Synthesizer]
-) -> tuple[Synthesizer, ...]:
-    """The engines as the prompts try them: each language in its own order, the embedded ones last."""
-    return in_order(config.engines.tts, {engine.name: engine for engine in engines}, embedded)
+def voices_of(
+    config: Config,
+    engines: Iterable[TtsEngine],
+    embedded: Sequence[Synthesizer],
+    watch: Watch | None = None,
+) -> SpeechRouter:
+    """The engines as the prompts try them: each language and purpose in its own order, the embedded ones
+    last. All are equally loud; the embedded ones alone are left as they are."""
+    named = {engine.name: LevelledSynthesizer(engine) for engine in engines}
+    last = [LevelledSynthesizer(voice) for voice in embedded] if named else embedded
+    return SpeechRouter(
+        config.engines.voice_routes,
+        named,
+        last,
+        deadline_s=config.engines.tts_deadline_s,
+        embedded=EMBEDDED,
+        watch=watch,
+    )
 
 
 async def start_when_able(engine: Engine) -> None:
@@ -94,7 +108,7 @@ async def tts_service(config: Config) -> AsyncIterator[FastAPI]:
     profiles = await asyncio.to_thread(VoiceProfiles, config.store.path / "voices")
     async with running(engines):
         metrics = ServiceMetrics("tts")
-        desk = Desk(engines, config.engines.tts, profiles)
+        desk = Desk(engines, config.engines.voice_routes, profiles)
         speaker = Speaker(in_words, metrics, deadline_s=settings.deadline_s, most_streams=settings.streams)
         app = create_app(desk, speaker, profiles, Keys(settings.keys), metrics)
         await _warm(desk)

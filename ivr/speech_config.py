@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from engines.catalogue import Kind, UnknownEngine, find
 from engines.gpu.budget import CUDA_GB
+from engines.routing.routes import HEARD, SPOKEN, Chain, Purpose, Routes
 
 
 class _Strict(BaseModel):
@@ -55,6 +57,97 @@ RecogniserName = Annotated[str, AfterValidator(_recogniser)]
 LanguageCode = Annotated[str, AfterValidator(_language)]
 
 
+SHAPE: Final = ":"
+"""What the shapes of a chain are called by begins so: no part of the place of a mistake."""
+
+
+def _once(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is in the chain twice")
+    return names
+
+
+def _shape_of_chain(written: Any) -> str | None:
+    if isinstance(written, list):
+        return ":list"
+    if isinstance(written, dict):
+        return ":chain" if "engines" in written else None
+    return ":chain" if isinstance(written, VoiceChain | HearingChain) else None
+
+
+def _shape(written: Any) -> str | None:
+    by_purpose = isinstance(written, dict | VoicesByPurpose | RecognisersByPurpose)
+    return _shape_of_chain(written) or (":purposes" if by_purpose else None)
+
+
+_CHAIN: Final = Discriminator(
+    _shape_of_chain,
+    custom_error_type="chain",
+    custom_error_message="a chain is a list of engines, or {engines: [...], hedge_ms: ...}",
+)
+_CHAINS: Final = Discriminator(
+    _shape,
+    custom_error_type="chains",
+    custom_error_message="a language has a list of engines, {engines: [...], hedge_ms: ...}, or a chain for "
+    "each purpose",
+)
+
+
+HedgeMs = Annotated[float, Field(gt=0, le=5000)]
+_Voices = Annotated[list[VoiceEngineName], AfterValidator(_once)]
+_Recognisers = Annotated[list[RecogniserName], AfterValidator(_once)]
+
+
+class VoiceChain(_Strict):
+    """Engines, first choice first, with a hedge of their own."""
+
+    engines: _Voices
+    hedge_ms: HedgeMs | None = None
+
+
+class HearingChain(_Strict):
+    engines: _Recognisers
+    hedge_ms: HedgeMs | None = None
+
+
+_OneVoiceChain = Annotated[Annotated[_Voices, Tag(":list")] | Annotated[VoiceChain, Tag(":chain")], _CHAIN]
+_OneHearingChain = Annotated[
+    Annotated[_Recognisers, Tag(":list")] | Annotated[HearingChain, Tag(":chain")], _CHAIN
+]
+
+
+class VoicesByPurpose(_Strict):
+    """`prompt` is what flows say, and all that has no chain of its own; `reply` what an agent answers,
+    `number` figures alone."""
+
+    prompt: _OneVoiceChain
+    reply: _OneVoiceChain | None = None
+    number: _OneVoiceChain | None = None
+
+
+class RecognisersByPurpose(_Strict):
+    """`free` is free speech, and all that has no chain of its own; `phrases` answers of which the step knows
+    the words."""
+
+    free: _OneHearingChain
+    phrases: _OneHearingChain | None = None
+
+
+Voices = Annotated[
+    Annotated[_Voices, Tag(":list")]
+    | Annotated[VoiceChain, Tag(":chain")]
+    | Annotated[VoicesByPurpose, Tag(":purposes")],
+    _CHAINS,
+]
+Recognisers = Annotated[
+    Annotated[_Recognisers, Tag(":list")]
+    | Annotated[HearingChain, Tag(":chain")]
+    | Annotated[RecognisersByPurpose, Tag(":purposes")],
+    _CHAINS,
+]
+
+
 class EngineSetup(_Strict):
     """How an engine runs here. `python` is the interpreter of its virtual environment, `weights` the folder
     of its weights; both are where `ivr engines install` puts them, unless written here. `streams` is how many
@@ -91,6 +184,59 @@ class Gpu(_Strict):
     memory_gb: float | None = Field(default=None, gt=0)
     others: dict[str, Annotated[float, Field(gt=0)]] = {}
     cuda_gb: float = Field(default=CUDA_GB, ge=0)
+
+
+class Engines(_Strict):
+    """How long a call waits for its engines, in seconds: to the first audio, and from the end of speech to
+    the transcript. An engine that has not answered by then gets the next beside it after `hedge_ms`.
+
+    `tts` and `asr` name engines by language, first choice first; the embedded one is always the last.
+    `setup` says how they run, `gpu` what they may take of a graphics card.
+    """
+
+    tts_deadline_s: float = Field(default=0.8, gt=0)
+    asr_deadline_s: float = Field(default=0.8, gt=0)
+    tts_hedge_ms: HedgeMs = 300.0
+    asr_hedge_ms: HedgeMs = 300.0
+    tts: dict[LanguageCode, Voices] = {}
+    asr: dict[LanguageCode, Recognisers] = {}
+    setup: dict[EngineName, EngineSetup] = {}
+    gpu: Gpu | None = None
+
+    @property
+    def voice_routes(self) -> Routes:
+        return _routes(self.tts_hedge_ms, SPOKEN, "prompt", self.tts)
+
+    @property
+    def hearing_routes(self) -> Routes:
+        return _routes(self.asr_hedge_ms, HEARD, "free", self.asr)
+
+    @model_validator(mode="after")
+    def _languages(self) -> Engines:
+        for section, routes in (("tts", self.voice_routes), ("asr", self.hearing_routes)):
+            for language in routes.by_language:
+                for name in routes.all_of(language):
+                    if not (entry := find(name)).speaks(language):
+                        known = ", ".join(sorted(entry.languages))
+                        raise ValueError(f"{section}.{language}: {name} has no {language}; it has {known}")
+        return self
+
+
+def _routes(
+    hedge_ms: float, purposes: tuple[Purpose, ...], general: Purpose, written: Mapping[str, Any]
+) -> Routes:
+    def chain(one: Any) -> Chain:
+        if isinstance(one, list):
+            return Chain(tuple(one), hedge_ms / 1000)
+        return Chain(tuple(one.engines), (hedge_ms if one.hedge_ms is None else one.hedge_ms) / 1000)
+
+    def chains(of_language: Any) -> dict[Purpose, Chain]:
+        by_purpose = isinstance(of_language, VoicesByPurpose | RecognisersByPurpose)
+        named = {p: getattr(of_language, p) if by_purpose else None for p in purposes}
+        rest = named[general] if by_purpose else of_language
+        return {p: chain(rest if named[p] is None else named[p]) for p in purposes}
+
+    return Routes(hedge_ms / 1000, {language: chains(one) for language, one in written.items()})
 
 
 class SpeechService(_Strict):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ivr.flow.respelling import Respelling
 from ivr.flow.types import Family, Value, ValueType
 
 MAX_SPOKEN = 6000
 """Longest rendered prompt, in characters; what is beyond is cut off."""
+
+_FIGURES: Final = frozenset(
+    ("digits", "count", "rupees", "percent", "minutes", "date", "time", "phone", "order_id")
+)
+"""Kinds whose values are spoken as figures."""
 
 Values = Mapping[str, Value]
 Scope = Mapping[str, ValueType]
@@ -87,6 +92,13 @@ class Template:
     plain: Plain = field(repr=False, compare=False)
     scope: Scope = field(default_factory=dict, repr=False, compare=False)
     respell: Respelling | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def figures(self) -> bool:
+        """Whether it is nothing but figures (an amount, a date, an order's id), with no word beside them."""
+        words = any(any(map(str.isalpha, piece)) for piece in self.pieces if isinstance(piece, str))
+        kinds = {self.scope[name].kind for name in self.names if name in self.scope}
+        return bool(kinds) and not words and kinds <= _FIGURES
 
     def render(self, values: Values, speak: Speak) -> str:
         """The text with every value in words; raises `EvaluationError`."""

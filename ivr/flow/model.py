@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ivr.flow.expressions import EvaluationError, Expression, Speak, Template, Values
 from ivr.flow.manner import PLAIN, Manner
 from ivr.flow.problems import START, ParamError, Place, Report, did_you_mean
-from ivr.flow.protocol import AudioFile, Text, Utterance
+from ivr.flow.protocol import AudioFile, Purpose, Text, Utterance
 from ivr.flow.recordings import NO_RECORDING, Recording
 from ivr.flow.types import Mismatch, Value, ValueType
 
@@ -107,7 +107,8 @@ class Prompt:
         if wording.text is not None:
             words = wording.text.render(values, speak)
             personal = bool(wording.text.names)
-            text = Text(words, language, personal, wording.voice, wording.rate) if words else None
+            purpose: Purpose = "number" if wording.text.figures else "prompt"
+            text = Text(words, language, personal, wording.voice, wording.rate, purpose) if words else None
         if wording.audio is not None:
             return (AudioFile(wording.audio, text, wording.recording.digest),)
         return () if text is None else (text,)

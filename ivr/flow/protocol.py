@@ -206,12 +206,16 @@ Event = (
 # --- out
 
 
+Purpose = Literal["prompt", "reply", "number"]
+"""What a text is: what the flow's author wrote, what an agent answers, or figures alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A text to speak: rendered, every value already in words of the language.
 
     `personal` texts hold values of this call: they are not kept on disk. `voice` is an engine's own name,
-    empty for its choice; `rate` a multiple of its normal speed.
+    empty for its choice; `rate` a multiple of its normal speed. By its `purpose` an engine is chosen.
     """
 
     text: str
@@ -219,6 +223,7 @@ class Text:
     personal: bool = False
     voice: str = ""
     rate: float = 1.0
+    purpose: Purpose = "prompt"
 
 
 @dataclass(frozen=True, slots=True)

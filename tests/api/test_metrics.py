@@ -8,6 +8,7 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from engines.contract import Passed, Reason, Route
 from ivr.metrics import LoopLag, Metrics
 from ivr.waterfall import About, Stage, TurnTimes
 from media.leg import Quality
@@ -86,8 +87,8 @@ def test_invented_names_make_no_new_series() -> None:
     def observe(name: str) -> None:
         metrics.call_started("outbound")
         metrics.call_ended("outbound", name, name, answered_s=None, quality=None)
-        metrics.observe_engine("tts", name, 0.1)
-        metrics.engine_failed("asr", name)
+        metrics.engine_routed("tts", Route(name, Reason.FIRST), "prompt", 0.1)
+        metrics.engine_passed("asr", Passed(name, Reason.LATE))
         metrics.engine_restarted(name)
         metrics.observe_turn(turn({Stage.SPEECH_END: 1.0, Stage.FIRST_PACKET: 2.0}, About("a", "say", name)))
         metrics.classified(name, "chosen", 0.1)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from engines.asr.chain import in_order
 from engines.asr.client import ServiceRecognizer
 from engines.asr.roster import AsrSettings, CannotUse, new_recognizer
 from engines.catalogue import find
@@ -19,7 +18,6 @@ from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
 from engines.service.serving import served
 from engines.supervisor import WorkerState
-from tests.fakes.engines import ScriptedRecognizer
 from tests.fakes.speech import noise
 from tests.service.asr.conftest import KEY, WORDS, Scripted, ScriptedVad
 
@@ -156,20 +154,6 @@ async def test_a_cancelled_turn_frees_the_service() -> None:
             while not engine.cancelled:
                 await asyncio.sleep(0.01)
         assert recognizer.health.jobs == 0
-
-
-def test_each_language_has_its_own_order() -> None:
-    one, two, last = (ScriptedRecognizer() for _ in range(3))
-    row = in_order({"hi": ["one"], "mr": ["two", "one", "gone"]}, {"one": one, "two": two}, [last])
-
-    def asked(language: str) -> list[object]:
-        able = [each for each in row if each.supports(RecognitionRequest(language, 8000))]
-        return [getattr(each, "_inner", each) for each in able]
-
-    assert asked("hi-IN") == [one, last]
-    assert asked("mr") == [two, one, last]
-    assert asked("en") == [last]
-    assert in_order({}, {}, [last]) == (last,)
 
 
 def test_what_is_not_set_up_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

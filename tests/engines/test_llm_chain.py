@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from engines.breaker import Breaker
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable
 from engines.llm.chain import ModelChain, Patience
 from engines.llm.contract import ChatRequest, Finished, FromCaller, OnSpent, Piece, Slow, Usage, Words
 from engines.llm.openai_model import OpenAiModel, Prices, Provider
-from ivr.breaker import Breaker
 from tests.fakes.llm_server import Answer, llm_server
 
 REQUEST = ChatRequest((FromCaller("Is it there?"),))

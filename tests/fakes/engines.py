@@ -8,7 +8,7 @@ import asyncio
 import math
 import struct
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -20,11 +20,36 @@ from engines.contract import (
     OnPartial,
     RecognitionRequest,
     SpeechRequest,
+    Synthesizer,
     Transcript,
 )
+from engines.routing.routes import HEARD, SPOKEN, Chain, Routes
+from engines.routing.watch import Watch
+from engines.tts.router import SpeechRouter
 
 RATE: Final = 8000
 CHUNK_SAMPLES: Final = 800
+
+
+def routes_by_language(chains: Mapping[str, Sequence[str]], hedge_s: float = 20.0) -> Routes:
+    """The same chain for each purpose; nothing is late unless a test says so."""
+    return Routes(
+        hedge_s,
+        {
+            language: {purpose: Chain(tuple(names), hedge_s) for purpose in (*SPOKEN, *HEARD)}
+            for language, names in chains.items()
+        },
+    )
+
+
+def routed(
+    *voices: Synthesizer, deadline_s: float = 20.0, hedge_s: float = 20.0, watch: Watch | None = None
+) -> SpeechRouter:
+    """Voices in turn, whatever the language."""
+    names = [f"voice {number}" for number, _ in enumerate(voices[:-1], start=1)]
+    routes = routes_by_language(dict.fromkeys(("hi", "mr", "en"), names), hedge_s)
+    named = dict(zip(names, voices, strict=False))
+    return SpeechRouter(routes, named, voices[-1:], deadline_s=deadline_s, embedded="last", watch=watch)
 
 
 def tone_of(text: str) -> int:

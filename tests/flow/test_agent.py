@@ -160,7 +160,7 @@ class TestTalking:
     def test_what_it_says_is_spoken_and_it_learns_when_it_was_heard(self, call: Call) -> None:
         call.send(AgentSays(ID, "Hello,  which\norder?", "m1"), 1.0)
         (say,) = call.of(Say)
-        assert say.utterances == (Text("Hello, which order?", "en", personal=True),)
+        assert say.utterances == (Text("Hello, which order?", "en", personal=True, purpose="reply"),)
         assert say.barge_in is BargeIn.ANY
         call.send(PromptDone(say.id), 3.0)
         assert told(call) == [Said("m1")]

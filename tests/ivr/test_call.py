@@ -28,7 +28,7 @@ from media.amd import Timings
 from media.clip import Clip
 from media.leg import Cause, TransferOutcome
 from tests.fakes.agents import nobody
-from tests.fakes.engines import ScriptedRecognizer, ToneSynthesizer, tone_of
+from tests.fakes.engines import ScriptedRecognizer, ToneSynthesizer, routed, tone_of
 from tests.fakes.leg import FakeLeg
 
 FLOW = """
@@ -135,12 +135,12 @@ class Scene:
         self.notebook = Notebook()
         self.voice = voice
         self.turns: list[TurnTimes] = []
-        self.prompts = Prompts((voice,), folder / "prompts", 0.5)
+        self.prompts = Prompts(routed(voice), folder / "prompts")
         self.client = httpx.AsyncClient()
         services = Services(
             prompts=self.prompts,
             vad=LevelVad(),
-            recognizers=(ScriptedRecognizer(deque(heard)),),
+            recognizer=ScriptedRecognizer(deque(heard)),
             asr_deadline_s=0.5,
             endpoints=Endpoints({"orders": Endpoint(url="http://127.0.0.1:1/")}, self.client),
             switchboard=Switchboard({"help": direct("sip:help@127.0.0.1")}, nobody),

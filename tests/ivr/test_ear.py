@@ -48,7 +48,7 @@ async def test_the_detector_hears_8_khz_and_the_recogniser_what_was_said() -> No
     ear = Ear(
         leg,
         detector,
-        (recogniser,),
+        recogniser,
         1.0,
         asyncio.create_task,
         lambda: began.append(True),

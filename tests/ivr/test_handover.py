@@ -18,7 +18,7 @@ from ivr.switchboard import Switchboard
 from ivr.waiting import Waiting
 from media.leg import CallLeg, Cause, Held, TransferOutcome
 from sip.stack import OutboundCall
-from tests.fakes.engines import ToneSynthesizer
+from tests.fakes.engines import ToneSynthesizer, routed
 from tests.fakes.leg import FakeLeg
 
 WHISPER = (Text("A customer.", "en"), Text("Press 1.", "en"))
@@ -26,7 +26,7 @@ WHISPER = (Text("A customer.", "en"), Text("Press 1.", "en"))
 
 @pytest.fixture
 async def prompts(tmp_path: Path) -> AsyncIterator[Prompts]:
-    made = Prompts((ToneSynthesizer(),), tmp_path, 5.0)
+    made = Prompts(routed(ToneSynthesizer()), tmp_path)
     yield made
     await made.close()
 

@@ -11,7 +11,7 @@ from engines.contract import EngineTimeout, EngineUnavailable
 from ivr.flow.protocol import AudioFile, Text
 from ivr.prompts import Prompt, Prompts, prune
 from media.codecs import PCMA, PCMU
-from tests.fakes.engines import ToneSynthesizer
+from tests.fakes.engines import ToneSynthesizer, routed
 from tests.flow.calls import write_wav
 
 HELLO = Text("नमस्ते", "hi")
@@ -24,7 +24,7 @@ async def voice() -> ToneSynthesizer:
 
 @pytest.fixture
 async def prompts(voice: ToneSynthesizer, tmp_path: Path) -> AsyncIterator[Prompts]:
-    cache = Prompts((voice,), tmp_path / "prompts", deadline_s=0.5)
+    cache = Prompts(routed(voice), tmp_path / "prompts")
     yield cache
     await cache.close()
 
@@ -55,10 +55,10 @@ async def test_what_was_said_before_comes_from_disk_after_a_restart(
     voice: ToneSynthesizer, tmp_path: Path
 ) -> None:
     folder = tmp_path / "prompts"
-    before = Prompts((voice,), folder, deadline_s=0.5)
+    before = Prompts(routed(voice), folder)
     first = await made(before.get(HELLO, PCMA))
     await before.close()
-    after = Prompts((voice,), folder, deadline_s=0.5)
+    after = Prompts(routed(voice), folder)
     second = await made(after.get(HELLO, PCMA))
     await after.close()
     assert second.clip.frames == first.clip.frames
@@ -69,7 +69,7 @@ async def test_a_new_engine_version_never_speaks_with_an_old_file(tmp_path: Path
     folder = tmp_path / "prompts"
     for version in ("1", "2"):
         voice = ToneSynthesizer(version=version)
-        cache = Prompts((voice,), folder, deadline_s=0.5)
+        cache = Prompts(routed(voice), folder)
         await made(cache.get(HELLO, PCMA))
         await cache.close()
         assert len(voice.requests) == 1
@@ -83,7 +83,7 @@ async def test_personal_prompts_are_not_kept_on_disk(prompts: Prompts, tmp_path:
 async def test_the_next_voice_speaks_when_the_first_is_down(tmp_path: Path) -> None:
     broken = ToneSynthesizer(name="broken", failures=deque([EngineUnavailable("starting")]))
     spare = ToneSynthesizer(name="spare")
-    cache = Prompts((broken, spare), tmp_path, deadline_s=0.5)
+    cache = Prompts(routed(broken, spare), tmp_path)
     prompt = await made(cache.get(HELLO, PCMA))
     await cache.close()
     assert not prompt.failed
@@ -110,7 +110,7 @@ async def test_a_language_nobody_speaks_fails_with_its_name(prompts: Prompts) ->
 
 async def test_a_prompt_plays_while_it_grows(tmp_path: Path) -> None:
     voice = ToneSynthesizer(chunk_delay_s=0.01)
-    cache = Prompts((voice,), tmp_path, deadline_s=0.5)
+    cache = Prompts(routed(voice), tmp_path)
     prompt = cache.get(Text("a longer text, in several chunks", "en"), PCMA)
     async with asyncio.timeout(5):
         while not prompt.clip.frames:
@@ -131,7 +131,7 @@ async def test_a_disk_that_cannot_be_written_costs_the_cache_only(
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    cache = Prompts((voice,), blocked, deadline_s=0.5)
+    cache = Prompts(routed(voice), blocked)
     prompt = await made(cache.get(HELLO, PCMA))
     await cache.close()
     assert not prompt.failed
@@ -168,7 +168,7 @@ async def test_kept_prompts_of_other_voices_are_other_files(
 async def test_an_engine_that_steps_in_without_the_voice_speaks_as_itself(tmp_path: Path) -> None:
     first = ToneSynthesizer(failures=deque([EngineUnavailable("down")]))
     second = ToneSynthesizer(known_voices=frozenset(), name="other")
-    cache = Prompts((first, second), tmp_path / "prompts", deadline_s=0.5)
+    cache = Prompts(routed(first, second), tmp_path / "prompts")
     prompt = await made(cache.get(Text("Hello", "en", voice="low", rate=0.8), PCMA))
     assert not prompt.failed
     assert [(request.voice, request.speed) for request in second.requests] == [("", 0.8)]
@@ -188,7 +188,7 @@ async def test_a_changed_recording_is_another_prompt(prompts: Prompts, tmp_path:
 async def test_a_cloned_voice_is_not_kept_on_disk(tmp_path: Path) -> None:
     """Deleting a voice profile must leave nothing of the person's voice."""
     voice = ToneSynthesizer(known_voices=frozenset({"low", "voice_0123456789abcdef01234567"}))
-    cache = Prompts((voice,), tmp_path / "prompts", deadline_s=0.5)
+    cache = Prompts(routed(voice), tmp_path / "prompts")
     for name, files in (("voice_0123456789abcdef01234567", 0), ("low", 1)):
         await cache.get(Text("Welcome", "en", voice=name), PCMA).made
         assert voice.requests[-1].voice == name
@@ -203,7 +203,7 @@ async def test_the_first_choice_speaks_again_when_it_is_back(
     monkeypatch.setattr("ivr.prompts.SUBSTITUTE_S", 0.0)
     first = ToneSynthesizer(name="first", failures=deque([EngineUnavailable("down")]))
     second = ToneSynthesizer(name="second")
-    cache = Prompts((first, second), tmp_path / "prompts", deadline_s=0.5)
+    cache = Prompts(routed(first, second), tmp_path / "prompts")
     for _ in range(3):
         await cache.get(HELLO, PCMA).made
     assert (len(first.requests), len(second.requests)) == (2, 1)

@@ -25,7 +25,7 @@ from media.leg import TransferOutcome
 from media.music import hold_music
 from media.tones import Partial, ringback, tone
 from tests.fakes.agents import nobody
-from tests.fakes.engines import ToneSynthesizer
+from tests.fakes.engines import ScriptedRecognizer, ToneSynthesizer, routed
 from tests.fakes.leg import FakeLeg
 from tests.ivr.test_call import LevelVad, Notebook
 
@@ -135,14 +135,14 @@ class Call:
         path = folder / "hand-over.yaml"
         path.write_text(FLOW, encoding="utf-8")
         flow = load_flow(path)
-        self.prompts = Prompts((ToneSynthesizer(),), folder / "prompts", 0.5)
+        self.prompts = Prompts(routed(ToneSynthesizer()), folder / "prompts")
         self.client = httpx.AsyncClient()
         self.notebook = Notebook()
         self.sounds = WaitingSounds()
         services = Services(
             prompts=self.prompts,
             vad=LevelVad(),
-            recognizers=(),
+            recognizer=ScriptedRecognizer(),
             asr_deadline_s=0.5,
             endpoints=Endpoints({}, self.client),
             switchboard=Switchboard({"help": direct("sip:help@127.0.0.1")}, nobody),

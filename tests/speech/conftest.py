@@ -17,7 +17,7 @@ from engines.tts.service.app import create_app
 from engines.tts.service.desk import Desk
 from engines.tts.service.speaking import Speaker
 from ivr.speech import in_words
-from tests.fakes.engines import ToneSynthesizer
+from tests.fakes.engines import ToneSynthesizer, routes_by_language
 
 KEYS = {"shop": "shop-key-0123456789", "clinic": "clinic-key-0123456789"}
 
@@ -82,7 +82,7 @@ class Stage:
 
     def app(self):  # type: ignore[no-untyped-def]
         profiles = VoiceProfiles(self.folder)
-        desk = Desk(self.engines, self.chains, profiles)
+        desk = Desk(self.engines, routes_by_language(self.chains), profiles)
         speaker = Speaker(in_words, self.metrics, deadline_s=self.deadline_s, most_streams=self.streams)
         return create_app(desk, speaker, profiles, Keys(self.keys), self.metrics)
 

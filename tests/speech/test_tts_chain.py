@@ -10,34 +10,16 @@ import pytest
 
 from engines.catalogue import find
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable, SpeechRequest, VoiceReference
-from engines.tts.chain import in_order
 from engines.tts.remote import RemoteSynthesizer
 from engines.tts.roster import CannotUse, TtsSettings, new_engine
 from ivr.config import Config
 from ivr.flow.protocol import Text
 from ivr.prompts import Prompts
-from ivr.speech import row_of, running, start_when_able, voice_engines
+from ivr.speech import running, start_when_able, voice_engines, voices_of
 from media.codecs import PCMA
 from tests.fakes.engines import ToneSynthesizer
 from tests.fakes.kokoro import write_kokoro
 from tests.speech.conftest import KEYS, Stage
-
-
-def names(row: tuple[object, ...], language: str) -> list[str]:
-    return [engine.name for engine in row if engine.supports(language)]  # type: ignore[attr-defined]
-
-
-def test_each_language_has_its_own_order() -> None:
-    engines = {name: ToneSynthesizer(name=name) for name in ("a", "b")}
-    engines["b"].languages = frozenset({"en", "hi"})
-    last = ToneSynthesizer(name="last")
-    row = in_order({"en": ["b", "a", "unknown"], "hi": ["a", "b"], "mr": ["b"]}, engines, [last, last])
-    assert names(row, "en-IN") == ["b", "a", "last", "last"]
-    assert names(row, "hi") == ["a", "b", "last", "last"]
-    assert names(row, "mr") == ["last", "last"]
-    assert row[0].voices("hi") == frozenset()
-    assert row[0].voices("en") == {"low", "high"}
-    assert in_order({}, {}, [last]) == (last,)
 
 
 @pytest.fixture
@@ -121,17 +103,17 @@ async def test_the_gateway_speaks_with_the_engines_of_its_configuration(tmp_path
     """Before Kokoro is loaded, and in a language that it lacks, the embedded voice speaks."""
     write_kokoro(tmp_path / "weights")
     setup = {"kokoro": {"weights": str(tmp_path / "weights"), "device": "cpu"}}
-    config = Config.model_validate({"engines": {"tts": {"en": ["kokoro"]}, "setup": setup}})
+    chains = {"en": {"engines": ["kokoro"], "hedge_ms": 5000}}
+    config = Config.model_validate({"engines": {"tts": chains, "setup": setup, "tts_deadline_s": 20}})
     engines = voice_engines(config)
     spare = ToneSynthesizer(name="spare")
-    spoke: list[str] = []
-    prompts = Prompts(
-        row_of(config, engines, [spare]), tmp_path / "prompts", 20, lambda name, _seconds: spoke.append(name)
-    )
+    prompts = Prompts(voices_of(config, engines, [spare]), tmp_path / "prompts")
 
     async def say(text: str, language: str) -> str:
-        await asyncio.wait_for(prompts.get(Text(text, language), PCMA).made, 60)
-        return spoke[-1]
+        prompt = prompts.get(Text(text, language), PCMA)
+        await asyncio.wait_for(prompt.made, 60)
+        assert prompt.route is not None
+        return prompt.route.engine
 
     try:
         assert await say("One moment.", "en") == "spare"

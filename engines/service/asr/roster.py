@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Protocol, runtime_checkable
 
+from engines.asr.router import purpose_of
 from engines.contract import RecognitionRequest, Recognizer, Transcript
+from engines.routing.routes import Routes
 from engines.service.errors import bad_request
 from engines.supervisor import WorkerHealth, WorkerState
 
@@ -41,19 +43,15 @@ class ServedRecognizer(Recognizer, Protocol):
 
 
 class Roster:
-    """Recognisers by name. `chains` are the choices of each language, the best first; in a language without
-    one, the order is that of `recognizers`."""
+    """Recognisers by name. `routes` are the choices of each language and purpose, the best first; in a
+    language without any, the order is that of `recognizers`."""
 
-    def __init__(
-        self,
-        recognizers: Mapping[str, ServedRecognizer],
-        chains: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
+    def __init__(self, recognizers: Mapping[str, ServedRecognizer], routes: Routes | None = None) -> None:
         """Raises ValueError when there are none."""
         if not recognizers:
             raise ValueError("the service has no engine")
         self._recognizers = dict(recognizers)
-        self._chains = chains or {}
+        self._routes = routes or Routes()
 
     @property
     def names(self) -> list[str]:
@@ -78,7 +76,7 @@ class Roster:
             recognizer = self.find(model)
             check(recognizer, request)
             return recognizer
-        chain = self._chains.get(request.language.partition("-")[0].lower(), ())
+        chain = self._routes.chain(request.language, purpose_of(request)).engines
         row = [self._recognizers[name] for name in dict.fromkeys((*chain, *self._recognizers))]
         able = [recognizer for recognizer in row if recognizer.supports(request)]
         if not able:

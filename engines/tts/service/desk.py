@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from engines.catalogue import CatalogueEntry, find
 from engines.contract import VoiceReference
+from engines.routing.routes import Routes, base_of
 from engines.service.encoding import output_rate
 from engines.service.errors import ServiceError, bad_request
 from engines.supervisor import WorkerHealth
@@ -29,15 +30,15 @@ class Desk:
     def __init__(
         self,
         engines: Sequence[TtsEngine],
-        chains: Mapping[str, Sequence[str]],
+        routes: Routes,
         profiles: VoiceProfiles,
     ) -> None:
-        """`chains`: names of engines by language, first choice first. The embedded engine, where it is among
-        the `engines`, is the last of every chain.
+        """A client's text is a prompt to the `routes`. The embedded engine, where it is among the `engines`,
+        is the last of every chain.
         """
         self._engines = {engine.name: engine for engine in engines}
         self._levelled = {engine.name: LevelledSynthesizer(engine) for engine in engines}
-        self._chains = chains
+        self._routes = routes
         self._profiles = profiles
 
     @property
@@ -179,11 +180,10 @@ class Desk:
             if model not in self._engines:
                 raise self._no_model(model)
             return [model]
-        base = language.partition("-")[0].lower()
-        chain = [name for name in self._chains.get(base, ()) if name in self._engines]
+        chain = [name for name in self._routes.chain(language, "prompt").engines if name in self._engines]
         rest = [name for name in self._engines if name not in chain and name != EMBEDDED]
         last = [EMBEDDED] if EMBEDDED in self._engines and EMBEDDED not in chain else []
-        return [*chain, *(rest if base not in self._chains else ()), *last]
+        return [*chain, *(rest if base_of(language) not in self._routes.by_language else ()), *last]
 
     def _model(self, entry: CatalogueEntry) -> ModelInfo:
         engine = self._engines[entry.name]

@@ -213,7 +213,8 @@ class Talk:
         self._silent_from = None
         if not self._speech_cuts:
             run.stop_listening()
-        run.utter((Text(words, language, True, manner.voice(language), manner.rate),), self._step.barge_in)
+        reply = Text(words, language, True, manner.voice(language), manner.rate, "reply")
+        run.utter((reply,), self._step.barge_in)
         self._saying[run.line.saying or ""] = says.mark
 
     def _said(self, id: str, now: float) -> None:

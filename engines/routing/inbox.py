@@ -1,0 +1,35 @@
+"""What happens to a race that runs: awaited in turn, until the race is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Inbox(Generic[T]):
+    def __init__(self) -> None:
+        self._waiting: deque[T] = deque()
+        self._moved = asyncio.Event()
+
+    def put(self, item: T) -> None:
+        self._waiting.append(item)
+        self._moved.set()
+
+    def wake(self) -> None:
+        """The time that is waited for may be another now."""
+        self._moved.set()
+
+    async def next(self, due: Callable[[], float | None]) -> T | None:
+        """What happened next; None when nothing did until `due`, a time of the loop's clock."""
+        while not self._waiting:
+            self._moved.clear()
+            try:
+                async with asyncio.timeout_at(due()):
+                    await self._moved.wait()
+            except TimeoutError:
+                return None
+        return self._waiting.popleft()
