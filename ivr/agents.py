@@ -19,6 +19,7 @@ from ivr.flow.agent_protocol import (
     AgentEvent,
     AgentFills,
     AgentSays,
+    AgentSums,
     Converse,
     Conversed,
     News,
@@ -107,6 +108,8 @@ class AgentLine:
                 self._note("agent_tool", {"tool": tool})
             case Conversed(outcome=outcome, reason=reason):
                 self._note("agent_over", {"outcome": outcome, "reason": reason})
+            case AgentSums():
+                self._note("agent_summary", {})
             case AgentSays():
                 pass
         return event

@@ -24,6 +24,7 @@ from ivr.flow.agent_protocol import (
     AgentEvent,
     AgentFills,
     AgentSays,
+    AgentSums,
     Converse,
     Conversed,
     StopConversing,
@@ -403,7 +404,7 @@ class CallSession:
                 return None
             case PromptDone() | Tick() | AnsweredBy() | GreetingOver() | Classified() | Unclassified():
                 return item
-            case AgentSays() | AgentFills() | AgentCalls() | Conversed():
+            case AgentSays() | AgentFills() | AgentCalls() | AgentSums() | Conversed():
                 return self._agents.noted(item)
             case Replied() | RequestFailed() | Queued() | Transferred() | Signal() | Failure():
                 self._journal.note(*event_note(item))

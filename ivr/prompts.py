@@ -207,7 +207,7 @@ class Prompts:
         words = normalise(text.text, text.language)
         if not words.strip():
             return
-        request = SpeechRequest(words, text.language, text.voice, text.rate)
+        request = SpeechRequest(words, text.language, text.voice, text.rate, text.emotion, text.intensity)
         choices = self._voices.choices(request, text.purpose)
         for choice in choices:
             if not _kept(text, choice.request):

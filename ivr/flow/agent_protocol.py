@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 AgentOutcome = Literal["next", "otherwise", "operator"]
 AGENT_OUTCOMES: tuple[AgentOutcome, ...] = get_args(AgentOutcome)
 
+READABLE: tuple[str, ...] = ("phone", "email", "number")
+"""Kinds of personal data; `number` is any long one: of an account, a card, an order of others."""
+
 # --- to the agent
 
 
@@ -34,12 +37,12 @@ class Slot:
 @dataclass(frozen=True, slots=True)
 class Tool:
     """Something that the flow does when the agent asks for it: `parameters` is the JSON Schema of an object.
-    A tool that `leaves` ends the conversation."""
+    One with an `action` ends the conversation: `transfer` by operator, `end` by next."""
 
     name: str
     about: str
     parameters: Mapping[str, Any]
-    leaves: bool = False
+    action: Literal["", "transfer", "end"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Converse:
-    """Begin a conversation. `known` are the values of slots that are there already."""
+    """Begin a conversation. `known` are the values of slots that are there already. `reads_out` are the kinds
+    of personal data that may be said to the caller (`READABLE`). `language_slot` is the slot that sets the
+    language of the call, where the step has one; with `summary` the flow wants `AgentSums` at the end."""
 
     id: str
     instructions: str
@@ -66,6 +71,9 @@ class Converse:
     barge_in: BargeIn
     emotion: str = "neutral"
     known: Mapping[str, Any] = field(default_factory=dict)
+    reads_out: tuple[str, ...] = ()
+    language_slot: str = ""
+    summary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,11 @@ class ToolDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Summarise:
+    """The flow leaves the conversation, and waits a little for `AgentSums`."""
+
+
+@dataclass(frozen=True, slots=True)
 class TellAgent:
     """Something happened in the conversation with this id."""
 
@@ -129,11 +142,14 @@ class StopConversing:
 
 @dataclass(frozen=True, slots=True)
 class AgentSays:
-    """Speak this, after what is being said already; then the agent gets `Said(mark)`."""
+    """Speak this, after what is being said already; then the agent gets `Said(mark)`. `emotion` is one of
+    `engines.tts.emotion`, felt with an `intensity` from 0 to 1; empty: the step's own."""
 
     id: str
     text: str
     mark: str = ""
+    emotion: str = ""
+    intensity: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +171,14 @@ class AgentCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentSums:
+    """What a colleague is to be told of the conversation. It comes before what ends it."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Conversed:
     """The conversation is over, by the agent's own word; `reason` is for the record."""
 
@@ -164,8 +188,10 @@ class Conversed:
     reason: str = ""
 
 
-News: TypeAlias = "Heard | SpeechBegan | NothingSaid | Key | Presumed | Dropped | NoInput | Said | ToolDone"
+News: TypeAlias = (
+    "Heard | SpeechBegan | NothingSaid | Key | Presumed | Dropped | NoInput | Said | ToolDone | Summarise"
+)
 """What an agent is told."""
 
-AgentEvent = AgentSays | AgentFills | AgentCalls | Conversed
+AgentEvent = AgentSays | AgentFills | AgentCalls | AgentSums | Conversed
 AgentCommand = Converse | TellAgent | StopConversing

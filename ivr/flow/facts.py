@@ -49,6 +49,8 @@ LABELS: Final[Mapping[str, str]] = {
     "slots": "finds out",
     "tools": "may use",
     "operator": "operator leads to",
+    "reads_out": "may read out",
+    "summary": "puts a summary into",
     "bounds turns": "most turns",
     "bounds time_s": "longest conversation",
     "bounds cost": "highest cost",

@@ -215,7 +215,8 @@ class Text:
     """A text to speak: rendered, every value already in words of the language.
 
     `personal` texts hold values of this call: they are not kept on disk. `voice` is an engine's own name,
-    empty for its choice; `rate` a multiple of its normal speed. By its `purpose` an engine is chosen.
+    empty for its choice; `rate` a multiple of its normal speed. By its `purpose` an engine is chosen; its
+    `emotion` is one of `engines.tts.emotion`, felt with an `intensity` from 0 to 1 by engines that can.
     """
 
     text: str
@@ -224,6 +225,8 @@ class Text:
     voice: str = ""
     rate: float = 1.0
     purpose: Purpose = "prompt"
+    emotion: str = "neutral"
+    intensity: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

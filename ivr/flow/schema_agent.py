@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engines.tts.emotion import EMOTIONS
+from ivr.flow.agent_protocol import READABLE
 from ivr.flow.schema_parts import (
     NAME,
     TEXT,
@@ -41,6 +42,10 @@ def agent_step() -> Schema:
         "limits": said(obj(_limits()), "What bounds the conversation."),
         "barge_in": said(ref("barge_in"), "What may cut its words.", "any"),
         "emotion": one_of(EMOTIONS, "The manner of its voice.", "neutral"),
+        "reads_out": said(
+            {"type": "array", "items": {"enum": list(READABLE)}}, "Personal data that it may tell the caller."
+        ),
+        "summary": name("A text of the flow that gets a summary for a colleague."),
     }
     step = {
         "agent": obj(fields, ["instructions"]),

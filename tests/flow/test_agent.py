@@ -15,6 +15,7 @@ from ivr.flow.agent_protocol import (
     AgentCalls,
     AgentFills,
     AgentSays,
+    AgentSums,
     Converse,
     Conversed,
     Dropped,
@@ -22,6 +23,7 @@ from ivr.flow.agent_protocol import (
     Presumed,
     Said,
     StopConversing,
+    Summarise,
     TellAgent,
     ToolDone,
 )
@@ -130,10 +132,10 @@ class TestBeginning:
             ("eta", "in how many minutes", False),
         ]
         assert begin.slots[1].schema == {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
-        assert [(tool.name, tool.leaves) for tool in begin.tools] == [
-            ("state", False),
-            ("person", True),
-            ("done", True),
+        assert [(tool.name, tool.action) for tool in begin.tools] == [
+            ("state", ""),
+            ("person", "transfer"),
+            ("done", "end"),
         ]
         assert begin.tools[0].parameters["required"] == ["order"]
         assert begin.tools[0].parameters["properties"]["order"]["pattern"] == "^[0-9]{1,64}$"
@@ -160,7 +162,8 @@ class TestTalking:
     def test_what_it_says_is_spoken_and_it_learns_when_it_was_heard(self, call: Call) -> None:
         call.send(AgentSays(ID, "Hello,  which\norder?", "m1"), 1.0)
         (say,) = call.of(Say)
-        assert say.utterances == (Text("Hello, which order?", "en", personal=True, purpose="reply"),)
+        reply = Text("Hello, which order?", "en", personal=True, purpose="reply", emotion="calm")
+        assert say.utterances == (reply,)
         assert say.barge_in is BargeIn.ANY
         call.send(PromptDone(say.id), 3.0)
         assert told(call) == [Said("m1")]
@@ -367,6 +370,73 @@ class TestBounds:
         assert StopConversing(ID) in call.send(Failure("no voice"), 1.0)
 
 
+class TestSummary:
+    @pytest.fixture
+    def call(self, flow_of: Build) -> Call:
+        flow = FLOW.replace("result: {", 'result: {brief: {type: text, default: ""}, ').replace(
+            "      emotion: calm", "      emotion: calm\n      reads_out: [phone]\n      summary: brief"
+        )
+        call = Call(flow_of(flow), shop="S", amount=1)
+        call.start()
+        return call
+
+    def test_it_is_told_that_one_is_wanted(self, call: Call) -> None:
+        assert begun(call).summary
+        assert begun(call).reads_out == ("phone",)
+
+    def test_before_the_agent_leaves_it_gives_one(self, call: Call) -> None:
+        call.send(AgentSums(ID, "He  waits for order 482."), 1.0)
+        call.send(AgentCalls(ID, "c1", "person", {}), 1.0)
+        assert call.of(Outcome)[0].outcome == "operator"
+        assert call.machine.result["brief"] == "He waits for order 482."
+
+    @pytest.mark.parametrize("event", [Key("0"), Heard("operator")])
+    def test_the_flow_waits_a_little_for_it(self, call: Call, event: Event) -> None:
+        call.send(AgentSays(ID, "A long story.", "m1"), 1.0)
+        commands = call.send(event, 2.0)
+        assert told(call)[-1] == Summarise()
+        assert call.of(Outcome) == []
+        assert any(isinstance(command, StopSaying) for command in commands)
+        call.send(AgentSays(ID, "No more."), 2.5)
+        assert call.of(Say) == []
+        call.send(AgentSums(ID, "He wants a person."), 3.0)
+        assert call.of(Outcome)[0].outcome == "operator"
+        assert call.machine.result["brief"] == "He wants a person."
+
+    def test_and_not_longer(self, call: Call) -> None:
+        call.send(Key("0"), 2.0)
+        call.tick()
+        assert call.at == 4.5
+        assert call.of(Outcome)[0].outcome == "operator"
+        assert call.machine.result["brief"] == ""
+
+    def test_nor_after_a_hang_up(self, call: Call) -> None:
+        call.send(Key("0"), 2.0)
+        commands = call.send(HungUpEvent(), 2.1)
+        assert commands[0] == StopConversing(ID)
+
+
+def test_it_speaks_as_it_feels(call: Call) -> None:
+    call.send(AgentSays(ID, "I am sorry.", "m1", "sorry", 0.7), 1.0)
+    (say,) = call.of(Say)
+    assert say.utterances == (
+        Text("I am sorry.", "en", True, purpose="reply", emotion="sorry", intensity=0.7),
+    )
+
+
+def test_the_caller_may_change_the_language_where_it_is_a_slot(flow_of: Build) -> None:
+    flow = FLOW.replace("result: {", "result: {tongue: {type: language, default: en}, ").replace(
+        '        order: "the', '        tongue: "what he speaks"\n        order: "the'
+    )
+    call = Call(flow_of(flow), shop="S", amount=1)
+    call.start()
+    assert begun(call).language_slot == "tongue"
+    call.send(AgentFills(ID, {"tongue": "hi"}), 1.0)
+    call.send(AgentSays(ID, "ठीक है।"), 1.0)
+    (say,) = call.of(Say)
+    assert [text.language for text in say.utterances if isinstance(text, Text)] == ["hi"]
+
+
 AGENT_EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(AgentSays, st.just(ID), st.sampled_from(["Hello.", "", "x" * 9000]), st.just("m")),
     st.builds(
@@ -376,6 +446,7 @@ AGENT_EVENTS: st.SearchStrategy[Event] = st.one_of(
             st.sampled_from(["order", "eta", "z"]), st.none() | st.text(max_size=3) | st.integers()
         ),
     ),
+    st.builds(AgentSums, st.just(ID), st.sampled_from(["He waits.", ""])),
     st.builds(
         AgentCalls, st.just(ID), st.just("c"), st.sampled_from(["state", "x"]), st.just({"order": "1"})
     ),

@@ -51,6 +51,7 @@ result:
   state: optional text
   tries: {type: count, default: 0}
   message: optional text
+  brief: {type: text, default: ""}
   answered_by: {one_of: [human, machine, unknown], default: unknown}
 limits: {call: 60m, visits: 3}
 events: {hangup: report, operator: desk, failure: talk}

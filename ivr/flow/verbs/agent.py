@@ -14,16 +14,21 @@
         limits: {turns: 12, time: 3m, cost: 5}
         barge_in: any
         emotion: calm
+        reads_out: [phone]               # personal data that may be told to the caller
+        summary: brief                   # a text of the flow that gets what a colleague is to know
       next: bye                          # every slot that is required was found out
       otherwise: desk                    # no agent, a bound reached, a slot missing, or it gave up
       operator: desk                     # without it the flow's operator event
 
 `instructions` are one text, or one in each language; a value in them stands as data ("48213", 1250.5), one
 that is not there as nothing. A slot is a value of the flow, with what it is; its type decides what fits, and
-what was found out is committed at once. A tool is a request to an endpoint (get, post or put, its arguments
-of the types in `parameters` as the body), or an action: `transfer` leaves by operator, `end` by next. The
-agent never does anything itself. Key 0, and a clear call for the operator, leave by operator whatever the
-agent makes of it; other keys are told to it.
+what was found out is committed at once. Where one is the language of the call, the caller may change it by
+speaking another. A tool is a request to an endpoint (get, post or put, its arguments of the types in
+`parameters` as the body), or an action: `transfer` leaves by operator, `end` by next. The agent never does
+anything itself. It says no number that nobody gave it, and of personal data (`phone`, `email`, other long
+numbers: `number`) only what `reads_out` allows, the slots, and what the caller himself said. Where there is
+a `summary`, a little time is given for it before the step is left. Key 0, and a clear call for the operator,
+leave by operator whatever the agent makes of it; other keys are told to it.
 """
 
 from __future__ import annotations
@@ -49,10 +54,12 @@ from ivr.flow.verbs.agent_reading import (
     read_bounds,
     read_instructions,
     read_knowledge,
+    read_reads_out,
     read_slots,
+    read_summary,
     read_tools,
 )
-from ivr.flow.verbs.agent_talk import Talk
+from ivr.flow.verbs.agent_talk import SUMMARY_S, Talk
 
 SLACK_S = 5.0
 """How much longer than its bound a conversation may be, for the last words."""
@@ -70,6 +77,9 @@ class Agent(Step):
     bounds: Bounds
     barge_in: BargeIn
     emotion: str
+    reads_out: tuple[str, ...]
+    summary: str | None
+    """The value that gets the summary."""
     phrases: Phrases
     """What asks for the operator."""
     target: Target
@@ -86,6 +96,8 @@ class Agent(Step):
         bounds = read_bounds(step, fields)
         barge_in = step.barge_in(fields)
         emotion = fields.read("emotion", lambda n, what: step.reader.one_of(n, what, EMOTIONS), "neutral")
+        reads_out = read_reads_out(step, fields)
+        summary = read_summary(step, fields)
         fields.finish()
         target = step.target(step.fields, "next")
         otherwise = step.target(step.fields, "otherwise")
@@ -105,6 +117,8 @@ class Agent(Step):
             bounds=bounds,
             barge_in=barge_in,
             emotion=emotion,
+            reads_out=reads_out,
+            summary=summary,
             phrases=collect_phrases(step.flow, {OPERATOR: {}}),
             target=target,
             otherwise=otherwise,
@@ -115,7 +129,8 @@ class Agent(Step):
 
     @cached_property
     def _filled(self) -> frozenset[str]:
-        return frozenset(slot.name for slot in self.slots)
+        summary = () if self.summary is None else (self.summary,)
+        return frozenset((*(slot.name for slot in self.slots), *summary))
 
     def exits(self) -> tuple[Exit, ...]:
         needed = frozenset(slot.name for slot in self.slots if slot.required)
@@ -134,7 +149,7 @@ class Agent(Step):
         return tuple(tool.endpoint for tool in self.tools if tool.endpoint is not None)
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
-        return self.bounds.time_s + SLACK_S
+        return self.bounds.time_s + SLACK_S + (0.0 if self.summary is None else SUMMARY_S)
 
     @cached_property
     def wanted(self) -> Mapping[str, Wanted]:
@@ -164,10 +179,13 @@ class Agent(Step):
             barge_in=self.barge_in,
             emotion=self.emotion,
             known=known,
+            reads_out=self.reads_out,
+            language_slot=next((name for name in self.wanted if name == run.flow.language_name), ""),
+            summary=self.summary is not None,
         )
         run.emit(begin)
         talk = Talk(run, self, begin.id, now)
-        talk.begin()
+        talk.begin(now)
         return talk
 
     def skip(self, run: Run, now: float) -> None:
@@ -180,7 +198,7 @@ def _offer(tool: AgentTool) -> Tool:
     schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if needed:
         schema["required"] = needed
-    return Tool(tool.name, tool.about, schema, tool.endpoint is None)
+    return Tool(tool.name, tool.about, schema, tool.action if tool.endpoint is None else "")
 
 
 def _as_data(value: Value, kind: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import yaml
 
-from ivr.flow.agent_protocol import Bounds
+from ivr.flow.agent_protocol import READABLE, Bounds
 from ivr.flow.compiling import compile_text
 from ivr.flow.declarations import read_field
 from ivr.flow.expressions import ExpressionError, Template
@@ -30,6 +30,9 @@ BOUNDS = Bounds(20, 180.0)
 TIMEOUT_S = 3.0
 MAX_SLOTS = 20
 MAX_TOOLS = 20
+
+FILL = "fill"
+"""The tool by which every agent gives values back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,9 @@ def read_tools(step: StepReader, fields: Fields) -> tuple[AgentTool, ...]:
 
 def _read_tool(step: StepReader, entry: Entry) -> AgentTool | None:
     reader, what = step.reader, f"tool {entry.key} of {step.what}"
+    if entry.key == FILL:
+        message = f"{what}: every agent has one of that name, for its slots"
+        reader.problem(entry.key_place, Rule.YAML, message, "call it otherwise")
     fields = reader.fields(entry.node, what)
     about_node = fields.need("about", Rule.PROMPTS, "say when the agent is to use it: about: ...")
     about = None if about_node is None else reader.text(about_node, f"about of {what}")
@@ -176,6 +182,28 @@ def read_knowledge(step: StepReader, fields: Fields) -> tuple[str, ...]:
     items = [] if node is None else step.reader.items(node, f"knowledge of {step.what}")
     names = (step.reader.name(item, f"a name in knowledge of {step.what}") for item in items)
     return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+def read_reads_out(step: StepReader, fields: Fields) -> tuple[str, ...]:
+    node = fields.take("reads_out")
+    items = [] if node is None else step.reader.items(node, f"reads_out of {step.what}")
+    kinds = (step.reader.one_of(item, f"a kind in reads_out of {step.what}", READABLE) for item in items)
+    return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
+
+
+def read_summary(step: StepReader, fields: Fields) -> str | None:
+    node = fields.take("summary")
+    name = None if node is None else step.reader.text(node, f"summary of {step.what}")
+    if node is None or name is None:
+        return None
+    declared = step.flow.declared(name, node, f"summary of {step.what}")
+    if declared is None:
+        return None
+    if declared.kind != "text":
+        message = f'summary of {step.what}: "{name}" is {declared}, and a summary is a text'
+        step.reader.problem(node, Rule.PROMPTS, message, f'write {name}: {{type: text, default: ""}}')
+        return None
+    return name
 
 
 def read_bounds(step: StepReader, fields: Fields) -> Bounds:

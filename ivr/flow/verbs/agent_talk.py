@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ivr.flow.agent_protocol import (
     AgentCalls,
+    AgentEvent,
     AgentFills,
     AgentSays,
+    AgentSums,
     Conversed,
     Dropped,
     News,
@@ -18,6 +20,7 @@ from ivr.flow.agent_protocol import (
     Presumed,
     Said,
     StopConversing,
+    Summarise,
     TellAgent,
     ToolDone,
 )
@@ -54,6 +57,9 @@ UTTERANCE_S = 30.0
 NO_INPUT_S = 8.0
 """So long a silence of the caller is told to the agent."""
 
+SUMMARY_S = 2.5
+"""So long a summary is waited for before the step is left."""
+
 ANSWER_SLACK_S = 1.0
 MAX_CALLS = 8
 """Most uses of tools at one time; more are refused."""
@@ -64,6 +70,15 @@ class _Use:
     """A use of a tool under way, until `due`."""
 
     call: str
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Parting:
+    """How the step is left, once the summary is there or `due`."""
+
+    outcome: str
+    via: str
     due: float
 
 
@@ -86,30 +101,41 @@ class Talk:
         """When the caller's turn to speak came; None while it is not, or his silence was told."""
         self._presumed = False
         """What the caller has said may be all."""
+        self._parting: _Parting | None = None
 
     @property
     def due(self) -> float | None:
+        if self._parting is not None:
+            return self._parting.due
         silent = self._until if self._silent_from is None else self._silent_from + NO_INPUT_S
         return min(self._until, silent, *(use.due for use in self._uses.values()))
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         if self._keys_cut:
-            while (key := self._run.take_key()) is not None and self._run.verdict is None:
-                self._key(key)
+            while self._open and (key := self._run.take_key()) is not None:
+                self._key(key, now)
         else:
             self._run.drop_keys()
-        if self._run.verdict is None:
+        if self._open:
             self._listen()
+
+    @property
+    def _open(self) -> bool:
+        """Nothing has ended it yet."""
+        return self._run.verdict is None and self._parting is None
 
     def interrupt(self, now: float) -> None:
         """The caller has gone, or the call has failed."""
         self._run.emit(StopConversing(self._id))
 
     def handle(self, event: Event, now: float) -> None:
+        if self._parting is not None:
+            self._await_summary(event, self._parting, now)
+            return
         match event:
             case Key(key):
                 if not self._run.is_stray(key):
-                    self._key(key)
+                    self._key(key, now)
             case SpeechBegan():
                 self._speech_began()
             case NothingSaid():
@@ -117,10 +143,10 @@ class Talk:
             case Presumed() | Dropped():
                 self._presume(event)
             case Heard():
-                self._heard(event)
+                self._heard(event, now)
             case PromptDone(id):
                 self._said(id, now)
-            case AgentSays() | AgentFills() | AgentCalls() | Conversed():
+            case AgentSays() | AgentFills() | AgentCalls() | AgentSums() | Conversed():
                 if event.id == self._id:
                     self._wanted(event, now)
             case Replied(id=id, body=body):
@@ -146,11 +172,11 @@ class Talk:
         if self._speech_cuts or not self._saying:
             self._run.listen(SpeechSpec(self._run.language, (), UTTERANCE_S))
 
-    def _key(self, key: str) -> None:
+    def _key(self, key: str, now: float) -> None:
         if self._saying and not self._keys_cut:
             return
         if key == OPERATOR_KEY:
-            self._leave_for_operator(key)
+            self._part(OPERATOR, key, now)
             return
         self._silent_from = None
         self._cut()
@@ -175,21 +201,21 @@ class Talk:
         self._presumed = isinstance(event, Presumed)
         self._tell(event)
 
-    def _heard(self, heard: Heard) -> None:
+    def _heard(self, heard: Heard, now: float) -> None:
         if not self._run.listening:
             return
         self._silent_from, self._presumed = None, False
         self._cut()
         if heard.text is None:
-            self._leave("otherwise", "not transcribed")
+            self._part("otherwise", "not transcribed", now)
             return
         said = heard.text.strip()[:MAX_TEXT]
         if said and self._asks_for_operator(said):
-            self._leave_for_operator(OPERATOR)
+            self._part(OPERATOR, OPERATOR, now)
             return
         self._turns += 1
         if self._turns > self._step.bounds.turns:
-            self._leave("otherwise", "turns")
+            self._part("otherwise", "turns", now)
         else:
             self._tell(Heard(said, heard.confidence))
 
@@ -213,7 +239,16 @@ class Talk:
         self._silent_from = None
         if not self._speech_cuts:
             run.stop_listening()
-        reply = Text(words, language, True, manner.voice(language), manner.rate, "reply")
+        reply = Text(
+            words,
+            language,
+            True,
+            manner.voice(language),
+            manner.rate,
+            "reply",
+            says.emotion or self._step.emotion,
+            says.intensity,
+        )
         run.utter((reply,), self._step.barge_in)
         self._saying[run.line.saying or ""] = says.mark
 
@@ -242,7 +277,7 @@ class Talk:
 
     # --- what the agent wants
 
-    def _wanted(self, event: AgentSays | AgentFills | AgentCalls | Conversed, now: float) -> None:
+    def _wanted(self, event: AgentEvent, now: float) -> None:
         match event:
             case AgentSays():
                 self._speak(event)
@@ -250,6 +285,8 @@ class Talk:
                 self._fill(slots)
             case AgentCalls():
                 self._use(event, now)
+            case AgentSums(text=text):
+                self._sum_up(text)
             case Conversed(outcome=outcome, slots=slots, reason=reason):
                 self._fill(slots)
                 if outcome == "operator":
@@ -271,6 +308,10 @@ class Talk:
             except Mismatch:
                 continue
         self._run.assign(changes)
+
+    def _sum_up(self, text: str) -> None:
+        if self._step.summary is not None and (words := " ".join(text.split())[:MAX_TEXT]):
+            self._run.assign([(self._step.summary, words)])
 
     def _use(self, wants: AgentCalls, now: float) -> None:
         tool = self._step.offered.get(wants.tool)
@@ -303,13 +344,36 @@ class Talk:
 
     def _tick(self, now: float) -> None:
         if now >= self._until:
-            self._leave("otherwise", "time")
+            self._part("otherwise", "time", now)
             return
         if self._silent_from is not None and now >= self._silent_from + NO_INPUT_S:
             self._tell(NoInput(now - self._silent_from))
             self._silent_from = None
         for id in [id for id, use in self._uses.items() if now >= use.due]:
             self._used(id, ToolDone("", error="no answer in time"))
+
+    def _part(self, outcome: str, via: str, now: float) -> None:
+        """The step is left by the flow's own word: the agent may still say what a colleague is to know."""
+        if self._step.summary is None:
+            self._leave(outcome, via)
+            return
+        self._run.stop_saying()
+        self._run.stop_listening()
+        self._saying.clear()
+        self._parting = _Parting(outcome, via, now + SUMMARY_S)
+        self._tell(Summarise())
+
+    def _await_summary(self, event: Event, parting: _Parting, now: float) -> None:
+        match event:
+            case AgentSums(id=id, text=text) if id == self._id:
+                self._sum_up(text)
+            case Conversed(id=id) if id == self._id:
+                pass
+            case Tick() if now >= parting.due:
+                pass
+            case _:
+                return
+        self._leave(parting.outcome, parting.via)
 
     def _done(self, via: str) -> None:
         values = self._run.values
@@ -330,6 +394,9 @@ class Talk:
             self._run.leave("otherwise", self._step.otherwise, via)
 
     def _leave(self, outcome: str, via: str) -> None:
+        if outcome == OPERATOR:
+            self._leave_for_operator(via)
+            return
         self._stop()
         self._run.leave(outcome, self._step.target if outcome == "next" else self._step.otherwise, via)
 
