@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Final, Literal, Protocol
 
@@ -104,6 +104,9 @@ from media.leg import (
 )
 
 log = logging.getLogger(__name__)
+
+HIDDEN: Final = "•"
+"""Stands in the record for a key or words of a secret step."""
 
 GOODBYE_S: Final = 2.0
 """How long the end of a leg is awaited after the flow is over."""
@@ -251,6 +254,7 @@ class CallSession:
         self._generation = 0
         self._hung_up: HungUp | None = None
         self._too_long = False
+        self._secret = False
         self._until = inf
         """When the call has lasted as long as it may, counted from its answer."""
         self._finish: Finish | None = None
@@ -370,7 +374,7 @@ class CallSession:
     def _translate(self, item: _Input) -> Event | None:
         match item:
             case Digit(at=at, key=key):
-                self._journal.note("key", {"key": key})
+                self._journal.note("key", {"key": HIDDEN if self._secret else key})
                 self._waterfall.mark(Stage.KEY, at)
                 self._answering.key()
                 return Key(key)
@@ -423,7 +427,8 @@ class CallSession:
             return None
         event = spoken.event
         if isinstance(event, Heard):
-            self._journal.note("heard", heard_note(event, spoken.failure, spoken.route))
+            told = replace(event, text=HIDDEN) if self._secret and event.text else event
+            self._journal.note("heard", heard_note(told, spoken.failure, spoken.route))
         else:
             self._journal.note("speech_began", {})
         return event
@@ -440,6 +445,7 @@ class CallSession:
                 case AskWhoAnswered():
                     self._answering.ask(command)
                 case Enter() | Outcome():
+                    self._secret = command.secret if isinstance(command, Enter) else self._secret
                     self._waterfall.mark(Stage.INTENT, self._loop.time())
                     self._answering.stop()
                     self._journal.note(*step_note(command))

@@ -156,7 +156,8 @@ class Course:
             return
         self.step = flow.steps[name]
         self._line.entries += 1
-        run.emit(Enter(name, run.count_visit(name), run.within))
+        secret = self.step.secret or (self._line.secretive and not self.step.listens)
+        run.emit(Enter(name, run.count_visit(name), run.within, secret))
         enter = self.step.begin if self._line.lost is None else self.step.skip
         self._activity = None
         self._activity = enter(run, now)

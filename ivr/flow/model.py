@@ -150,6 +150,8 @@ class Step(ABC):
     """Whether the call is over with it."""
     mute: ClassVar[bool] = False
     """Whether it may be left without its prompts having been spoken."""
+    secret = False  # not annotated: it is a field of the verbs that can keep one
+    """Whether what is typed and said in it stands in no record."""
 
     @property
     def leaves(self) -> bool:
@@ -294,6 +296,11 @@ class Flow:
         for child in self.children.values():
             found.update(child.family)
         return found
+
+    @cached_property
+    def secretive(self) -> bool:
+        """Whether a step of it, or of a flow that it enters, keeps a secret."""
+        return any(step.secret for flow in self.family.values() for step in flow.steps.values())
 
     @cached_property
     def depth(self) -> int:

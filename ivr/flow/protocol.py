@@ -273,11 +273,12 @@ class SpeechSpec:
 @dataclass(frozen=True, slots=True)
 class Enter:
     """A step was entered (for the record; `visit` counts from 1). `flow` is named when it is a flow within
-    the call's own."""
+    the call's own. What is typed and said in a `secret` step stands in no record."""
 
     step: str
     visit: int
     flow: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class Line:
     ids: int = 0
     messages: set[str] = field(default_factory=set)
     """The names of those that were left."""
+    secretive: bool = False
+    """A secret step may come: keys that are typed ahead may be for it."""
     entries: int = 0
     """How many steps were entered, of all flows."""
     lost: str | None = None
@@ -157,7 +159,7 @@ class Run:
     ) -> None:
         self.flow = flow
         self.today = today
-        self.line: Line = Line() if outer is None else outer.run.line
+        self.line: Line = Line(secretive=flow.secretive) if outer is None else outer.run.line
         self.outer = outer
         """Where it was entered from; None: it is the call's own flow."""
         self._values: dict[str, Value] = dict.fromkeys(flow.scope)

@@ -95,6 +95,7 @@ def _collect() -> Schema:
         "keys": said(obj(typed, ["length"]), "The answer in digits."),
         "speech": said(obj(spoken, ["slot"]), "The answer in words."),
         "accept": text('A condition on it, such as "5 <= eta <= 240".'),
+        "secret": flag("What is typed and said stands in no record; `into` is a variable.", default=False),
         "next": next_step("when the value is there"),
     }
     step = _asking("collect", fields, ("into", "next"))

@@ -8,6 +8,7 @@
         keys: {length: 1..3, end: "#", gap: 3s}
         speech: {slot: minutes, max: 10s, end_silence: 700ms}
         accept: "5 <= eta <= 240"
+        secret: true                     # what is typed and said stands in no record
         retry: {wait: 6s, prompts: [eta]}
         next: booked
         otherwise: desk
@@ -87,6 +88,7 @@ class Collect(AskingStep):
     """What may be said for each option of a one_of."""
     accept: Expression | None
     accept_place: Place
+    secret: bool
     target: Target
 
     @classmethod
@@ -106,6 +108,7 @@ class Collect(AskingStep):
             step.reader.problem(fields.place, Rule.CHOICES, message, "take understanding out of it")
         accept_node = fields.take("accept")
         accept = None if accept_node is None else step.flow.condition(accept_node, f"accept of {step.what}")
+        secret = fields.read("secret", step.reader.flag, False)
         target = step.target(fields, "next")
         otherwise = step.target(fields, "otherwise")
         fields.finish()
@@ -127,6 +130,7 @@ class Collect(AskingStep):
             options=_option_phrases(step.flow, declared),
             accept=accept,
             accept_place=START if accept_node is None else place_of(accept_node),
+            secret=secret,
             target=target,
         )
 
@@ -154,6 +158,9 @@ class Collect(AskingStep):
 
     def check(self, flow: Flow, report: Report) -> None:
         self.check_barge_in(report, keys=self.keys is not None, speech=self.speech is not None)
+        if self.secret and self.into in flow.result:
+            message = f"step {self.name} is secret, and fills {self.into}, a result: it is stored and sent"
+            report.add(self.place, Rule.RESULT, message, "fill one of the variables")
         if self.speech is not None and self.speech.slot == "one_of":
             if len(self.type.options) > MAX_CHOICES:
                 message = f"step {self.name} listens for {len(self.type.options)} options"
