@@ -43,5 +43,37 @@ def trace(
     raise SystemExit(run(Options(call_id, config, server, key, (format or named).value, out)))
 
 
+class Profile(StrEnum):
+    NONE = "none"
+    FAST = "fast"
+    RTX3060 = "rtx3060"
+
+
+def bench_talk(
+    conversations: Annotated[
+        str, typer.Option(help="How many there are at once, one measurement each.")
+    ] = "1,20,60",
+    seconds: Annotated[float, typer.Option(help="How long each measurement lasts.", min=1)] = 40.0,
+    profile: Annotated[
+        Profile,
+        typer.Option(
+            help="What transcript, first token and first audio take: 0, 50/100/50 or 150/200/150 ms."
+        ),
+    ] = Profile.NONE,
+    agent: Annotated[
+        bool, typer.Option(help="With a language model; without one a form says again what it hears.")
+    ] = True,
+    plot: Annotated[OptionalPath, typer.Option(help="Also draw the figures as SVG.")] = None,
+) -> None:
+    """How soon callers get a reply from engines of known speed, and how soon it gives way to them.
+
+    Prints one JSON object."""
+    from ivr.bench.talk import Options, run
+
+    levels = tuple(int(each) for each in conversations.split(","))
+    raise SystemExit(run(Options(levels, seconds, profile.value, agent, plot)))
+
+
 def register(app: typer.Typer, bench: typer.Typer) -> None:
     app.command()(trace)
+    bench.command("talk")(bench_talk)

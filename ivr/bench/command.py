@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from ivr.bench.flow import NAME, write_flow
 from ivr.bench.generator import Plan
+from ivr.bench.process import BenchFailed, Usage, generated
 from ivr.bench.stats import Samples, in_ms
 from ivr.local import PATIENT, LocalServer, ServerFailed, local_server
 
@@ -29,13 +26,8 @@ RATE: Final = 20.0
 _SPARE_CALLS: Final = 10
 _TRIAL_S: Final = 3.0
 _TRIALS: Final = 3
-_OVERTIME_S: Final = 30.0
 _STAY_S: Final = 3.0
 """How long the calls of `ivr bench rate` last."""
-
-
-class BenchFailed(Exception):
-    """Nothing could be measured; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +57,6 @@ class RateOptions:
     def plan(self, host: str, port: int) -> Plan:
         calls = max(1, round(self.rate * self.seconds))
         return Plan(host, port, NAME, calls, self.seconds, self.rate, stay_s=_STAY_S, srtp=self.srtp)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the server's processes used up to a moment: CPU seconds, and resident bytes."""
-
-    at: float
-    cpu_s: float
-    rss_bytes: int
-
-    @staticmethod
-    def of(pid: int) -> Usage:
-        parent = psutil.Process(pid)
-        cpu, rss = 0.0, 0
-        for process in (parent, *parent.children(recursive=True)):
-            try:
-                times = process.cpu_times()
-                cpu += times.user + times.system
-                rss += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        return Usage(time.monotonic(), cpu, rss)
 
 
 def run(options: Options | RateOptions) -> int:
@@ -160,27 +130,8 @@ def _generate(
     plan: Plan, cpus: set[int] | None, pid: int | None
 ) -> tuple[Samples, tuple[Usage, Usage, Usage] | None]:
     """Runs the generator; the server's usage before, with all calls up, and at the end."""
-    usage = [Usage.of(pid)] if pid is not None else []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ivr.bench.generator", json.dumps(asdict(plan))],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        if cpus is not None:
-            os.sched_setaffinity(process.pid, cpus)
-        assert process.stdout is not None
-        line = b""
-        for line in process.stdout:
-            if pid is not None and line in (b"steady\n", b"ending\n"):
-                usage.append(Usage.of(pid))
-        if process.wait(_OVERTIME_S) != 0 or not line.startswith(b"{"):
-            raise BenchFailed(f"the load generator ended with status {process.returncode}")
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    return Samples(**json.loads(line)), (usage[0], usage[1], usage[2]) if pid is not None else None
+    measured, usage = generated("ivr.bench.generator", [json.dumps(asdict(plan))], cpus, pid)
+    return Samples(**measured), usage
 
 
 def _report(plan: Plan, samples: Samples, usage: tuple[Usage, Usage, Usage] | None) -> dict[str, Any]:

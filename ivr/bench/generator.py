@@ -17,12 +17,14 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from ivr.bench import sip
-from ivr.bench.caller import ANSWER_WITHIN, FRAME, SECOND, Caller, State
+from ivr.bench.caller import Caller
 from ivr.bench.flow import MOST_KEYS
+from ivr.bench.line import ANSWER_WITHIN, FRAME, SECOND, Line, State
 from ivr.bench.srtp import Cipher
 from ivr.bench.stats import Samples
 from media.ports import PortPool
@@ -56,10 +58,22 @@ class Plan:
     srtp: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one line is made of; `index` is its own among all."""
+
+    offer: sip.Offer
+    rtp: socket.socket
+    send_sip: Callable[[bytes], None]
+    index: int
+    cipher: Cipher | None
+
+
 class Generator:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, samples: Samples, new_line: Callable[[Place], Line]) -> None:
+        """What is common to all lines is measured in `samples`."""
         self._plan = plan
-        self._samples = Samples()
+        self._samples = samples
         self._buffer = bytearray(_DATAGRAM)
         self._poll = select.epoll()
         self._sip = _stamped(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -69,9 +83,9 @@ class Generator:
         self._poll.register(self._sip.fileno(), select.EPOLLIN)
         host, port = self._sip.getsockname()
         ports = PortPool(0, 0, 0.0, host)
-        self._callers: list[Caller] = []
-        self._by_id: dict[str, Caller] = {}
-        self._by_socket: dict[int, tuple[socket.socket, Caller]] = {}
+        self._callers: list[Line] = []
+        self._by_id: dict[str, Line] = {}
+        self._by_socket: dict[int, tuple[socket.socket, Line]] = {}
         self._pairs = [ports.acquire(0.0) for _ in range(plan.calls)]
         for index, pair in enumerate(self._pairs):
             cipher = Cipher() if plan.srtp else None
@@ -82,21 +96,14 @@ class Generator:
                 f"{secrets.token_hex(8)}@{host}",
                 None if cipher is None else cipher.offered,
             )
-            caller = Caller(
-                offer,
-                _stamped(pair.rtp),
-                self._send,
-                self._samples,
-                index,
-                most_keys=MOST_KEYS if plan.stay_s is None else 0,
-                cipher=cipher,
-            )
+            caller = new_line(Place(offer, _stamped(pair.rtp), self._send, index, cipher))
             self._callers.append(caller)
             self._by_id[offer.call_id] = caller
             self._by_socket[pair.rtp.fileno()] = (pair.rtp, caller)
             self._poll.register(pair.rtp.fileno(), select.EPOLLIN)
 
-    def run(self) -> Samples:
+    def run(self) -> None:
+        """Ends when every call is over."""
         plan = self._plan
         began = time.monotonic_ns()
         placed = began + int(plan.calls / plan.rate * SECOND)
@@ -131,7 +138,7 @@ class Generator:
                 self._callers[left].leave(now)
                 left += 1
             if now >= last or (ending and all(c.state is State.OVER for c in self._callers)):
-                return self._samples
+                return
             slot += 1
             due += SLOT
 
@@ -191,14 +198,25 @@ def _time_of(ancillary: list[tuple[int, int, bytes]]) -> int:
     return time.time_ns()
 
 
-def main(arguments: list[str]) -> None:
-    plan = Plan(**json.loads(arguments[0]))
+def generate(plan: Plan, samples: Samples, new_line: Callable[[Place], Line]) -> None:
+    """Runs the plan, and prints what was measured."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    generator = Generator(plan)
+    generator = Generator(plan, samples, new_line)
     gc.disable()
-    measured: dict[str, Any] = asdict(generator.run())
-    print(json.dumps(measured), flush=True)
+    generator.run()
+    print(json.dumps(asdict(samples)), flush=True)
+
+
+def main(arguments: list[str]) -> None:
+    plan = Plan(**json.loads(arguments[0]))
+    samples = Samples()
+    keys = MOST_KEYS if plan.stay_s is None else 0
+    generate(
+        plan,
+        samples,
+        lambda at: Caller(at.offer, at.rtp, at.send_sip, samples, at.index, most_keys=keys, cipher=at.cipher),
+    )
 
 
 if __name__ == "__main__":

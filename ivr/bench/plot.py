@@ -14,10 +14,16 @@ _FONT: Final = 'font-family="sans-serif" font-size="12"'
 _STEPS: Final = (1, 2, 5)
 
 
-def chart(title: str, unit: str, xs: Sequence[int], lines: Mapping[str, Sequence[float | None]]) -> str:
+def chart(
+    title: str,
+    unit: str,
+    xs: Sequence[int],
+    lines: Mapping[str, Sequence[float | None]],
+    what: str = "streams at once",
+) -> str:
     """A line for each name, its values over `xs` (> 0, on a scale of doublings); None leaves a gap.
 
-    `unit` names the values' axis, which begins at 0.
+    `unit` names the values' axis, which begins at 0, and `what` that of `xs`.
     """
     known = [value for line in lines.values() for value in line if value is not None]
     top = _round_up(max(known, default=1.0))
@@ -43,7 +49,7 @@ def chart(title: str, unit: str, xs: Sequence[int], lines: Mapping[str, Sequence
         )
     parts += [f'<text x="{x_of(x)}" y="{_HEIGHT - _BOTTOM + 20}" text-anchor="middle">{x}</text>' for x in xs]
     parts.append(
-        f'<text x="{_LEFT}" y="{_HEIGHT - 15}">streams at once</text>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 15}">{escape(what)}</text>'
         f'<text x="{_LEFT - 55}" y="{_TOP - 10}">{escape(unit)}</text>'
     )
     for colour, (name, values) in zip(_COLOURS, lines.items(), strict=False):

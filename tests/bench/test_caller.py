@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from ivr.bench import sip
-from ivr.bench.caller import FRAME, PROMPT_WITHIN, SECOND, Caller, State
+from ivr.bench.caller import PROMPT_WITHIN, Caller
 from ivr.bench.flow import SIGNATURE_OFFSET, signature
+from ivr.bench.line import FRAME, SECOND, State
 from ivr.bench.stats import Samples
 from media.codecs import PCMA
 
