@@ -177,6 +177,14 @@ class LegInfo:
     privacy: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What is being played: the mark it was queued under, and how many samples of it have been sent."""
+
+    mark: str
+    sample: int
+
+
 class AudioTap(Protocol):
     """Both directions of a leg as wire payloads, for a recorder. Must return at once."""
 
@@ -234,6 +242,24 @@ class CallLeg(Protocol):
 
     def stop(self) -> None:
         """Drops what is playing and queued, at the next packet; each dropped mark gives a `Stopped`."""
+
+    def duck(self, on: bool) -> None:
+        """What is played is 12 dB softer from the next packet on, until it is not, or `stop`."""
+
+    def pause(self) -> None:
+        """Sends silence in place of what is played and queued, from the next packet on, until `resume` or
+        `stop`."""
+
+    def resume(self, back_ms: int) -> None:
+        """Goes on with what was paused, from the beginning of the word that was broken off, as far as that
+        lies within so many milliseconds. Nothing where nothing is paused."""
+
+    def position(self) -> Position | None:
+        """Where in what is queued we are; None when nothing is."""
+
+    def just_sent(self, ms: int) -> bytes:
+        """What was sent last, silence included, at most so long (and at most 1.5 s, since somebody listens):
+        16-bit PCM at `sample_rate`, its end at the frame that was given to the listener last."""
 
     def listen(self, sink: FrameSink | None) -> None:
         """Sends each received frame, de-jittered and concealed, to `sink`; None stops it (and the

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -21,7 +22,7 @@ from media.dtmf import DigitReceiver, EventPacket
 from media.hearing import Hearing
 from media.inband import InbandReceiver
 from media.keys_out import KeysOut
-from media.leg import AudioTap, FrameSink, Quality
+from media.leg import AudioTap, FrameSink, Position, Quality
 from media.packing import Packer
 from media.peer import Peer
 from media.placing import Placement
@@ -31,13 +32,17 @@ from media.relay import Relay
 from media.reports import Reports, ntp_time
 from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
 from media.source import Address
-from media.transcode import TranscodedTap
+from media.transcode import TranscodedTap, Transcoder
 from media.verdict import Heard, quality_of
 
 logger = logging.getLogger(__name__)
 
 CHORE_TICKS: Final = 25
 """Media timeout and RTCP are looked after every half second."""
+
+
+_SENT_TICKS: Final = 75
+"""How much of what was sent is kept while somebody listens: an echo of it comes within half a second."""
 
 
 class Link:
@@ -76,6 +81,7 @@ class Link:
         "_send_control",
         "_sends",
         "_sendto",
+        "_sent",
         "_sequence",
         "_silence",
         "_sink",
@@ -120,6 +126,7 @@ class Link:
         self.packets_sent = self.packets_received = self.dropped = self.send_errors = 0
         self._packet = bytearray(HEADER_BYTES)
         self._sink: FrameSink | None = None
+        self._sent: deque[bytes] | None = None
         self._tap: AudioTap | None = None
         self._recorder: AudioTap | None = None
         self._hearing: Hearing | None = None
@@ -179,7 +186,32 @@ class Link:
         for mark, sample in self._playout.stop():
             self._events.stopped(mark, sample, now)
 
+    def duck(self, on: bool) -> None:
+        self._playout.duck(on)
+
+    def pause(self) -> None:
+        self._playout.pause()
+
+    def resume(self, back_ms: int) -> None:
+        self._playout.resume(back_ms // FRAME_MS)
+
+    @property
+    def position(self) -> Position | None:
+        position = self._playout.position
+        return None if position is None else Position(*position)
+
+    def just_sent(self, ms: int) -> bytes:
+        if self._sent is None:
+            return b""
+        frames = list(self._sent)[-(ms // FRAME_MS) :]
+        convert = Transcoder(self._codec, self.codec)
+        return self.codec.new_decoder()(b"".join(map(convert, frames)))
+
     def listen(self, sink: FrameSink | None) -> None:
+        if sink is None:
+            self._sent = None
+        elif self._sent is None:
+            self._sent = deque(maxlen=_SENT_TICKS)
         self._sink = sink
         self._hear()
 
@@ -229,7 +261,7 @@ class Link:
             self._send_report(now, bye=True)
         self._playout.stop()
         self._playout.reached.clear()
-        tap, self._tap, self._recorder, self._sink = self._tap, None, None, None
+        tap, self._tap, self._recorder, self._sink, self._sent = self._tap, None, None, None, None
         self.set_direction(False, False, now)
         if tap is not None:
             tap.close()
@@ -262,6 +294,8 @@ class Link:
             if payload is None:
                 payload = self._silence
                 self._talking = False
+            if self._sent is not None:
+                self._sent.append(payload or self._silence)
             if self._packer is not None:
                 self._pack(self._packer, payload, timestamp, to)
             elif payload:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from media.clip import Clip
 from media.codecs import Codec, Coder
+from media.softening import softener, word_start
 from media.transcode import Transcoder
 
 
@@ -30,7 +31,9 @@ class Playout:
         "_current",
         "_frames",
         "_index",
+        "_paused",
         "_queue",
+        "_soften",
         "_wire",
         "playing",
         "reached",
@@ -45,12 +48,15 @@ class Playout:
         self._frames: list[bytes] = []
         self._index = 0
         self._convert: Coder | None = None
+        self._soften: Coder | None = None
+        self._paused = False
         self.playing = False
         self.reached: list[Reached] = []
 
     def use(self, codec: Codec) -> None:
         """Goes on in another codec, of any rate, after a new negotiation."""
         self._wire = codec
+        self.duck(self._soften is not None)
         if self._current is not None:
             self._convert = _conversion(self._current[0].codec, codec)
 
@@ -66,6 +72,8 @@ class Playout:
 
     def next(self) -> bytes | None:
         """The payload of this packet; None when silence is due."""
+        if self._paused:
+            return None
         while self._current is not None:
             index = self._index
             clip, mark = self._current
@@ -76,7 +84,9 @@ class Playout:
                 convert = self._convert
                 if index + 1 == ready and clip.finished:
                     self._end(clip, mark)
-                return payload if convert is None else convert(payload)
+                if convert is not None:
+                    payload = convert(payload)
+                return payload if self._soften is None else self._soften(payload)
             # Only here can a clip begin, so that no later packet pays for telling that it did.
             if self._frames is not clip.frames and clip.frames:
                 self._frames = clip.frames
@@ -87,8 +97,31 @@ class Playout:
             self._end(clip, mark)
         return None
 
+    def duck(self, on: bool) -> None:
+        """Softer (`media.softening`) until it is not, or `stop`."""
+        self._soften = softener(self._wire) if on else None
+
+    def pause(self) -> None:
+        """Silence until `resume` or `stop`."""
+        self._paused = True
+
+    def resume(self, back: int) -> None:
+        """Goes on with what was paused, from the beginning of the word that was broken off: of the last
+        `back` payloads, those from there on are given again."""
+        if self._paused and self._current is not None:
+            first = max(0, self._index - back)
+            last = self._frames[first : self._index]
+            self._index = first + word_start(last, self._current[0].codec)
+        self._paused = False
+
+    @property
+    def position(self) -> tuple[str, int] | None:
+        """The mark of what plays, and how many samples of it were given."""
+        return None if self._current is None else (self._current[1], self._index * self._codec.frame_samples)
+
     def stop(self) -> list[tuple[str, int]]:
         """Drops everything; gives (mark, samples of it that were sent) for each clip dropped, in order."""
+        self._soften, self._paused = None, False
         dropped: list[tuple[str, int]] = []
         if self._current is not None:
             dropped.append((self._current[1], self._index * self._codec.frame_samples))

@@ -9,7 +9,7 @@ from media.agreement import Agreement, StreamEvents
 from media.clip import Clip
 from media.codecs import FRAME_MS, Codec
 from media.keys import Security
-from media.leg import AudioTap, FrameSink, Quality
+from media.leg import AudioTap, FrameSink, Position, Quality
 from media.link import Link
 from media.ports import PortPair, Sockets
 from media.source import Address
@@ -129,6 +129,29 @@ class RtpStream:
         """Drops what plays and what waits; `stopped` is called for each before this returns."""
         if self._live is not None:
             self._live.stop(self._wheel.time())
+
+    def duck(self, on: bool) -> None:
+        """What plays is softer until it is not, or `stop`; see `CallLeg`."""
+        if self._live is not None:
+            self._live.duck(on)
+
+    def pause(self) -> None:
+        """Silence until `resume` or `stop`; see `CallLeg`."""
+        if self._live is not None:
+            self._live.pause()
+
+    def resume(self, back_ms: int) -> None:
+        """Goes on with what was paused; see `CallLeg`."""
+        if self._live is not None:
+            self._live.resume(back_ms)
+
+    def position(self) -> Position | None:
+        """What plays, and where in it we are."""
+        return None if self._live is None else self._live.position
+
+    def just_sent(self, ms: int) -> bytes:
+        """The last of what was sent while somebody listens; see `CallLeg`."""
+        return b"" if self._live is None else self._live.just_sent(ms)
 
     def listen(self, sink: FrameSink | None) -> None:
         """Sends a frame to `sink` every 20 ms, silence where nothing came; None stops the decoding."""

@@ -23,6 +23,7 @@ from media.leg import (
     LegInfo,
     Party,
     Played,
+    Position,
     Quality,
     Stopped,
 )
@@ -83,6 +84,24 @@ class MediaLeg(ABC):
     def stop(self) -> None:
         if self._live is not None:
             self._live.stream.stop()
+
+    def duck(self, on: bool) -> None:
+        if self._live is not None:
+            self._live.stream.duck(on)
+
+    def pause(self) -> None:
+        if self._live is not None:
+            self._live.stream.pause()
+
+    def resume(self, back_ms: int) -> None:
+        if self._live is not None:
+            self._live.stream.resume(back_ms)
+
+    def position(self) -> Position | None:
+        return None if self._live is None else self._live.stream.position()
+
+    def just_sent(self, ms: int) -> bytes:
+        return b"" if self._live is None else self._live.stream.just_sent(ms)
 
     def listen(self, sink: FrameSink | None) -> None:
         if self._live is not None:

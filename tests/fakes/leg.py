@@ -20,6 +20,7 @@ from media.leg import (
     LegEvent,
     LegInfo,
     Played,
+    Position,
     Quality,
     Stopped,
     TransferOutcome,
@@ -36,6 +37,9 @@ class FakeLeg:
         self.playing: list[tuple[str, Clip]] = []
         self.played: list[Clip] = []
         self.cut = 0
+        self.ducked = self.paused = False
+        self.sent_samples = 160
+        self.echo = b""
         self.answered = False
         self.ended: Cause | None = None
         self.transfers: list[str] = []
@@ -75,8 +79,27 @@ class FakeLeg:
     def stop(self) -> None:
         for mark, _ in self.playing:
             self.cut += 1
-            self._happen(Stopped(self._now(), mark, 160))
+            self._happen(Stopped(self._now(), mark, self.sent_samples))
         self.playing.clear()
+        self.ducked = self.paused = False
+
+    def duck(self, on: bool) -> None:
+        self.ducked = on
+        self._changed.set()
+
+    def pause(self) -> None:
+        self.paused = True
+        self._changed.set()
+
+    def resume(self, back_ms: int) -> None:
+        self.paused = False
+        self._changed.set()
+
+    def position(self) -> Position | None:
+        return Position(self.playing[0][0], self.sent_samples) if self.playing else None
+
+    def just_sent(self, ms: int) -> bytes:
+        return self.echo[-2 * self.sample_rate * ms // 1000 :]
 
     def listen(self, sink: FrameSink | None) -> None:
         self.sink = sink
