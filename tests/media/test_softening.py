@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from media.clip import Clip, ClipWriter
 from media.codecs import G722, PCMA, PCMU, Codec
 from media.leg import Position
-from media.playout import Playout
+from media.playout import Playout, Reached
 from media.softening import SOFT_DB, softener, word_start
 from tests.media.loopback import Events
 from tests.media.test_link import HERE, THERE, Wire, link, run, speech
@@ -93,7 +93,7 @@ def test_what_was_paused_goes_on_from_the_word_that_was_broken_off() -> None:
     rest = [playout.next() for _ in range(9)]
     assert given[:12] + rest[5:] == frames
     assert rest[:5] == given[7:12], "the word is said from its beginning"
-    assert playout.played == ["said"]
+    assert playout.reached == [Reached("said", end=False), Reached("said", end=True)]
 
 
 def test_a_pause_within_a_clip_that_still_grows_loses_nothing() -> None:
