@@ -2,13 +2,14 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test interop fuzz properties lint format lock clean
+.PHONY: help run demo test interop cluster fuzz properties lint format lock clean
 
 help:
 	@echo 'make run     start the server with the shipped flows, and print how to call it'
 	@echo 'make demo    two scripted calls to the vendor-order flow, from the INVITE to the stored result'
 	@echo 'make test    linters, types, import layers, unit tests, and calls with the phones of other projects'
 	@echo 'make interop calls with the phones of other projects alone, and docs/interop.md from what is seen'
+	@echo 'make cluster the speech services in replicas on a Ray cluster of this machine, some of them killed'
 	@echo 'make fuzz    ten minutes of broken messages and packets, against everything that strangers can reach'
 	@echo 'make properties  the property tests with many new examples, some minutes'
 	@echo 'make lint    only the linters, types and import layers'
@@ -39,6 +40,10 @@ test: lint
 interop:
 	@scripts/setup test
 	$(PYTHON) -m pytest tests/interop -n 2 --write-interop
+
+cluster:
+	@scripts/setup cluster
+	$(PYTHON) -m pytest tests/cluster -m "cluster or not cluster"
 
 fuzz:
 	@scripts/setup fuzz

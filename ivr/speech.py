@@ -22,6 +22,7 @@ from engines.tts.roster import new_engine as new_voice
 from engines.tts.router import SpeechRouter
 from engines.tts.service.app import create_app
 from engines.tts.service.desk import Desk
+from engines.tts.service.elsewhere import following
 from engines.tts.service.models import SpeechBody
 from engines.tts.service.speaking import Speaker
 from engines.tts.service.streaming import whole
@@ -112,7 +113,8 @@ async def tts_service(config: Config) -> AsyncIterator[FastAPI]:
         speaker = Speaker(in_words, metrics, deadline_s=settings.deadline_s, most_streams=settings.streams)
         app = create_app(desk, speaker, profiles, Keys(settings.keys), metrics)
         await _warm(desk)
-        yield app
+        async with following(profiles, desk):
+            yield app
 
 
 async def _warm(desk: Desk) -> None:

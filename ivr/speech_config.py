@@ -239,15 +239,35 @@ def _routes(
     return Routes(hedge_ms / 1000, {language: chains(one) for language, one in written.items()})
 
 
+class Replicas(_Strict):
+    """How `deploy/ray_serve.py` spreads a service over a cluster: `least` to `most` processes of it, so many
+    that each has `busy` requests at once. `per_gpu` of them share one GPU (none: they take no GPU); each is
+    given `cpus` cores."""
+
+    least: int = Field(default=1, ge=1)
+    most: int = Field(default=1, ge=1)
+    busy: float = Field(default=16.0, gt=0)
+    per_gpu: int | None = Field(default=None, ge=1, le=100)
+    cpus: float = Field(default=1.0, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Replicas:
+        if self.most < self.least:
+            raise ValueError(f"most ({self.most}) is under least ({self.least})")
+        return self
+
+
 class SpeechService(_Strict):
     """An HTTP service of engines. `keys` are API keys by the name of their holder; without any, everybody who
-    reaches it may use it. `streams` are allowed at once; an engine has `deadline_s` to its first audio."""
+    reaches it may use it. `streams` are allowed at once; an engine has `deadline_s` to its first audio. On a
+    cluster that is said of each replica."""
 
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     keys: dict[str, Annotated[str, Field(min_length=16)]] = {}
     streams: int = Field(default=200, ge=1)
     deadline_s: float = Field(default=10.0, gt=0)
+    replicas: Replicas = Replicas()
 
 
 class TtsService(SpeechService):

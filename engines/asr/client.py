@@ -1,6 +1,7 @@
 """A recogniser that another machine offers (`ivr asr`), over its WebSocket: one model for many nodes.
 
-Connections are kept open between turns. Where a turn ends is decided here; the service only listens.
+Connections are kept open between turns. Where a turn ends is decided here; the service only listens. A turn
+whose connection is lost is said once more to another: of several replicas one may have died.
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ _REST_S: Final = 2.0
 """After a failure no turn is tried for so long: the next engine of the chain has it at once."""
 _MOST_IDLE: Final = 16
 _MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
+_MOST_KEPT_BYTES: Final = 4 * 1024 * 1024
+"""Of a turn, to be said once more; two minutes at 16 kHz."""
+
+
+class _Lost(EngineUnavailable):
+    """The connection, and with it what was said to it; another one may do better."""
 
 
 class ServiceRecognizer:
@@ -122,7 +129,9 @@ class ServiceRecognizer:
         except InvalidHandshake as error:
             response = getattr(error, "response", None)
             reason = response.body.decode(errors="replace")[:300] if response else str(error)
-            raise EngineUnavailable(f"the service of {self.name} refused: {reason}") from error
+            failed = response is not None and response.status_code >= 500
+            refused = _Lost if failed else EngineUnavailable
+            raise refused(f"the service of {self.name} refused: {reason}") from error
         except (OSError, TimeoutError, WebSocketException) as error:
             reason = str(error) or type(error).__name__
             raise EngineUnavailable(f"the service of {self.name} cannot be reached: {reason}") from error
@@ -151,7 +160,8 @@ class ServiceRecognizer:
 
 
 class ServiceStream:
-    """One utterance; see `RecognizerStream`. Audio waits until the connection is there."""
+    """One utterance; see `RecognizerStream`. Audio waits until the connection is there, and is kept until the
+    utterance is over."""
 
     def __init__(
         self,
@@ -163,8 +173,10 @@ class ServiceStream:
         self._engine = engine
         self._language = language
         self._on_partial = on_partial
-        self._waiting: deque[bytes | str] = deque([json.dumps(start)])
-        self._waiting_bytes = 0
+        self._said: list[bytes | str] = [json.dumps(start)]
+        self._sent = 0
+        """How many of them are on their way."""
+        self._said_bytes = self._sent_bytes = 0
         self._filled = asyncio.Event()
         self._filled.set()
         self._heard = False
@@ -176,9 +188,9 @@ class ServiceStream:
 
     def write(self, pcm: bytes) -> None:
         """See `RecognizerStream`."""
-        if pcm and not self._over and self._waiting_bytes <= _MOST_WAITING_BYTES:
+        if pcm and not self._over and self._said_bytes - self._sent_bytes <= _MOST_WAITING_BYTES:
             self._heard = True
-            self._waiting_bytes += len(pcm)
+            self._said_bytes += len(pcm)
             self._put(pcm)
 
     async def finish(self, *, deadline_s: float) -> Transcript:
@@ -220,25 +232,41 @@ class ServiceStream:
             self._engine.ended(failure, latency_s)
 
     def _put(self, message: bytes | str) -> None:
-        self._waiting.append(message)
+        self._said.append(message)
         self._filled.set()
 
     async def _run(self) -> None:
-        socket: ClientConnection | None = None
         try:
-            socket = await self._engine.connection()
-            transcript = await self._talk(socket)
+            transcript = await self._once_or_twice()
+        except EngineError as error:
+            if not self._final.done():
+                self._final.set_exception(error)
+        else:
             if not self._final.done():
                 self._final.set_result(transcript)
-            self._engine.give_back(socket)
-            socket = None
+
+    async def _once_or_twice(self) -> Transcript:
+        try:
+            return await self._once()
+        except _Lost:
+            if self._said_bytes > _MOST_KEPT_BYTES:
+                raise
+        self._sent = self._sent_bytes = 0
+        self._filled.set()
+        return await self._once()
+
+    async def _once(self) -> Transcript:
+        """All of the utterance to one connection; raises `EngineError`."""
+        socket = await self._engine.connection()
+        try:
+            transcript = await self._talk(socket)
         except ConnectionClosed:
-            self._fail(EngineUnavailable(f"the service of {self._engine.name} closed the connection"))
-        except EngineError as error:
-            self._fail(error)
-        finally:
-            if socket is not None:
-                socket.transport.abort()
+            raise _Lost(f"the service of {self._engine.name} closed the connection") from None
+        except BaseException:
+            socket.transport.abort()
+            raise
+        self._engine.give_back(socket)
+        return transcript
 
     async def _talk(self, socket: ClientConnection) -> Transcript:
         sending = asyncio.create_task(self._send(socket))
@@ -261,15 +289,12 @@ class ServiceStream:
         while True:
             await self._filled.wait()
             self._filled.clear()
-            while self._waiting:
-                message = self._waiting.popleft()
+            while self._sent < len(self._said):
+                message = self._said[self._sent]
+                self._sent += 1
                 if isinstance(message, bytes):
-                    self._waiting_bytes -= len(message)
+                    self._sent_bytes += len(message)
                 await socket.send(message)
-
-    def _fail(self, error: EngineError) -> None:
-        if not self._final.done():
-            self._final.set_exception(error)
 
 
 def _partial(message: dict[str, Any]) -> Transcript:

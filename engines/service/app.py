@@ -28,6 +28,10 @@ class Health(BaseModel):
     reasons: list[str] = []
 
 
+def health(reasons: list[str]) -> Health:
+    return Health(status="not ready" if reasons else "ready", reasons=reasons)
+
+
 class Live(BaseModel):
     status: Literal["live"] = "live"
 
@@ -42,8 +46,10 @@ def new_app(
     body_bytes: int = BODY_BYTES,
     body_s: float = BODY_S,
 ) -> FastAPI:
-    """Routes of the service are added by who calls this. `reasons` is asked for what is not well now."""
+    """Routes of the service are added by who calls this. `reasons` is asked for what is not well now; who
+    hosts the application asks `app.state.health()`."""
     app = FastAPI(title=title, version="1", description=description, docs_url=None, redoc_url=None)
+    app.state.health = lambda: health(reasons())
     app.add_middleware(BodyLimit, most_bytes=body_bytes, most_s=body_s)
     errors.install(app)
 
@@ -59,9 +65,8 @@ def new_app(
         summary="Work can be taken",
     )
     async def ready() -> JSONResponse:
-        why = reasons()
-        state = Health(status="not ready" if why else "ready", reasons=why)
-        return JSONResponse(state.model_dump(), 503 if why else 200)
+        state = health(reasons())
+        return JSONResponse(state.model_dump(), 503 if state.reasons else 200)
 
     @app.get(
         "/metrics",

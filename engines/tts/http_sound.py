@@ -16,13 +16,17 @@ _LONGEST_ANSWER: Final = 2000
 """Bytes of an error's body that are read."""
 
 
+class Refused(EngineUnavailable):
+    """The server does not do this, however often it is asked (4xx)."""
+
+
 async def http_sound(
     name: str, client: httpx.AsyncClient, request: httpx.Request, deadline: float
 ) -> AsyncGenerator[bytes, None]:
     """The body of the answer as it comes. Closing it ends the request, and with it the work at the other end.
 
-    `deadline`, of the loop's clock, is that of the first sound. Raises `EngineTimeout`, and
-    `EngineUnavailable` when the server refuses, breaks off, or is away.
+    `deadline`, of the loop's clock, is that of the first sound. Raises `EngineTimeout`, `Refused`, and
+    `EngineUnavailable` when the server fails, breaks off, or is away.
     """
     loop = asyncio.get_running_loop()
     response: httpx.Response | None = None
@@ -30,7 +34,8 @@ async def http_sound(
         async with asyncio.timeout_at(deadline):
             response = await client.send(request, stream=True)
             if response.status_code != httpx.codes.OK:
-                raise EngineUnavailable(f"{name} answered {response.status_code}: {await _reason(response)}")
+                reason = f"{name} answered {response.status_code}: {await _reason(response)}"
+                raise Refused(reason) if response.is_client_error else EngineUnavailable(reason)
         chunks = response.aiter_bytes()
         while True:
             async with asyncio.timeout_at(deadline):

@@ -2,11 +2,12 @@
 deletes all of it.
 
 A profile is `ID/profile.json` and `ID/reference.wav`. Both are written beside and renamed into place; what a
-crash left half made or half deleted is cleared away at the next start.
+crash left half made or half deleted is cleared away at the next start. Several services may share the folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -25,6 +26,8 @@ MOST_PROFILES: Final = 1000
 PREFIX: Final = "voice_"
 _ID: Final = re.compile(rf"{PREFIX}[0-9a-f]{{24}}")
 _MAKING, _GONE = ".making-", ".gone-"
+_LONGEST_MAKING_S: Final = 600.0
+"""What is older was left by a crash; what is not may be another service's work."""
 
 
 class ProfileError(Exception):
@@ -63,17 +66,27 @@ class VoiceProfiles:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        for left in (*folder.glob(f"{_MAKING}*"), *folder.glob(f"{_GONE}*")):
-            shutil.rmtree(left)
+        for left in (*filter(_crashed, folder.glob(f"{_MAKING}*")), *folder.glob(f"{_GONE}*")):
+            shutil.rmtree(left, onerror=_unless_gone)
+        self._stamp = folder.stat().st_mtime_ns
         self._profiles = {profile.id: profile for profile in _read_all(folder)}
+        self._deleted_elsewhere: list[str] = []
+
+    def deleted_elsewhere(self) -> list[str]:
+        """The ids of profiles that another service deleted since the last call."""
+        self._look()
+        gone, self._deleted_elsewhere = self._deleted_elsewhere, []
+        return gone
 
     def of(self, owner: str) -> list[VoiceProfile]:
         """Oldest first."""
+        self._look()
         found = [profile for profile in self._profiles.values() if profile.owner == owner]
         return sorted(found, key=lambda profile: profile.created_at)
 
     def find(self, profile_id: str, owner: str) -> VoiceProfile | None:
         """None also for what belongs to another: nobody learns that it exists."""
+        self._look()
         profile = self._profiles.get(profile_id)
         return profile if profile and profile.owner == owner else None
 
@@ -140,7 +153,21 @@ class VoiceProfiles:
             self._profiles[profile.id] = profile
             raise
         _sync(self._folder)
-        shutil.rmtree(gone)
+        shutil.rmtree(gone, onerror=_unless_gone)
+
+    def _look(self) -> None:
+        """Takes over what another service made or deleted: the folder changes with it."""
+        stamp = self._folder.stat().st_mtime_ns
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        there = {path.name for path in self._folder.iterdir() if _ID.fullmatch(path.name)}
+        gone = [known for known in self._profiles if known not in there]
+        for known in gone:
+            if self._profiles.pop(known, None) is not None:  # unless it was deleted here, just now
+                self._deleted_elsewhere.append(known)
+        if there - self._profiles.keys():
+            self._profiles |= {each.id: each for each in _read_all(self._folder) if each.id in there}
 
 
 def new_id() -> str:
@@ -158,10 +185,24 @@ def write_reference(path: Path, pcm: bytes, rate: int) -> None:
         file.writeframes(pcm)
 
 
+def _crashed(making: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - making.stat().st_mtime > _LONGEST_MAKING_S
+    return False
+
+
+def _unless_gone(_function: object, _path: str, error: tuple[object, BaseException, object]) -> None:
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
+
+
 def _read_all(folder: Path) -> Iterator[VoiceProfile]:
     for path in folder.glob("*/profile.json"):
         if _ID.fullmatch(path.parent.name):
-            fields = json.loads(path.read_text(encoding="utf-8"))
+            try:
+                fields = json.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:  # deleted by another service meanwhile
+                continue
             yield VoiceProfile(**{**fields, "consent": Consent(**fields["consent"])})
 
 

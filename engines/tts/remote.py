@@ -11,7 +11,7 @@ import httpx
 
 from engines.catalogue import CatalogueEntry
 from engines.contract import EngineError, EngineUnavailable, SpeechRequest
-from engines.tts.http_sound import http_sound
+from engines.tts.http_sound import Refused, http_sound
 
 _ASK_S: Final = 5.0
 
@@ -81,16 +81,33 @@ class RemoteSynthesizer:
             "response_format": "pcm",
             "sample_rate": self.sample_rate,
         }
-        asked = self._client.build_request("POST", "/v1/audio/speech/stream", json=body)
-        sound = http_sound(self.name, self._client, asked, deadline)
         odd = b""
-        async with aclosing(sound):
+        async with aclosing(self._sound(body, deadline)) as sound:
             async for chunk in sound:
                 chunk = odd + chunk
                 whole = len(chunk) & ~1
                 odd = chunk[whole:]
                 if whole:
                     yield chunk[:whole]
+
+    async def _sound(self, body: dict[str, Any], deadline: float) -> AsyncGenerator[bytes, None]:
+        """Asked once more when it fails before the first sound: the service may be several replicas, of which
+        one has just died, or a connection that was kept open may be that of a former one.
+        """
+        for tries_left in (1, 0):
+            asked = self._client.build_request("POST", "/v1/audio/speech/stream", json=body)
+            begun = False
+            try:
+                async with aclosing(http_sound(self.name, self._client, asked, deadline)) as sound:
+                    async for chunk in sound:
+                        begun = True
+                        yield chunk
+                return
+            except Refused:
+                raise
+            except EngineUnavailable:
+                if begun or not tries_left:
+                    raise
 
 
 def _by_language(engine: str, voices: list[dict[str, Any]]) -> dict[str, frozenset[str]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from engines.asr.client import ServiceRecognizer
 from engines.asr.roster import AsrSettings, CannotUse, new_recognizer
@@ -118,6 +120,39 @@ async def test_a_service_that_stops_between_turns() -> None:
         stream.write(PCM)
         with pytest.raises(EngineUnavailable):
             await stream.finish(deadline_s=20)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_a_turn_whose_connection_is_lost_is_said_once_more(lost: int) -> None:
+    """All of it to another replica; when that dies too, the turn has failed."""
+    heard: list[bytes] = []
+
+    async def replica(socket: ServerConnection) -> None:
+        heard.append(b"")
+        number = len(heard)
+        async for message in socket:
+            if isinstance(message, bytes):
+                heard[-1] += message
+                if number <= lost and len(heard[-1]) > len(PCM) // 2:
+                    socket.transport.abort()
+                    return
+            elif json.loads(message)["type"] == "finish":
+                final = {"type": "final", "text": "हाँ", "language": "hi", "confidence": 0.8, "words": []}
+                await socket.send(json.dumps(final))
+
+    async with serve(replica, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with client(f"http://127.0.0.1:{port}") as recognizer:
+            stream = recognizer.open(HINDI)
+            for at in range(0, len(PCM), 320):
+                stream.write(PCM[at : at + 320])
+            if lost == 1:
+                assert (await stream.finish(deadline_s=20)).text == "हाँ"
+                assert heard[-1] == PCM
+            else:
+                with pytest.raises(EngineUnavailable, match="closed the connection"):
+                    await stream.finish(deadline_s=20)
+            assert len(heard) == 2
 
 
 async def test_errors_and_deadlines() -> None:

@@ -54,7 +54,7 @@ async def test_what_goes_wrong_elsewhere_is_told_as_here(stage: Stage, remote: R
 
     with pytest.raises(EngineUnavailable, match="kokoro answered 404: voice_not_found"):
         await speak(SpeechRequest("Hello.", "en", "nobody"))
-    stage.fast.failures.append(EngineUnavailable("down"))
+    stage.fast.failures += [EngineUnavailable("down")] * 2
     with pytest.raises(EngineUnavailable, match="kokoro answered 503: engine_unavailable"):
         await speak(SpeechRequest("Hello.", "en"))
     stage.fast.delay_s = 3600
@@ -62,6 +62,21 @@ async def test_what_goes_wrong_elsewhere_is_told_as_here(stage: Stage, remote: R
         await speak(SpeechRequest("Hello.", "en"), deadline_s=0.1)
     with pytest.raises(EngineError, match="is elsewhere"):
         await speak(SpeechRequest("Hello.", "en", reference=VoiceReference("v", "/nowhere")))
+
+
+async def test_of_several_replicas_another_is_asked_once_when_one_dies(
+    stage: Stage, remote: RemoteSynthesizer
+) -> None:
+    """And nothing is said twice: once there was sound, the caller's chain decides."""
+    stage.fast.failures.append(EngineError("killed"))
+    request = SpeechRequest("Hello there.", "en")
+    assert b"".join([chunk async for chunk in remote.synthesize(request, deadline_s=20)])
+    asked = len(stage.fast.requests)
+    stage.fast.breaks_after = 2
+    with pytest.raises(EngineUnavailable):
+        async for _ in remote.synthesize(request, deadline_s=20):
+            pass
+    assert len(stage.fast.requests) == asked + 1
 
 
 async def test_a_barge_in_reaches_the_engine_elsewhere(stage: Stage, remote: RemoteSynthesizer) -> None:

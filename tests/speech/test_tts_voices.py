@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+import os
 import wave
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import pytest
 
 from engines.tts import profiles
 from engines.tts.profiles import Consent, ProfileError, VoiceProfiles
+from engines.tts.service.desk import Desk
+from engines.tts.service.elsewhere import following
 from tests.speech.conftest import KEYS, Stage
 
 CONSENT = {
@@ -218,12 +222,29 @@ def test_what_a_crash_left_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / half_gone.id).rename(tmp_path / f".gone-{half_gone.id}")
     (tmp_path / ".making-voice_0").mkdir()
     (tmp_path / ".making-voice_0" / "reference.wav").write_bytes(b"half")
+    os.utime(tmp_path / ".making-voice_0", (1, 1))
     (tmp_path / "notes.txt").write_text("somebody else's")
     again = VoiceProfiles(tmp_path)
     assert again.of("shop") == [kept]
     assert again.of("clinic") == []
     assert {path.name for path in tmp_path.iterdir()} == {kept.id, "notes.txt"}
     assert json.loads((tmp_path / kept.id / "profile.json").read_text())["consent"]["given_by"] == "a"
+
+
+async def test_services_that_share_the_folder_know_of_each_other(stage: Stage) -> None:
+    """What one makes, the other speaks with; what one deletes the other and its engines forget."""
+    one, two = VoiceProfiles(stage.folder), VoiceProfiles(stage.folder)
+    profile = made(one)
+    (stage.folder / ".making-voice_1").mkdir()  # the other one's, under way
+    assert two.of("shop") == [profile]
+    one.delete(profile)
+    assert two.find(profile.id, "shop") is None
+    assert one.deleted_elsewhere() == []
+    async with following(two, Desk(stage.engines, {}, two), every_s=0.01), asyncio.timeout(20):
+        while stage.cloning.forgotten != [profile.id]:
+            await asyncio.sleep(0.01)
+    VoiceProfiles(stage.folder)
+    assert [path.name for path in stage.folder.iterdir()] == [".making-voice_1"]
 
 
 def test_a_full_disk_leaves_nothing_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
