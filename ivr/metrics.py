@@ -7,7 +7,7 @@ and a name that is not known is counted under `other`. Observing takes a few mic
 from __future__ import annotations
 
 import asyncio
-from collections import Counter as Counted
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import partial
@@ -23,6 +23,7 @@ from engines.llm.contract import Usage
 from engines.routing.routes import Purpose
 from engines.tts.espeak import LANGUAGES
 from ivr.store.records import Carrier
+from ivr.talking.protocol import Counted
 from ivr.waterfall import TurnTimes
 from media.amd import Answer
 from media.leg import Cause, Direction, Quality
@@ -115,6 +116,9 @@ class Metrics:
             "kind",
             "engine",
         )
+        self._agents = counter("agent_conversations", "Conversations of agents, by how they ended", "outcome")
+        self._agent_length = histogram("agent_seconds", "Conversations of agents", _LENGTH_S)
+        self._agent_events = counter("agent_events", "What happened in conversations of agents", "what")
         self._classified = counter(
             "classifications", "What classifiers made of callers' words", "classifier", "outcome"
         )
@@ -216,7 +220,7 @@ class Metrics:
 
     def flow_states(self, flows: Mapping[tuple[str, str], tuple[str, int]]) -> None:
         """For the name and file of each flow its state, and how many problems its file has."""
-        states = Counted(state for state, _ in flows.values())
+        states = Tally(state for state, _ in flows.values())
         for state in ("current", "behind", "broken"):
             self._flow_states.labels(state).set(states[state])
         self._flow_problems.clear()
@@ -255,6 +259,14 @@ class Metrics:
         self._llm_tokens.labels(label, "in").inc(usage.tokens_in)
         self._llm_tokens.labels(label, "out").inc(usage.tokens_out)
         self._llm_cost.labels(label).inc(usage.cost)
+
+    def agent_counted(self, what: Counted) -> None:
+        """An `Observer` of `ivr.talking.service`, as `agent_over`."""
+        self._agent_events.labels(what).inc()
+
+    def agent_over(self, outcome: str, seconds: float) -> None:
+        self._agents.labels(outcome).inc()
+        self._agent_length.observe(seconds)
 
     def engine_restarted(self, engine: str) -> None:
         self._restarts.labels(self._engine_label(engine)).inc()

@@ -41,6 +41,7 @@ from ivr.speech import Engine, start_when_able, voice_engines, voices_of
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
+from ivr.talking.configured import running_agents
 from ivr.tracing import tracing_of
 from ivr.trunks import queues_of, trunks_of
 from media.plane import RtpPlane
@@ -206,6 +207,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
         )
         metrics.watch_queues(config.queues, switchboard.waiting)
 
+        agents = await on_exit.enter_async_context(running_agents(config, metrics))
         services = Services(
             prompts=prompts,
             vad=vad,
@@ -215,6 +217,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             switchboard=switchboard,
             classifiers=classifiers_of(config.classifiers, client, metrics.classified),
             max_call_s=config.limits.call_s,
+            agents=agents,
         )
         trunks = trunks_of(config)
         try:
