@@ -20,6 +20,10 @@ class EngineUnavailable(EngineError):
     """The worker is down, still starting, or refuses more work."""
 
 
+class EngineDown(EngineUnavailable):
+    """It refuses at once: there is no worker yet, or no more. Nobody has waited for it."""
+
+
 class EngineTimeout(EngineError):
     """No answer before the deadline."""
 

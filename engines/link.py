@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import Final, cast
 
-from engines.contract import EngineError, EngineTimeout, EngineUnavailable
+from engines.contract import EngineDown, EngineError, EngineTimeout, EngineUnavailable
 from engines.wire import Fields, Frame, FrameReader, Kind, WireError, encode
 
 _MOST_UNSENT_BYTES: Final = 4 * 1024 * 1024
@@ -150,7 +150,7 @@ class WorkerLink(asyncio.Protocol):
         """
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise EngineUnavailable("the worker is gone")
+            raise EngineDown("the worker is gone")
         if transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
             raise EngineUnavailable("the worker does not keep up with its input")
         number = self._take_number()

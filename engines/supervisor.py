@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 
 from engines.backoff import Backoff
-from engines.contract import EngineError, EngineUnavailable
+from engines.contract import EngineDown, EngineError, EngineUnavailable
 from engines.launch import WorkerCommand, WorkerProcess, launch
 from engines.link import RemoteJob
 from engines.wire import Fields
@@ -124,10 +124,10 @@ class SupervisedWorker:
                 await task
 
     def open(self, request: Fields) -> RemoteJob:
-        """Starts a job; raises `EngineUnavailable` when the worker is not up."""
+        """Starts a job; raises `EngineDown` when the worker is not up."""
         if self._worker is None:
             reason = f" ({self._last_failure})" if self._last_failure else ""
-            raise EngineUnavailable(f"{self._name} is {self._state.value}{reason}")
+            raise EngineDown(f"{self._name} is {self._state.value}{reason}")
         return self._worker.link.open(request)
 
     async def _keep_alive(self, first: asyncio.Future[Fields]) -> None:

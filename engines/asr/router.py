@@ -186,7 +186,7 @@ class RoutedStream:
                 raise EngineError("the utterance is too long to be told again")
             stream = recognizer.open(self._request, self._partials(link) if self._on_partial else None)
         except EngineError as error:
-            return self._race.failed(link, _now(), str(error) or type(error).__name__)
+            return self._race.failed(link, _now(), str(error) or type(error).__name__, refused=True)
         except Exception as error:
             _log.exception("%s failed in a way that is none of its own", recognizer.name)
             return self._race.failed(link, _now(), f"internal error: {type(error).__name__}")

@@ -24,10 +24,6 @@ from typing import Final
 from engines.contract import Passed, Reason
 from engines.routing.board import Board
 
-FREE_S: Final = 0.02
-"""A refusal that comes so soon has cost nobody anything (a worker that is not up yet): no breaker counts it,
-so that the engine is asked as soon as it is there."""
-
 LAST_SHARE: Final = 0.25
 """Of the deadline: that much is left to the last link, however long the chain."""
 
@@ -152,16 +148,17 @@ class Race:
             return []
         return self._win(link, now)
 
-    def failed(self, link: int, now: float, detail: str = "") -> list[Command]:
-        """A link could not begin its answer, or broke off in the middle of it."""
+    def failed(self, link: int, now: float, detail: str = "", *, refused: bool = False) -> list[Command]:
+        """A link could not begin its answer, or broke off in the middle of it. One that `refused` at once (a
+        worker that is not up yet) has cost nobody anything: no breaker counts it, so that the engine is
+        asked as soon as it is there."""
         state = self._state[link]
         if self.over or state not in (_State.ASKED, _State.WON):
             return []
-        free = state is _State.ASKED and now - self._asked_at[link] < FREE_S
-        if not free:
+        if not refused:
             self._board.failed(self._keys[link], now)
-        self._leave(link, gave_up=free)
-        self._passed.append(Passed(self._keys[link], Reason.DOWN if free else Reason.ERROR, detail))
+        self._leave(link, gave_up=refused)
+        self._passed.append(Passed(self._keys[link], Reason.DOWN if refused else Reason.ERROR, detail))
         if state is _State.WON:
             self._until = now + self._deadline_s
             return self._ask_next(now) or self._lose(now)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from engines.breaker import BreakerState
-from engines.contract import EngineError, Reason, Route, SpeechRequest, Synthesizer
+from engines.contract import EngineDown, EngineError, Reason, Route, SpeechRequest, Synthesizer
 from engines.routing.board import Board
 from engines.routing.inbox import Inbox
 from engines.routing.race import Ask, Command, Drop, Lost, Race, Timing, Won
@@ -209,7 +209,7 @@ class Speech:
             self._race.finished()
             return
         detail = "it gave no sound" if error is None else str(error) or type(error).__name__
-        self._do(self._race.failed(link, _now(), detail))
+        self._do(self._race.failed(link, _now(), detail, refused=isinstance(error, EngineDown)))
 
     def _late(self) -> None:
         now = _now()

@@ -138,7 +138,7 @@ def test_a_refusal_at_once_is_not_counted() -> None:
     for at in range(5):
         one = race(board)
         one.begin(float(at))
-        assert one.failed(0, at + 0.001, "best is starting") == [Ask(1)]
+        assert one.failed(0, at + 0.001, "best is starting", refused=True) == [Ask(1)]
         assert one.passed == (Passed("best", Reason.DOWN, "best is starting"),)
     assert board.state("best", 5.0) is BreakerState.CLOSED
 

@@ -232,3 +232,21 @@ def test_any_source_is_compiled_or_refused_and_never_anything_else(source: str) 
             made.render(VALUES, speak) if hasattr(made, "render") else made(VALUES)
         except EvaluationError:
             continue
+
+
+@pytest.mark.parametrize(
+    ("source", "figures"),
+    [
+        ("{{ amount }}", True),
+        ("{{ order }}, {{ day }}.", True),
+        ("{{ eta }}", True),
+        ("Your order is {{ amount }}.", False),
+        ("{{ amount }} रुपये", False),
+        ("{{ vendor }}", False),
+        ("{{ amount }} {{ vendor }}", False),
+        ("1234", False),
+        ("Hello", False),
+    ],
+)
+def test_a_text_that_is_nothing_but_figures_is_known(source: str, figures: bool) -> None:
+    assert compile_text(source, SCOPE, str).figures is figures

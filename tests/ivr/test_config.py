@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from engines.routing.routes import SPOKEN, Chain
 from ivr import config as models
 from ivr import llm_config
 from ivr.config import ConfigError, load
@@ -48,6 +49,19 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
             "trunks: {a: {destinations: ['+91', 'sip:pbx.example:5060']}}",
             "trunks.a.destinations.1: Value error, write a prefix of numbers as +91 or 1860",
         ),
+        ("engines: {tts: {hi: [indic-parlr]}}", "engines.tts.hi.0: Value error, no engine is called"),
+        ("engines: {tts: {hi: kokoro}}", "engines.tts.hi: a language has a list of engines, {engines:"),
+        ("engines: {tts: {hi: {prompt: kokoro}}}", "engines.tts.hi.prompt: a chain is a list of engines, or"),
+        ("engines: {tts: {hi: {reply: [kokoro]}}}", "engines.tts.hi.prompt: Field required"),
+        ("engines: {asr: {hi: {phrases: [deepgram]}}}", "engines.asr.hi.free: Field required"),
+        ("engines: {tts: {hi: {prompt: [kokoro], numbers: []}}}", "engines.tts.hi.numbers: Extra inputs"),
+        ("engines: {tts: {hi: {engines: [kokoro], hedge_ms: 0}}}", "engines.tts.hi.hedge_ms: Input should"),
+        (
+            "engines: {tts: {hi: [kokoro, kokoro]}}",
+            "engines.tts.hi: Value error, kokoro is in the chain twice",
+        ),
+        ("engines: {tts: {mr: [kokoro]}}", "tts.mr: kokoro has no mr; it has en, hi"),
+        ("engines: {asr: {en: {free: [kokoro]}}}", "engines.asr.en.free.0: Value error, kokoro speaks"),
         ("broker: {url: 'amqp://x'}", "broker.url: Value error, write it as mqtt://HOST"),
         ("broker: {url: 'mqtt://u:p@x'}", "broker.url: Value error, only host and port belong here"),
         ("broker: {url: 'mqtt://x', tls: {ca: ca.pem}}", "broker: Value error, tls is for mqtts:// alone"),
@@ -134,3 +148,33 @@ def test_every_field_is_documented() -> None:
     every = [m for m in parts if isinstance(m, type) and issubclass(m, BaseModel)]
     fields = {name for model in every for name in model.model_fields}
     assert {name for name in fields if not re.search(rf"\b{name}\b", page)} == set()
+
+
+def test_a_chain_may_be_written_in_three_ways(tmp_path: Path) -> None:
+    text = """
+engines:
+  tts_hedge_ms: 250
+  tts:
+    mr: [indic-parler]
+    hi: {engines: [indic-parler, kokoro], hedge_ms: 400}
+    en:
+      prompt: [chatterbox-turbo, kokoro]
+      reply: {engines: [kokoro], hedge_ms: 200}
+  asr:
+    hi: {free: [faster-whisper], phrases: []}
+"""
+    engines = load(write(tmp_path, text)).engines
+    voices, recognisers = engines.voice_routes, engines.hearing_routes
+    for purpose in SPOKEN:
+        assert voices.chain("mr-IN", purpose) == Chain(("indic-parler",), 0.25)
+        assert voices.chain("hi", purpose) == Chain(("indic-parler", "kokoro"), 0.4)
+        assert voices.chain("fr", purpose) == Chain((), 0.25)
+    assert (
+        voices.chain("en", "number")
+        == voices.chain("en", "prompt")
+        == Chain(("chatterbox-turbo", "kokoro"), 0.25)
+    )
+    assert voices.chain("en", "reply") == Chain(("kokoro",), 0.2)
+    assert recognisers.chain("hi", "free") == Chain(("faster-whisper",), 0.3)
+    assert recognisers.chain("hi", "phrases") == Chain((), 0.3)
+    assert voices.engines == ("indic-parler", "kokoro", "chatterbox-turbo")

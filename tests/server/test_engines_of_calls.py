@@ -44,7 +44,13 @@ async def test_an_engine_that_cannot_start_costs_no_call(bench: OpenBench, tmp_p
         await call.until_answered(10)
         await call.hear(within_s=20)
         await call.hang_up()
-        assert (await b.ended())["cause"] == "normal"
+        record = await b.ended()
+        assert record["cause"] == "normal"
+        said = (event["data"] for event in record["events"] if event["kind"] in ("prompt", "speech_made"))
+        by = [data["by"] for data in said if "by" in data]
+        assert {told["engine"] for told in by} == {"espeak"}
         metrics = (await b.api.get("/metrics")).text
         assert first_audios(metrics, "espeak") > 0
         assert first_audios(metrics, "kokoro") == 0
+        assert re.search(r'ivr_engine_passed_total\{engine="kokoro",kind="tts",why="down"\} [1-9]', metrics)
+        assert 'ivr_engine_breaker{engine="kokoro",kind="tts"} 0.0' in metrics

@@ -64,6 +64,8 @@ async def test_what_is_said_is_in_the_result(bench: OpenBench, helpline: dict[st
         await call.until_hung_up()
         record = await b.ended()
         assert record["result"] == {"reason": "my order is late"}
+        (heard,) = (event["data"] for event in record["events"] if event["kind"] == "heard")
+        assert (heard["by"]["engine"], heard["by"]["why"]) == ("faster-whisper", "first choice")
         request = engine.requests[-1]
         assert (request.language, request.rate, request.phrases) == ("en", 8000, ())
         assert len(engine.audio[-1]) > RATE  # half a second and more of it
