@@ -29,6 +29,7 @@ from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
 from ivr.llm_config import Llm
 from ivr.profiles import Profile, with_profile
+from ivr.prompt_config import PromptCache
 from ivr.queueing import Strategy
 from ivr.speech_config import SHAPE, Engines, Services
 from ivr.topics import Topic
@@ -430,6 +431,7 @@ class Config(_Strict):
     llm: Llm = Llm()
     knowledge: dict[CollectionName, Path] = {}
     services: Services = Services()
+    prompts: PromptCache = PromptCache()
     store: Store = Store()
     limits: Limits = Limits()
     tracing: Tracing | None = None

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
 from engines.breaker import BreakerState
 from engines.contract import Passed, Reason, Route
@@ -316,6 +317,10 @@ class Metrics:
         """`waiting` is asked, by name, whenever the figures are read."""
         for name in names:
             self._queue_waiting.labels(name).set_function(partial(waiting, name))
+
+    def watch_prompts(self, figures: Collector) -> None:
+        """Those of the prompt cache, asked whenever the figures are read."""
+        self._registry.register(figures)
 
     def render(self) -> bytes:
         """All figures in the text format that `CONTENT_TYPE` names."""

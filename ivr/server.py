@@ -31,7 +31,9 @@ from ivr.gpu_budget import checked_budgets
 from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
-from ivr.prompts import Prompts, prune
+from ivr.prompt_cache.figures import PromptFigures
+from ivr.prompt_cache.settings import codecs_of, folder_of, limits_of
+from ivr.prompts import Prompts
 from ivr.recognition import recognizer_engines, recognizer_of
 from ivr.routed import EngineWatch
 from ivr.shelf.keeper import FlowKeeper
@@ -71,6 +73,7 @@ class Server:
         stack: SipStack,
         store: Store,
         voices: tuple[EspeakSynthesizer, ...],
+        prompts: Prompts,
         api: str,
     ) -> None:
         self.config = config
@@ -81,6 +84,7 @@ class Server:
         self._stack = stack
         self._store = store
         self.voices = voices
+        self._prompts = prompts
 
     @property
     def sip(self) -> list[str]:
@@ -107,6 +111,9 @@ class Server:
 
     def flow_calls(self) -> Mapping[tuple[str, str], int]:
         return self._desk.flows
+
+    def forget_personal(self) -> None:
+        self._prompts.forget_personal()
 
     def readiness(self) -> Readiness:
         reasons = []
@@ -182,14 +189,14 @@ async def running(config: Config) -> AsyncIterator[Server]:
         workers = (engine for engine in engines if isinstance(engine, NeuralSynthesizer))
         _background(on_exit, _count_restarts((*voices, *workers, *recognizers, recognizer), metrics))
 
-        folder = config.store.path / "prompts"
-        await asyncio.to_thread(prune, folder)
         speakers = voices_of(config, engines, voices, EngineWatch(metrics, "tts"))
         hearer = recognizer_of(config, recognizers, (recognizer,), EngineWatch(metrics, "asr"))
         metrics.watch_breakers("tts", speakers.standing())
         metrics.watch_breakers("asr", hearer.standing())
         on_exit.push_async_callback(speakers.close)
-        prompts = Prompts(speakers, folder)
+        prompts = Prompts(speakers, folder_of(config), limits=limits_of(config), codecs=codecs_of(config))
+        await asyncio.to_thread(prompts.files.tidy)
+        metrics.watch_prompts(PromptFigures(prompts))
         on_exit.push_async_callback(prompts.close)
         client = await on_exit.enter_async_context(httpx.AsyncClient(follow_redirects=False))
 
@@ -239,7 +246,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         listener = _listener(config)
         api = f"http://{config.api.host}:{listener.getsockname()[1]}"
-        server = Server(config, library, keeper, desk, stack, store, voices, api)
+        server = Server(config, library, keeper, desk, stack, store, voices, prompts, api)
         await _serve_api(on_exit, server, store, metrics, listener)
         # What is there now stays: the collector need not walk it again while calls are live.
         gc.collect()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from engines.contract import Reason, Route
-from ivr.flow.protocol import AudioFile, Failure, PromptDone, Say, Utterance, words_of
+from ivr.flow.protocol import AudioFile, Failure, PromptDone, Say, Utterance, pieces_of, words_of
+from ivr.prompt_cache.ahead import Ahead
 from ivr.prompts import Prompt, Prompts
 from ivr.waiting import WAITING
 from ivr.waterfall import Waterfall
@@ -17,16 +19,19 @@ from media.leg import Began, CallLeg, Stopped
 
 @dataclass(frozen=True, slots=True)
 class _Saying:
-    """One utterance that plays or waits to: `last` of the `Say` with this id, in reply to this `turn`."""
+    """One piece that plays or waits to: `ends` an utterance, `last` of the `Say` with this id, in reply to
+    this `turn`."""
 
     id: str
     prompt: Prompt
+    ends: bool
     last: bool
     turn: int
 
 
 class Mouth:
-    """The prompts of one call, each utterance under a mark of its own."""
+    """The prompts of one call, each piece of an utterance under a mark of its own. `close` it with the
+    call."""
 
     def __init__(
         self,
@@ -43,48 +48,65 @@ class Mouth:
         self._note = note
         self._waterfall = waterfall
         self._saying: dict[str, _Saying] = {}
+        """By mark, in the order in which they are heard."""
+        self._heard_ms = 0
+        """Of the utterance that plays, in its pieces that are over."""
+        self._cut_ms = 0
+        """The same of the one that was stopped."""
+        self._ahead = Ahead(prompts)
 
     def say(self, command: Say) -> None:
         codec = self._leg.codec
-        left = len(command.utterances)
+        utterances = [(utterance, pieces_of(self.located(utterance))) for utterance in command.utterances]
+        left = sum(len(pieces) for _, pieces in utterances)
         turn = self._waterfall.replying(asyncio.get_running_loop().time()) if left else 0
-        for utterance in command.utterances:
-            left -= 1
-            mark = f"{command.id}/{left}"
-            prompt = self._prompts.get(self.located(utterance), codec)
-            self._saying[mark] = _Saying(command.id, prompt, not left, turn)
-            self._leg.play(prompt.clip, mark)
-            self._tell(mark, utterance, prompt)
+        prompt = self._latest
+        for utterance, pieces in utterances:
+            made = []
+            for number, piece in enumerate(pieces, 1):
+                left -= 1
+                mark = f"{command.id}/{left}"
+                # While one plays the next is made.
+                prompt = self._prompts.get(piece, codec, after=prompt)
+                made.append((mark, piece, prompt))
+                self._saying[mark] = _Saying(command.id, prompt, number == len(pieces), not left, turn)
+                self._leg.play(prompt.clip, mark)
+            self._tell(utterance, made)
 
-    def _tell(self, mark: str, utterance: Utterance, prompt: Prompt) -> None:
+    def _tell(self, utterance: Utterance, made: list[tuple[str, Utterance, Prompt]]) -> None:
         """Notes what is said, and by whom: now, where that is known, else when its first sound is there."""
-        text = words_of(utterance)
-        if prompt.made.done():
-            by = {} if prompt.route is None else {"by": replace(prompt.route, reason=Reason.CACHED).told()}
-            self._note("prompt", {"text": text, **by})
-            return
+        by: dict[str, Any] = {}
+        if len(made) == 1 and made[0][2].made.done() and (route := made[0][2].route) is not None:
+            by = {"by": replace(route, reason=Reason.CACHED).told()}
+        self._note("prompt", {"text": words_of(utterance), **by})
+        for mark, piece, prompt in made:
+            if not prompt.made.done():
+                prompt.on_route(partial(self._made, mark, words_of(piece)))
 
-        def spoken_by(route: Route) -> None:
-            if mark in self._saying:
-                self._note("speech_made", {"text": text, "by": route.told()})
-
-        self._note("prompt", {"text": text})
-        prompt.on_route(spoken_by)
+    def _made(self, mark: str, text: str, route: Route) -> None:
+        if mark in self._saying:
+            self._note("speech_made", {"text": text, "by": route.told()})
 
     def close(self) -> None:
-        """The call is over: nothing more is noted of what it says."""
-        self._saying.clear()
+        """The call is over: nothing is made for it any more, nor noted of what it says."""
+        self._let_go()
+        self._ahead.close()
 
     def stop(self) -> None:
         """At the next packet; what is queued is dropped."""
-        self._saying.clear()
+        self._let_go()
+        self._cut_ms, self._heard_ms = self._heard_ms, 0
         self._leg.stop()
 
     def played(self, mark: str) -> PromptDone | Failure | None:
-        """What it means to the flow that the utterance with this mark was played."""
+        """What it means to the flow that the piece with this mark was played."""
         saying = self._saying.pop(mark, None)
         if saying is None:
             return None
+        self._prompts.release(saying.prompt)
+        if (following := next(iter(self._saying.values()), None)) is not None:
+            following.prompt.hurry()
+        self._heard_ms = 0 if saying.ends else self._heard_ms + saying.prompt.clip.duration_ms
         if saying.prompt.failed and not saying.prompt.clip.frames:
             return Failure("no voice could speak a prompt")
         return PromptDone(saying.id) if saying.last else None
@@ -96,17 +118,30 @@ class Mouth:
             self._waterfall.began(saying.turn, prompt.audio_at, prompt.voice, event.at)
 
     def stopped(self, event: Stopped) -> None:
-        self._saying.pop(event.mark, None)
+        before_ms = self._cut_ms
+        if (saying := self._saying.pop(event.mark, None)) is not None:
+            self._prompts.release(saying.prompt)
+            before_ms, self._heard_ms = self._heard_ms, 0
         if event.sample and event.mark != WAITING:
-            self._note("prompt_cut", {"after_ms": event.sample * 1000 // self._leg.sample_rate})
+            self._note("prompt_cut", {"after_ms": before_ms + event.sample * 1000 // self._leg.sample_rate})
 
     def prefetch(self, coming: Iterable[Utterance]) -> None:
         """Makes what may be spoken next while nothing waits for it: a menu's answer then starts in one
         frame."""
-        self._prompts.prefetch(map(self.located, coming), self._leg.codec)
+        self._ahead.want(map(self.located, coming), self._leg.codec, self._latest)
 
     def located(self, utterance: Utterance) -> Utterance:
         """Audio files lie in the folder of their flow."""
         if isinstance(utterance, AudioFile):
             return replace(utterance, path=f"{utterance.folder or self._folder}/{utterance.path}")
         return utterance
+
+    @property
+    def _latest(self) -> Prompt | None:
+        """What is heard last of what is being said."""
+        return next((saying.prompt for saying in reversed(self._saying.values())), None)
+
+    def _let_go(self) -> None:
+        for saying in self._saying.values():
+            self._prompts.release(saying.prompt)
+        self._saying.clear()

@@ -212,6 +212,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         record = await find_call(store, call_id)
         for path in await store.erase_call(record.id, time.time()):
             await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+        gateway.forget_personal()
 
     return router
 

@@ -161,6 +161,9 @@ class Gateway(Protocol):
     def flow_calls(self) -> Mapping[tuple[str, str], int]:
         """How many live calls each version of a flow has, by name and hash."""
 
+    def forget_personal(self) -> None:
+        """Drops what is kept in memory of the values of ended calls: prompts that spoke them."""
+
     def readiness(self) -> Readiness: ...
 
     def trunks(self) -> tuple[TrunkStatus, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -102,8 +102,23 @@ class Template:
 
     def render(self, values: Values, speak: Speak) -> str:
         """The text with every value in words; raises `EvaluationError`."""
+        return joined(self.pieces, self.spoken(values, speak))
+
+    def spoken(self, values: Values, speak: Speak) -> list[str]:
+        """Every value in words, in the order of `pieces`; raises `EvaluationError`."""
         try:
-            parts = [piece if isinstance(piece, str) else piece(values, speak) for piece in self.pieces]
+            return [piece(values, speak) for piece in self.pieces if not isinstance(piece, str)]
         except (ArithmeticError, TypeError, ValueError, LookupError) as error:
             raise EvaluationError(f"{self.source[:60]}: {error}") from error
-        return " ".join("".join(parts)[:MAX_SPOKEN].split())
+
+    @property
+    def fixed(self) -> tuple[str | None, ...]:
+        """Its pieces, with None for each that depends on the call."""
+        return tuple(piece if isinstance(piece, str) else None for piece in self.pieces)
+
+
+def joined(pieces: Iterable[Piece], spoken: Iterable[str]) -> str:
+    """The text of `pieces`, with those that depend on the call as they are `spoken`."""
+    words = iter(spoken)
+    text = "".join(piece if isinstance(piece, str) else next(words) for piece in pieces)
+    return " ".join(text[:MAX_SPOKEN].split())

@@ -28,7 +28,8 @@ def first_prompts(run: Run, step: Step) -> tuple[Utterance, ...]:
 
 
 def next_prompts(run: Run, step: Step) -> tuple[Utterance, ...]:
-    """The retries of this step, and the first prompts of those it leads to."""
+    """The first prompts of the steps that this one leads to, and its own retries: what may be needed first
+    comes first."""
     return _Look().beyond(_scene_of(run), step)
 
 
@@ -80,8 +81,8 @@ class _Look:
         return tuple(self._found)
 
     def beyond(self, scene: _Scene, step: Step) -> tuple[Utterance, ...]:
-        self._render(scene, step.retries())
         self._leave(scene, step, exits_of(scene.flow, step.name))
+        self._render(scene, step.retries())
         return tuple(self._found)
 
     def _leave(self, scene: _Scene, step: Step, ways: Iterable[Exit]) -> None:
@@ -148,6 +149,7 @@ class _Look:
 
         for prompt in prompts:
             if prompt.names & scene.unknown:
+                self._found.update(dict.fromkeys(prompt.fixed(language)))
                 continue
             try:
                 utterances = scene.run.placed(prompt.utterances(values, language, speak))

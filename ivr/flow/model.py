@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ivr.flow.expressions import EvaluationError, Expression, Speak, Template, Values
+from ivr.flow.expressions import MAX_SPOKEN, EvaluationError, Expression, Speak, Template, Values, joined
 from ivr.flow.manner import PLAIN, Manner
 from ivr.flow.problems import START, ParamError, Place, Report, did_you_mean
 from ivr.flow.protocol import AudioFile, Purpose, Text, Utterance
 from ivr.flow.recordings import NO_RECORDING, Recording
+from ivr.flow.stretches import fixed_stretches, stretches
 from ivr.flow.types import Mismatch, Value, ValueType
 
 if TYPE_CHECKING:
@@ -103,15 +104,38 @@ class Prompt:
         wording = self.wordings.get(language)
         if wording is None:
             return ()
-        text = None
-        if wording.text is not None:
-            words = wording.text.render(values, speak)
-            personal = bool(wording.text.names)
-            purpose: Purpose = "number" if wording.text.figures else "prompt"
-            text = Text(words, language, personal, wording.voice, wording.rate, purpose) if words else None
+        text = None if wording.text is None else _text(wording, wording.text, values, language, speak)
         if wording.audio is not None:
             return (AudioFile(wording.audio, text, wording.recording.digest),)
         return () if text is None else (text,)
+
+    def fixed(self, language: str) -> tuple[Text, ...]:
+        """What of it is the same in every call: all of a text without values, else its sentences without
+        any, as they stand among the `pieces` of what is spoken."""
+        wording = self.wordings.get(language)
+        if wording is None or wording.text is None or wording.audio is not None:
+            return ()
+        if wording.text.names:
+            words = fixed_stretches(wording.text.fixed, language)
+        else:
+            words = (joined(wording.text.pieces, ()),)
+        return tuple(Text(text, language, False, wording.voice, wording.rate) for text in words if text)
+
+
+def _text(wording: Wording, template: Template, values: Values, language: str, speak: Speak) -> Text | None:
+    """Rendered for a call; None where nothing is left to say."""
+    spoken = template.spoken(values, speak)
+    words = joined(template.pieces, spoken)
+    if not words:
+        return None
+    purpose: Purpose = "number" if template.figures else "prompt"
+    whole = Text(words, language, bool(template.names), wording.voice, wording.rate, purpose)
+    if not whole.personal or len(words) >= MAX_SPOKEN:
+        return whole
+    cut = stretches(template.fixed, language, spoken)
+    if all(stretch.personal for stretch in cut):
+        return whole
+    return replace(whole, pieces=tuple(replace(whole, text=one.text, personal=one.personal) for one in cut))
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,8 @@ class Text:
     `personal` texts hold values of this call: they are not kept on disk. `voice` is an engine's own name,
     empty for its choice; `rate` a multiple of its normal speed. By its `purpose` an engine is chosen; its
     `emotion` is one of `engines.tts.emotion`, felt with an `intensity` from 0 to 1 by engines that can.
+    `pieces` are the same words, cut where sentences with values meet others; empty where nothing is to be
+    cut.
     """
 
     text: str
@@ -227,6 +229,7 @@ class Text:
     purpose: Purpose = "prompt"
     emotion: str = "neutral"
     intensity: float = 0.5
+    pieces: tuple[Text, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,13 @@ class Beep:
 
 
 Utterance = Text | AudioFile | Beep
+
+
+def pieces_of(utterance: Utterance) -> tuple[Utterance, ...]:
+    """What it is made of, each of which can be made, and kept, alone."""
+    if isinstance(utterance, Text) and utterance.pieces:
+        return utterance.pieces
+    return (utterance,)
 
 
 def words_of(utterance: Utterance) -> str:

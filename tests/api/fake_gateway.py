@@ -36,6 +36,7 @@ class FakeGateway:
         self.reasons: tuple[str, ...] = ()
         self.live_calls: dict[str, LiveCall] = {}
         self.signals: list[tuple[str, str, dict[str, Any]]] = []
+        self.forgot = 0
 
     async def initiate(self, request: CallRequest) -> str:
         if self.refusal is not None:
@@ -86,6 +87,9 @@ class FakeGateway:
 
     def flow_calls(self) -> dict[tuple[str, str], int]:
         return self.calls_of_flows
+
+    def forget_personal(self) -> None:
+        self.forgot += 1
 
     def readiness(self) -> Readiness:
         return Readiness(self.reasons)

@@ -201,10 +201,14 @@ async def test_messages_are_erased_with_their_call(
     assert_problem(await api.get(f"{CALLS}/live/messages/memo"), 404, "no-message")
 
 
-async def test_erasing_a_call(api: httpx.AsyncClient, ended: str, tmp_path: Path) -> None:
+async def test_erasing_a_call(
+    api: httpx.AsyncClient, gateway: FakeGateway, ended: str, tmp_path: Path
+) -> None:
     live = (await api.post(URL, json=ORDER)).json()["href"]
     assert_problem(await api.delete(live), 409, "call-live")
+    assert gateway.forgot == 0
     assert (await api.delete(f"{CALLS}/{ended}")).status_code == 204
+    assert gateway.forgot == 1, "prompts that spoke its values as well"
     response = await api.get(f"{CALLS}/{ended}")
     assert response.json()["caller"] == "erased"
     assert response.json()["erased_at"] is not None

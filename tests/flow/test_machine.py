@@ -4,6 +4,7 @@ end."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,7 @@ from ivr.flow.protocol import (
     Tick,
     Transfer,
     Transferred,
+    words_of,
 )
 from tests.flow.calls import TWO_PARTS, Call
 
@@ -355,6 +357,36 @@ class TestLookahead:
         accepted(call)
         call.send(HungUpEvent(), 2.0)
         assert call.machine.lookahead() == ()
+
+    def test_of_what_is_not_known_yet_the_sentences_that_never_change_are_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "order.yaml"
+        path.write_text(
+            """
+flow: order
+languages: [en]
+variables: {minutes: {type: count}}
+start: ask
+steps:
+  ask:
+    collect:
+      prompt: {en: "How many minutes?"}
+      into: minutes
+      keys: {length: 2}
+      retry: {prompts: [{en: "Sorry."}]}
+      next: thanks
+      otherwise: bye
+  thanks: {say: {en: "In {{ minutes }} minutes. Thank you. We will tell the rider."}, next: bye}
+  bye: {end: normal}
+""",
+            encoding="utf-8",
+        )
+        call = Call(load_flow(path), None)
+        call.start()
+        ahead = call.machine.lookahead()
+        assert [words_of(utterance) for utterance in ahead] == [
+            "Thank you. We will tell the rider.",
+            "Sorry.",
+        ]
 
 
 class TestLanguage:

@@ -9,9 +9,10 @@ import pytest
 
 from engines.contract import EngineTimeout, EngineUnavailable
 from ivr.flow.protocol import AudioFile, Text
-from ivr.prompts import Prompt, Prompts, prune
-from media.codecs import PCMA, PCMU
+from ivr.prompts import Lookups, Prompt, PromptLimits, Prompts
+from media.codecs import G722, PCMA, PCMU
 from tests.fakes.engines import ToneSynthesizer, routed
+from tests.fakes.gated import GatedSynthesizer
 from tests.flow.calls import write_wav
 
 HELLO = Text("नमस्ते", "hi")
@@ -137,18 +138,6 @@ async def test_a_disk_that_cannot_be_written_costs_the_cache_only(
     assert not prompt.failed
 
 
-def test_the_least_recently_used_files_go_first(tmp_path: Path) -> None:
-    import os
-
-    for age, name in enumerate(("new", "middle", "old")):
-        path = tmp_path / "ab" / f"{name}.wav"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(bytes(100))
-        os.utime(path, (1000 - age, 1000 - age))
-    prune(tmp_path, limit_bytes=200)
-    assert sorted(path.stem for path in tmp_path.glob("*/*")) == ["middle", "new"]
-
-
 async def test_another_voice_or_rate_is_another_prompt(prompts: Prompts, voice: ToneSynthesizer) -> None:
     wishes = [("", 1.0), ("low", 1.0), ("low", 1.5)]
     for _ in range(2):
@@ -158,11 +147,11 @@ async def test_another_voice_or_rate_is_another_prompt(prompts: Prompts, voice: 
 
 
 async def test_kept_prompts_of_other_voices_are_other_files(
-    prompts: Prompts, voice: ToneSynthesizer, tmp_path: Path
+    prompts: Prompts,
 ) -> None:
     for name, rate in [("", 1.0), ("low", 1.0), ("low", 1.5)]:
         await made(prompts.get(Text("Hello", "en", voice=name, rate=rate), PCMA))
-    assert len(list((tmp_path / "prompts").rglob("*.wav"))) == 3
+    assert len(list(prompts.files.entries())) == 3
 
 
 async def test_an_engine_that_steps_in_without_the_voice_speaks_as_itself(tmp_path: Path) -> None:
@@ -192,7 +181,7 @@ async def test_a_cloned_voice_is_not_kept_on_disk(tmp_path: Path) -> None:
     for name, files in (("voice_0123456789abcdef01234567", 0), ("low", 1)):
         await cache.get(Text("Welcome", "en", voice=name), PCMA).made
         assert voice.requests[-1].voice == name
-        assert len(list((tmp_path / "prompts").glob("*/*.wav"))) == files
+        assert len(list(cache.files.entries())) == files
     await cache.close()
 
 
@@ -213,4 +202,119 @@ async def test_the_first_choice_speaks_again_when_it_is_back(
     for _ in range(3):
         await cache.get(other, PCMA).made
     assert (len(first.requests), len(second.requests)) == (3, 2)
+    await cache.close()
+
+
+async def test_a_model_that_was_switched_speaks_anew(voice: ToneSynthesizer, prompts: Prompts) -> None:
+    await made(prompts.get(HELLO, PCMA))
+    voice.version = "2"
+    await made(prompts.get(HELLO, PCMA))
+    await made(prompts.get(HELLO, PCMA))
+    assert len(voice.requests) == 2
+
+
+async def test_a_model_that_is_switched_while_it_speaks_leaves_no_file(tmp_path: Path) -> None:
+    voice = GatedSynthesizer()
+    cache = Prompts(routed(voice), tmp_path)
+    prompt = cache.get(HELLO, PCMA)
+    await voice.is_asked(HELLO.text)
+    voice.version = "2"
+    voice.let(HELLO.text)
+    await made(prompt)
+    await cache.close()
+    assert list(cache.files.entries()) == []
+
+
+async def test_one_synthesis_serves_all_codecs_after_a_restart(
+    voice: ToneSynthesizer, tmp_path: Path
+) -> None:
+    before = Prompts(routed(voice), tmp_path, codecs=(PCMA, PCMU, G722))
+    await made(before.get(HELLO, PCMA))
+    await before.close()
+    after = Prompts(routed(voice), tmp_path)
+    for codec in (PCMU, G722):
+        prompt = await made(after.get(HELLO, codec))
+        assert abs(prompt.clip.duration_ms - len(HELLO.text) * voice.ms_per_character) <= 20
+    await after.close()
+    assert len(voice.requests) == 1
+
+
+async def test_what_became_of_each_wish_is_counted(voice: ToneSynthesizer, tmp_path: Path) -> None:
+    for turn in range(2):
+        cache = Prompts(routed(voice), tmp_path)
+        for _ in range(3):
+            await made(cache.get(HELLO, PCMA))
+        await made(cache.ahead(Text("Bye", "en"), PCMA))
+        assert cache.lookups == Lookups(memory=2, disk=turn, missed=1 - turn), "what is made ahead is no miss"
+        await made(cache.get(Text("Bye", "en"), PCMA))
+        assert cache.lookups.memory == 3
+        await cache.close()
+
+
+async def test_a_prompt_with_values_is_forgotten_soon_and_at_once_when_asked(tmp_path: Path) -> None:
+    limits = PromptLimits(personal_s=0.2)
+    cache = Prompts(routed(ToneSynthesizer()), tmp_path, limits=limits)
+    named = Text("Hello Sharma", "en", personal=True)
+    await made(cache.get(HELLO, PCMA))
+    await made(cache.get(named, PCMA))
+    async with asyncio.timeout(20):
+        while len(cache.memory) == 2:
+            await asyncio.sleep(0.01)
+    await made(cache.get(named, PCMA))
+    cache.forget_personal()
+    assert len(cache.memory) == 1
+    assert cache.memory.bytes > 0
+    await cache.close()
+
+
+async def test_what_nobody_wants_any_more_is_not_made(tmp_path: Path) -> None:
+    voice = GatedSynthesizer()
+    cache = Prompts(routed(voice), tmp_path)
+    first, second = cache.ahead(HELLO, PCMA), cache.ahead(HELLO, PCMA)
+    assert first is second
+    await voice.is_asked(HELLO.text)
+    cache.release(first)
+    await asyncio.sleep(0)
+    assert not first.made.done(), "one still wants it"
+    cache.release(second)
+    await voice.is_cancelled(HELLO.text)
+    await asyncio.wait([first.made])
+    assert first.clip.finished
+    voice.let(HELLO.text)
+    assert (await made(cache.get(HELLO, PCMA))).clip.frames
+    await cache.close()
+
+
+async def test_what_many_say_is_finished_once_it_sounds_and_what_has_values_is_not(tmp_path: Path) -> None:
+    voice = ToneSynthesizer(chunk_delay_s=0.01)
+    cache = Prompts(routed(voice), tmp_path)
+    texts = {personal: Text("a longer text, in several chunks", "en", personal) for personal in (False, True)}
+    prompts = {personal: cache.get(text, PCMA) for personal, text in texts.items()}
+    async with asyncio.timeout(20):
+        while not all(prompt.clip.frames for prompt in prompts.values()):
+            await asyncio.sleep(0.001)
+    for prompt in prompts.values():
+        cache.release(prompt)
+    for prompt in prompts.values():
+        await made(prompt)
+    assert prompts[True].made.cancelled()
+    assert not prompts[False].failed
+    assert cache.files.load(prompts[False].filed) == prompts[False].clip.frames  # type: ignore[arg-type]
+    await cache.close()
+
+
+async def test_a_voice_may_be_slow_while_nobody_waits_for_it_and_not_after(tmp_path: Path) -> None:
+    slow, spare = GatedSynthesizer(), ToneSynthesizer(name="spare")
+    cache = Prompts(routed(slow, spare, hedge_s=0.01), tmp_path)
+    early = cache.ahead(Text("early", "en"), PCMA)
+    late = cache.ahead(Text("late", "en"), PCMA)
+    await slow.is_asked("early", "late")
+    late.hurry()
+    await made(late)
+    assert [request.text for request in spare.requests] == ["late"]
+    assert not early.made.done(), "longer than any voice has while a caller waits"
+    slow.let("early")
+    await made(early)
+    assert [request.text for request in slow.requests] == ["early"]
+    assert cache.get(Text("early", "en"), PCMA) is early
     await cache.close()

@@ -1,0 +1,59 @@
+"""What one call may have to speak next, made while nothing waits for it.
+
+Bounded, the nearest first, two at a time, and after what the call says now: a slow voice with one stream must
+not be busy with what may never be heard. What a step would have led to is dropped when the call goes another
+way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from ivr.flow.protocol import Utterance, pieces_of
+from ivr.prompts import Prompt, Prompts
+from media.codecs import Codec
+
+AT_ONCE: Final = 2
+"""The second is asked for while the first still speaks: an engine is never idle between two."""
+
+
+class Ahead:
+    """The lookahead of one call; `close` it with the call."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+        self._wanted: dict[Utterance, Prompt] = {}
+        self._waiting: deque[tuple[Utterance, Codec]] = deque()
+
+    def want(self, coming: Iterable[Utterance], codec: Codec, after: Prompt | None = None) -> None:
+        """What may be spoken next, nearest first; it takes the place of what was wanted before. What is not
+        begun yet waits until `after` is made."""
+        pieces = dict.fromkeys(piece for utterance in coming for piece in pieces_of(utterance))
+        wanted = list(islice(pieces, self._prompts.limits.ahead))
+        for utterance in [u for u in self._wanted if u not in pieces or self._wanted[u].clip.codec != codec]:
+            self._prompts.release(self._wanted.pop(utterance))
+        self._waiting = deque((utterance, codec) for utterance in wanted if utterance not in self._wanted)
+        if after is None or after.made.done():
+            self._begin()
+        else:
+            after.made.add_done_callback(self._made)
+
+    def close(self) -> None:
+        self._waiting.clear()
+        for prompt in self._wanted.values():
+            self._prompts.release(prompt)
+        self._wanted.clear()
+
+    def _begin(self) -> None:
+        while self._waiting and sum(not prompt.made.done() for prompt in self._wanted.values()) < AT_ONCE:
+            utterance, codec = self._waiting.popleft()
+            prompt = self._wanted[utterance] = self._prompts.ahead(utterance, codec)
+            if not prompt.made.done():
+                prompt.made.add_done_callback(self._made)
+
+    def _made(self, _made: asyncio.Future[None]) -> None:
+        self._begin()
