@@ -98,8 +98,8 @@ def _do(call: VirtualCall, action: Action) -> list[Notice]:
             return call.signal(name, values)
         case MoveInQueue(place):
             return call.queue(place)
-        case SettleAgent(outcome, slots):
-            return call.converse(outcome, slots)
+        case SettleAgent(outcome, slots, summary):
+            return call.converse(outcome, slots, summary)
         case SettleTransfer(outcome):
             return call.settle_transfer(Transferred(outcome))
         case _:

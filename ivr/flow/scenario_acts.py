@@ -119,10 +119,11 @@ class IsQueued:
 
 @dataclass(frozen=True, slots=True)
 class AgentGoes:
-    """`slots` are JSON values that the agent found out."""
+    """`slots` are JSON values that the agent found out, `summary` is what it tells a colleague."""
 
     outcome: AgentOutcome
     slots: Mapping[str, Any]
+    summary: str = ""
 
 
 Act = (
@@ -184,7 +185,7 @@ def describe(act: Act) -> str:
             return f"fails {reason}"
         case IsQueued(place):
             return f"queued {place}"
-        case AgentGoes(outcome, slots):
+        case AgentGoes(outcome=outcome, slots=slots):
             return f"agent {outcome}" + (f" {dict(slots)}" if slots else "")
         case TransferGoes(outcome, target, whispers):
             told = f' whispers "{whispers}"' if whispers else ""
@@ -336,18 +337,20 @@ class ActReader:
 
     def _agent(self, node: yaml.Node, fields: Fields) -> AgentGoes | None:
         slots: Mapping[str, Any] = {}
+        summary = ""
         if isinstance(node, yaml.MappingNode):
             inner = self._reader.fields(node, "agent")
             given = inner.take("outcome")
             slots_node = inner.take("slots")
             slots = {} if slots_node is None else read_mapping(self._reader, slots_node, "slots of agent")
+            summary = inner.read("summary", self._reader.text, "")
             inner.finish()
             if given is None:
-                return AgentGoes("next", slots)
+                return AgentGoes("next", slots, summary)
             node = given
         read = self._reader.one_of(node, "agent", AGENT_OUTCOMES)
         outcome = next((known for known in AGENT_OUTCOMES if known == read), None)
-        return None if outcome is None else AgentGoes(outcome, slots)
+        return None if outcome is None else AgentGoes(outcome, slots, summary)
 
     def _transfer(self, node: yaml.Node, fields: Fields) -> TransferGoes | None:
         target = whispers = None

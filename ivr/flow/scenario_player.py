@@ -125,6 +125,7 @@ class SettleAgent:
 
     outcome: AgentOutcome
     slots: Mapping[str, Any]
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,9 +395,9 @@ class Player:
                 return awaited is not None, [Refuse(reason)] if awaited else []
             case IsQueued(place):
                 return self._transfer is not None, [MoveInQueue(place)] if self._transfer else []
-            case AgentGoes(outcome, slots):
+            case AgentGoes(outcome, slots, summary):
                 talk, self._conversation = self._conversation, None
-                return talk is not None, [SettleAgent(outcome, slots)] if talk else []
+                return talk is not None, [SettleAgent(outcome, slots, summary)] if talk else []
             case TransferGoes():
                 return self._transferred(act)
             case _:

@@ -104,8 +104,9 @@ def _acts() -> Mapping[str, Schema]:
             get_args(WhoAnswered), "Who answered, for a voicemail step; a human without it."
         ),
         "agent": said(
-            {"anyOf": [agent, obj({"outcome": agent, "slots": ANYTHING})]},
-            "How the conversation ends; `{slots: {...}, outcome: ...}` fills slots before.",
+            {"anyOf": [agent, obj({"outcome": agent, "slots": ANYTHING, "summary": _STRING})]},
+            "How the conversation ends; `{slots: {...}, summary: TEXT, outcome: ...}` fills slots before, and the "
+            "summary of a step that has one.",
         ),
         "queued": whole(1, 999, "The caller is in this place of the queue while the transfer waits."),
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
-from ivr.flow.agent_protocol import AgentOutcome, Converse, Conversed, StopConversing
+from ivr.flow.agent_protocol import AgentOutcome, AgentSums, Converse, Conversed, StopConversing
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.notices import (
@@ -178,10 +178,14 @@ class VirtualCall:
         self._transferring = False
         return self._handle(event)
 
-    def converse(self, outcome: AgentOutcome, slots: Mapping[str, Any]) -> list[Notice]:
-        """The agent ends the conversation under way, if there is one; `slots` are JSON values."""
+    def converse(self, outcome: AgentOutcome, slots: Mapping[str, Any], summary: str = "") -> list[Notice]:
+        """The agent ends the conversation under way, if there is one; `slots` are JSON values, `summary` is
+        what it tells a colleague."""
         id, self._conversation = self._conversation, ""
-        return self._handle(Conversed(id, outcome, slots)) if id else []
+        if not id:
+            return []
+        told = self._handle(AgentSums(id, summary)) if summary else []
+        return told + self._handle(Conversed(id, outcome, slots))
 
     def signal(self, name: str, values: Mapping[str, Any]) -> list[Notice]:
         """Something happens outside; as `ivr.flow.signals.bind_signal`."""
