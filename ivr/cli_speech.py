@@ -178,6 +178,19 @@ def eval_asr(
     ] = None,
     loss: Annotated[float, typer.Option(help="Share of packets that are lost.", min=0, max=1)] = 0.0,
     limit: Annotated[Optional[int], typer.Option(help="Only the first so many.", min=1)] = None,  # noqa: UP045
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="Which one it is: rasa, rural-women, vaani, globe, svq, indictts, limmits. Without it, "
+            "files and columns tell what they can."
+        ),
+    ] = "",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="The part to be measured, as test; of a set that is known the usual one, else all."
+        ),
+    ] = "",
 ) -> None:
     """Word and character errors on a data set, heard over a telephone line; prints one JSON object."""
     try:
@@ -186,7 +199,9 @@ def eval_asr(
         raise SystemExit(f"ivr: {error.name} is not installed: pip install 'ivr-server[eval]'") from error
     from ivr.evaluation.line import Line
 
-    options = Options(manifest, url, config, key, model, language, Line(snr, loss), limit)
+    options = Options(
+        manifest, url, config, key, model, language, Line(snr, loss), limit, dataset=dataset, split=split
+    )
     raise SystemExit(run(options))
 
 

@@ -18,7 +18,8 @@ from engines.service.encoding import AudioFormat, encode
 from engines.service.errors import ServiceError
 from ivr.bench.service import service
 from ivr.evaluation.line import RATE, Line
-from ivr.evaluation.manifests import ManifestError, Recording, read
+from ivr.evaluation.manifests import read
+from ivr.evaluation.recording import Cell, ManifestError, Recording, opened
 from ivr.local import ServerFailed
 
 _LONGEST_S: Final = 600.0
@@ -28,7 +29,8 @@ _WORST: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`language` is that of recordings which tell none. `at_once` requests are under way together."""
+    """`dataset` and `split` as `manifests.read` has them. `language` is that of recordings which tell none.
+    `at_once` requests are under way together."""
 
     manifest: Path
     url: str | None = None
@@ -39,12 +41,14 @@ class Options:
     line: Line = field(default_factory=Line)
     limit: int | None = None
     at_once: int = 4
+    dataset: str = ""
+    split: str = ""
 
 
 def run(options: Options) -> int:
     """Measures, and prints one JSON object; 1 when a recording could not be recognised."""
     try:
-        recordings = read(options.manifest)[: options.limit]
+        recordings = read(options.manifest, options.dataset, options.split)[: options.limit]
         with service("asr", options.url, options.config, None) as (url, _):
             report = asyncio.run(_measure(options, url, recordings))
     except (ManifestError, ServerFailed, httpx.HTTPError) as error:
@@ -82,7 +86,7 @@ async def _measure(options: Options, url: str, recordings: list[Recording]) -> d
             async with slots:
                 try:
                     text = await _recognise(client, options, recording, language, number)
-                except (ServiceError, OSError, ValueError) as error:
+                except (ServiceError, ManifestError, OSError, ValueError) as error:
                     failures.append(f"{recording.audio}: {error}")
                     return
             if plain(recording.text):
@@ -122,7 +126,7 @@ async def _recognise(
     return str(response.json()["text"])
 
 
-def _over_the_line(path: Path, line: Line, number: int) -> bytes:
-    with path.open("rb") as file:
+def _over_the_line(recorded: Path | Cell, line: Line, number: int) -> bytes:
+    with opened(recorded) as file:
         audio = decode(file, rate=RATE, most_s=_LONGEST_S)
     return encode(line.carry(audio.pcm, number), RATE, AudioFormat.WAV)

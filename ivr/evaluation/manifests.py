@@ -1,9 +1,11 @@
 """Which recordings a data set has, and what is said in them: one reader for each layout that sets come in.
 
+- Parquet, as the hub has most of them: Rasa, Rural Women, Vaani, GLOBE, svq, IndicTTS (`parquet.py`)
 - jsonl, a `.jsonl` or `.json` file with an object a line: NeMo's manifests, a hub set's `metadata.jsonl`
 - a table, a `.csv` or `.tsv` file with a header: Common Voice, a hub set's `metadata.csv`
-- LJSpeech's `metadata.csv` without a header, `id|text`; Rasa asks for this form
+- LJSpeech's `metadata.csv` without a header, `id|text`
 - Festival's `txt.done.data`, `( id "text" )`: IndicTTS
+- SYSPIN's `IISc_SYSPINProject_..._Transcripts.json` with a folder of recordings: LIMMITS
 - Kaldi's data folder with `wav.scp` and `text`
 
 Columns and keys go by several names; audio is looked for beside the manifest, and in the usual folders there.
@@ -15,69 +17,85 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ivr.evaluation import parquet
+from ivr.evaluation.datasets import ANY, SETS, DataSet, by_columns, language_code, language_of_path
+from ivr.evaluation.recording import ManifestError, Recording
 
-class ManifestError(Exception):
-    """A manifest that cannot be read; the text names the file, and the line where it is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """`language` is empty where the data set does not tell it."""
-
-    audio: Path
-    text: str
-    language: str = ""
-
-
-_AUDIO: Final = ("audio_filepath", "file_name", "path", "audio", "audio_path", "wav", "filename", "file")
-_TEXT: Final = ("text", "transcript", "transcription", "sentence", "normalized_text", "verbatim")
-_LANGUAGE: Final = ("language", "lang", "locale")
 _FOLDERS: Final = ("", "wav", "wavs", "audio", "clips")
 _SUFFIXES: Final = ("", ".wav", ".flac", ".mp3", ".ogg")
 _FESTIVAL: Final = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')
-_NAMES: Final = {
-    "hindi": "hi", "marathi": "mr", "english": "en", "bengali": "bn", "gujarati": "gu", "kannada": "kn",
-    "tamil": "ta", "telugu": "te", "malayalam": "ml", "punjabi": "pa", "odia": "or", "assamese": "as",
-}  # fmt: skip
+_SYSPIN: Final = "*_Transcripts.json"
+_NAMED: Final = ("txt.done.data", "metadata.jsonl", "metadata.csv", "metadata.tsv", "manifest.jsonl")
+
+Reader = Callable[[Path, DataSet], Iterator[Recording]]
 
 
-def read(manifest: Path) -> list[Recording]:
-    """All recordings of a data set; raises `ManifestError`, also for audio that is not there."""
-    reader, path = _layout(manifest)
-    try:
-        found = list(reader(path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"{path}: {error}") from error
+def read(manifest: Path, dataset: str = "", split: str = "") -> list[Recording]:
+    """All recordings of a data set, whose manifest or folder this is; raises `ManifestError`, also for audio
+    that is not there. `dataset` is one of `SETS`; without it, columns and files tell what they can. `split`
+    is the part that is wanted, where there are several: of a set that is known the one for measuring, else
+    all.
+    """
+    if dataset and dataset not in SETS:
+        raise ManifestError(f"there is no data set {dataset!r}; there are {', '.join(SETS)}")
+    known = SETS.get(dataset, ANY)
+    found: list[Recording] = []
+    for reader, path in _layout(manifest, known, split):
+        try:
+            found += reader(path, known)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise ManifestError(f"{path}: {error}") from error
     if not found:
-        raise ManifestError(f"{path}: names no recording")
+        raise ManifestError(f"{manifest}: names no recording")
     return found
 
 
-def _layout(manifest: Path) -> tuple[Callable[[Path], Iterator[Recording]], Path]:
-    if manifest.is_dir():
-        for name in ("txt.done.data", "metadata.jsonl", "metadata.csv", "metadata.tsv", "manifest.jsonl"):
-            if (manifest / name).exists():
-                return _layout(manifest / name)
-        if (manifest / "wav.scp").exists() and (manifest / "text").exists():
-            return _kaldi, manifest
-        raise ManifestError(f"{manifest}: holds no manifest that is known")
+def _layout(manifest: Path, known: DataSet, split: str) -> list[tuple[Reader, Path]]:
     if not manifest.exists():
         raise ManifestError(f"{manifest}: is not there")
+    if manifest.is_dir():
+        return _folder(manifest, known, split)
+    if split:
+        raise ManifestError(f"{manifest}: is one file; a split is chosen in a folder")
     if manifest.name.endswith(".data"):
-        return _festival, manifest
+        return [(_festival, manifest)]
+    if manifest.match(_SYSPIN):
+        return [(_syspin, manifest)]
+    if manifest.suffix == ".parquet":
+        return [(parquet.recordings, manifest)]
     if manifest.suffix in (".jsonl", ".json"):
-        return _jsonl, manifest
+        return [(_jsonl, manifest)]
     if manifest.suffix in (".csv", ".tsv"):
         head = manifest.read_text(encoding="utf-8-sig").partition("\n")[0]
-        return (_ljspeech if "|" in head and "," not in head.partition("|")[0] else _table), manifest
-    raise ManifestError(f"{manifest}: is no layout that is known (jsonl, csv, tsv, txt.done.data, Kaldi)")
+        return [(_ljspeech if "|" in head and "," not in head.partition("|")[0] else _table, manifest)]
+    raise ManifestError(
+        f"{manifest}: is no layout that is known (Parquet, jsonl, csv, tsv, txt.done.data, SYSPIN, Kaldi)"
+    )
 
 
-def _jsonl(path: Path) -> Iterator[Recording]:
+def _folder(folder: Path, known: DataSet, split: str) -> list[tuple[Reader, Path]]:
+    if not split:
+        for name in _NAMED:
+            if (folder / name).exists():
+                return _layout(folder / name, known, "")
+        if (folder / "wav.scp").exists() and (folder / "text").exists():
+            return [(_kaldi, folder)]
+    if files := sorted(folder.rglob("*.parquet")):
+        return [(parquet.recordings, path) for path in parquet.of_split(folder, files, known.split, split)]
+    if split:
+        raise ManifestError(f"{folder}: has no splits: there is no Parquet file")
+    for pattern, reader in ((_SYSPIN, _syspin), ("txt.done.data", _festival)):
+        if files := sorted(folder.rglob(pattern)):
+            return [(reader, path) for path in files]
+    raise ManifestError(
+        f"{folder}: holds no manifest that is known: no *.parquet, {', '.join(_NAMED)}, {_SYSPIN}, wav.scp"
+    )
+
+
+def _jsonl(path: Path, known: DataSet) -> Iterator[Recording]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
@@ -87,42 +105,52 @@ def _jsonl(path: Path) -> Iterator[Recording]:
             raise ManifestError(f"{path}:{number}: is not JSON: {error}") from error
         if not isinstance(entry, dict):
             raise ManifestError(f"{path}:{number}: is no JSON object")
-        yield _recording(path, number, entry)
+        yield from _recording(path, number, entry, known)
 
 
-def _table(path: Path) -> Iterator[Recording]:
+def _table(path: Path, known: DataSet) -> Iterator[Recording]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
         for number, row in enumerate(rows, start=2):
-            yield _recording(path, number, row)
+            yield from _recording(path, number, row, known)
 
 
-def _ljspeech(path: Path) -> Iterator[Recording]:
+def _ljspeech(path: Path, known: DataSet) -> Iterator[Recording]:
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
             continue
         parts = line.split("|")
         if len(parts) < 2:
             raise ManifestError(f"{path}:{number}: should be ID|TEXT")
-        yield Recording(_find(path, number, parts[0].strip()), parts[-1].strip())
+        yield _said(_find(path, number, parts[0].strip()), parts[-1], known, path)
 
 
-def _festival(path: Path) -> Iterator[Recording]:
+def _festival(path: Path, known: DataSet) -> Iterator[Recording]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         match = _FESTIVAL.fullmatch(line.strip())
         if match is None:
             raise ManifestError(f'{path}:{number}: should be ( ID "TEXT" )')
-        yield Recording(_find(path, number, match[1]), match[2].strip())
+        yield _said(_find(path, number, match[1]), match[2], known, path)
 
 
-def _kaldi(folder: Path) -> Iterator[Recording]:
+def _syspin(path: Path, known: DataSet) -> Iterator[Recording]:
+    try:
+        transcripts = json.loads(path.read_text(encoding="utf-8"))["Transcripts"]
+        said = [(str(key), str(entry["Transcript"])) for key, entry in transcripts.items()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(f'{path}: should be {{"Transcripts": {{ID: {{"Transcript": ...}}}}}}') from error
+    for key, text in said:
+        yield _said(_find(path, 1, key), text, known, path)
+
+
+def _kaldi(folder: Path, known: DataSet) -> Iterator[Recording]:
     audio = dict(_pairs(folder / "wav.scp"))
     for number, (key, text) in enumerate(_pairs(folder / "text"), start=1):
         if key not in audio:
             raise ManifestError(f"{folder / 'text'}:{number}: {key} is not in wav.scp")
-        yield Recording(_find(folder / "wav.scp", number, audio[key]), text)
+        yield _said(_find(folder / "wav.scp", number, audio[key]), text, known, folder)
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, str]]:
@@ -132,13 +160,22 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
             yield key, rest.strip()
 
 
-def _recording(path: Path, number: int, entry: Mapping[str, Any]) -> Recording:
-    audio, text = _first(entry, _AUDIO), _first(entry, _TEXT)
+def _said(audio: Path, text: str, known: DataSet, manifest: Path) -> Recording:
+    """Of a layout that does not tell the language: its folder's name may."""
+    return Recording(audio, known.clean(text.strip()), known.spoken or language_of_path(manifest))
+
+
+def _recording(path: Path, number: int, entry: Mapping[str, Any], known: DataSet) -> Iterator[Recording]:
+    if known is ANY:
+        known = by_columns(frozenset(entry))
+    if not known.wanted(entry):
+        return
+    audio, text = _first(entry, known.audio), _first(entry, known.text)
     if audio is None or text is None:
-        missing, names = ("audio", _AUDIO) if audio is None else ("text", _TEXT)
+        missing, names = ("audio", known.audio) if audio is None else ("text", known.text)
         raise ManifestError(f"{path}:{number}: has no {missing} (one of {', '.join(names)})")
-    language = (_first(entry, _LANGUAGE) or "").lower()
-    return Recording(_find(path, number, audio), text, _NAMES.get(language, language.partition("-")[0]))
+    language = language_code(_first(entry, known.language) or known.spoken)
+    yield Recording(_find(path, number, audio), known.clean(text), language)
 
 
 def _first(entry: Mapping[str, Any], names: tuple[str, ...]) -> str | None:

@@ -11,7 +11,8 @@ import pytest
 from engines.service.encoding import AudioFormat, encode
 from ivr.evaluation.asr import errors, plain
 from ivr.evaluation.line import Line
-from ivr.evaluation.manifests import ManifestError, Recording, read
+from ivr.evaluation.manifests import read
+from ivr.evaluation.recording import ManifestError, Recording
 from tests.fakes.speech import noise
 
 WAV = encode(noise(1600, 1000), 8000, AudioFormat.WAV)
@@ -80,7 +81,8 @@ def test_festival_and_kaldi(folder: Path) -> None:
         ("x.jsonl", "", "names no recording"),
         ("metadata.csv", "a|b\nc", "metadata.csv:2: should be ID"),
         ("txt.done.data", "a b", "txt.done.data:1: should be"),
-        ("x.parquet", "", "is no layout that is known"),
+        ("x.parquet", "", "x.parquet: is no Parquet file that can be read"),
+        ("x.txt", "", "is no layout that is known"),
     ],
 )
 def test_what_is_wrong_is_named(folder: Path, name: str, text: str, says: str) -> None:
