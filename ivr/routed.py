@@ -1,10 +1,26 @@
-"""What the routers of the engines tell, as metrics."""
+"""What the routers of the engines tell: as metrics, and how each engine stands."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, Protocol, TypeVar
+
+from engines.asr.router import RoutedRecognizer
+from engines.breaker import BreakerState
 from engines.contract import Passed, Route
-from engines.routing.routes import Purpose
+from engines.routing.routes import Purpose, key_of
+from engines.supervisor import WorkerHealth
+from engines.tts.roster import TtsEngine, health_of
+from engines.tts.router import SpeechRouter
+from ivr.api.gateway import EngineStatus
 from ivr.metrics import EngineKind, Metrics
+
+_E = TypeVar("_E", bound="_Named")
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
 
 
 class EngineWatch:
@@ -19,3 +35,52 @@ class EngineWatch:
 
     def passed(self, passed: Passed) -> None:
         self._metrics.engine_passed(self._kind, passed)
+
+
+class _Healthy(_Named, Protocol):
+    @property
+    def health(self) -> WorkerHealth: ...
+
+
+class SpeechEngines:
+    """All speech engines of a server and the routers over them."""
+
+    def __init__(
+        self,
+        speakers: SpeechRouter,
+        voices: Iterable[TtsEngine],
+        hearer: RoutedRecognizer,
+        recognizers: Iterable[_Healthy],
+    ) -> None:
+        self._standing: dict[Literal["tts", "asr"], Mapping[str, Callable[[], BreakerState]]] = {
+            "tts": speakers.standing(),
+            "asr": hearer.standing(),
+        }
+        self._voices = _by_key(voices)
+        self._recognizers = _by_key(recognizers)
+
+    def watched_by(self, metrics: Metrics) -> None:
+        for kind, standing in self._standing.items():
+            metrics.watch_breakers(kind, standing)
+
+    def statuses(self) -> tuple[EngineStatus, ...]:
+        standing = self._standing
+        return (
+            *(
+                EngineStatus(k, "tts", health_of(one), standing["tts"][k]())
+                for k, one in self._voices.items()
+            ),
+            *(
+                EngineStatus(k, "asr", one.health, standing["asr"][k]())
+                for k, one in self._recognizers.items()
+            ),
+        )
+
+
+def _by_key(engines: Iterable[_E]) -> dict[str, _E]:
+    """By the keys of their links."""
+    found: dict[str, _E] = {}
+    for engine in engines:
+        number = sum(each.name == engine.name for each in found.values()) + 1
+        found[key_of(engine.name, number)] = engine
+    return found

@@ -21,7 +21,7 @@ from engines.tts.espeak import EspeakSynthesizer
 from engines.tts.neural import NeuralSynthesizer
 from ivr.agents import warn_of_missing_agents
 from ivr.api import create_app
-from ivr.api.gateway import CallRequest, LiveCall, NoCapacity, Readiness, TrunkStatus
+from ivr.api.gateway import CallRequest, EngineStatus, LiveCall, NoCapacity, Readiness, TrunkStatus
 from ivr.call import Services
 from ivr.classifiers import classifiers_of
 from ivr.config import Config, ConfigError
@@ -35,7 +35,7 @@ from ivr.prompt_cache.figures import PromptFigures
 from ivr.prompt_cache.settings import codecs_of, folder_of, limits_of
 from ivr.prompts import Prompts
 from ivr.recognition import recognizer_engines, recognizer_of
-from ivr.routed import EngineWatch
+from ivr.routed import EngineWatch, SpeechEngines
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
 from ivr.shelf.reader import FlowReaderProcess
@@ -74,6 +74,7 @@ class Server:
         store: Store,
         voices: tuple[EspeakSynthesizer, ...],
         prompts: Prompts,
+        speech: SpeechEngines,
         api: str,
     ) -> None:
         self.config = config
@@ -85,6 +86,7 @@ class Server:
         self._store = store
         self.voices = voices
         self._prompts = prompts
+        self._speech = speech
 
     @property
     def sip(self) -> list[str]:
@@ -126,6 +128,9 @@ class Server:
         if not any(voice.health.pid is not None for voice in self.voices):
             reasons.append("no voice is up")
         return Readiness(tuple(reasons))
+
+    def engines(self) -> tuple[EngineStatus, ...]:
+        return self._speech.statuses()
 
     def trunks(self) -> tuple[TrunkStatus, ...]:
         stack = self._stack
@@ -191,8 +196,8 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         speakers = voices_of(config, engines, voices, EngineWatch(metrics, "tts"))
         hearer = recognizer_of(config, recognizers, (recognizer,), EngineWatch(metrics, "asr"))
-        metrics.watch_breakers("tts", speakers.standing())
-        metrics.watch_breakers("asr", hearer.standing())
+        speech = SpeechEngines(speakers, (*engines, *voices), hearer, (*recognizers, recognizer))
+        speech.watched_by(metrics)
         on_exit.push_async_callback(speakers.close)
         prompts = Prompts(speakers, folder_of(config), limits=limits_of(config), codecs=codecs_of(config))
         await asyncio.to_thread(prompts.files.tidy)
@@ -246,7 +251,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         listener = _listener(config)
         api = f"http://{config.api.host}:{listener.getsockname()[1]}"
-        server = Server(config, library, keeper, desk, stack, store, voices, prompts, api)
+        server = Server(config, library, keeper, desk, stack, store, voices, prompts, speech, api)
         await _serve_api(on_exit, server, store, metrics, listener)
         # What is there now stays: the collector need not walk it again while calls are live.
         gc.collect()

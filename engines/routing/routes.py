@@ -70,8 +70,7 @@ class Engines(Generic[E]):
         self._named = {name: Link(name, engine) for name, engine in named.items()}
         self._embedded = embedded
         self._last = tuple(
-            Link(f"{embedded}#{number}" if number > 1 else embedded, engine)
-            for number, engine in enumerate(last, start=1)
+            Link(key_of(embedded, number), engine) for number, engine in enumerate(last, start=1)
         )
 
     @property
@@ -105,6 +104,11 @@ class Engines(Generic[E]):
 
 def base_of(language: str) -> str:
     return language.partition("-")[0].lower()
+
+
+def key_of(name: str, number: int) -> str:
+    """Of the engines of one name the second is NAME#2."""
+    return name if number == 1 else f"{name}#{number}"
 
 
 def name_of(key: str) -> str:

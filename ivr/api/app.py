@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
 from engines.service.pages import add_pages
-from ivr.api import calls, flows, problems, signals, trunks
+from ivr.api import calls, engines, flows, problems, signals, trunks
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
 from ivr.api.limits import BodyLimit
@@ -48,6 +48,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     app.include_router(calls.routes(gateway, store, known))
     app.include_router(signals.routes(gateway, store, known))
     app.include_router(trunks.routes(gateway, known))
+    app.include_router(engines.routes(gateway, known))
     app.include_router(flows.routes(gateway, store, known))
     _add_health(app, gateway, store)
 

@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from engines.breaker import BreakerState
+from engines.supervisor import WorkerHealth
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
 from media.leg import Quality
@@ -127,6 +129,16 @@ class TrunkStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """A speech engine and how it stands; the breaker says whether it is asked."""
+
+    name: str
+    kind: Literal["tts", "asr"]
+    health: WorkerHealth
+    breaker: BreakerState
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """`reasons` are why new calls should not be sent here now; none: the server is ready."""
 
@@ -165,6 +177,9 @@ class Gateway(Protocol):
         """Drops what is kept in memory of the values of ended calls: prompts that spoke them."""
 
     def readiness(self) -> Readiness: ...
+
+    def engines(self) -> tuple[EngineStatus, ...]:
+        """All speech engines, voices first."""
 
     def trunks(self) -> tuple[TrunkStatus, ...]:
         """All trunks, in the order of the configuration."""

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from engines.breaker import BreakerState
+from engines.supervisor import WorkerHealth, WorkerState
 from ivr.api import (
     CallRequest,
     LiveCall,
@@ -18,6 +20,7 @@ from ivr.api import (
     UnknownFlow,
     UnknownTrunk,
 )
+from ivr.api.gateway import EngineStatus
 from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
 from media.leg import Quality
@@ -93,6 +96,14 @@ class FakeGateway:
 
     def readiness(self) -> Readiness:
         return Readiness(self.reasons)
+
+    def engines(self) -> tuple[EngineStatus, ...]:
+        up = WorkerHealth("kokoro", WorkerState.UP, 1, 2, 4711, 10**9, 84.04, "")
+        down = WorkerHealth("pocketsphinx", WorkerState.DOWN, 3, 0, None, None, None, "the worker died")
+        return (
+            EngineStatus("kokoro", "tts", up, BreakerState.CLOSED),
+            EngineStatus("pocketsphinx", "asr", down, BreakerState.HALF_OPEN),
+        )
 
     def trunks(self) -> tuple[TrunkStatus, ...]:
         down = TrunkState(

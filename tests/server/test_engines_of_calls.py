@@ -54,3 +54,45 @@ async def test_an_engine_that_cannot_start_costs_no_call(bench: OpenBench, tmp_p
         assert first_audios(metrics, "kokoro") == 0
         assert re.search(r'ivr_engine_passed_total\{engine="kokoro",kind="tts",why="down"\} [1-9]', metrics)
         assert 'ivr_engine_breaker{engine="kokoro",kind="tts"} 0.0' in metrics
+        listed = (await b.api.get("/api/voice/engines")).json()["engines"]
+        assert [(each["name"], each["kind"]) for each in listed] == [
+            ("kokoro", "tts"),
+            ("espeak", "tts"),
+            ("espeak#2", "tts"),
+            ("pocketsphinx", "asr"),
+        ]
+        assert [each["state"] for each in listed[1:]] == ["up", "up", "up"]
+        assert {each["breaker"] for each in listed} == {"closed"}
+
+
+async def test_an_engine_that_hangs_costs_a_call_one_hedge(bench: OpenBench) -> None:
+    """A service elsewhere that takes every request and answers none."""
+    asked: list[asyncio.StreamWriter] = []
+    ended = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(writer)
+        while await reader.read(4096):
+            pass
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        setup = {
+            "elevenlabs": {"address": f"http://127.0.0.1:{port}", "key": "k" * 20, "voices": {"asha": "1"}}
+        }
+        engines = {"tts": {"en": ["elevenlabs"]}, "setup": setup, "tts_hedge_ms": 100, "tts_deadline_s": 20}
+        async with bench(engines=engines) as b:
+            call = await b.phone.call(b.uri)
+            await call.until_answered(10)
+            await call.hear(within_s=20)
+            await call.hang_up()
+            record = await b.ended()
+            assert record["cause"] == "normal"
+            made = [event["data"]["by"] for event in record["events"] if event["kind"] == "speech_made"]
+            assert made[0]["engine"] == "espeak"
+            assert made[0]["why"] in ("late", "breaker open")
+            assert asked
+            async with asyncio.timeout(20):
+                await ended.wait()  # what was asked for was given up for real
