@@ -192,6 +192,7 @@ def environment_of(config: Config) -> Environment:
         queues=frozenset(config.queues),
         trunks=frozenset(config.trunks),
         classifiers=frozenset(config.classifiers),
+        knowledge=frozenset(config.knowledge),
         topics=_topics(config.broker),
         voices=dict.fromkeys(LANGUAGES, VARIANTS),
         say_as=config.say_as,

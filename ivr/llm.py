@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engines.breaker import Breaker
 from engines.contract import EngineError
 from engines.llm.chain import Count, ModelChain, Observe, Patience
 from engines.llm.openai_model import OpenAiModel, Prices, Provider
@@ -37,6 +36,4 @@ def chain_of(
     if not config.providers:
         return None
     patience = Patience(config.slow_s, config.second_s)
-    return ModelChain(
-        [model_of(provider) for provider in config.providers], Breaker, patience, observe, count
-    )
+    return ModelChain([model_of(provider) for provider in config.providers], patience, observe, count)

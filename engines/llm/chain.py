@@ -5,7 +5,7 @@ pause; after `second_s` more, the next is asked as well, and so on; whoever has 
 others are cancelled. One that fails before its first word is replaced at once. Once there are words, there is
 no other model: half an answer cannot be taken back from a caller's ear.
 
-One that fails again and again, or is overtaken, is left alone for a while (a breaker).
+One that fails again and again, or is overtaken, is left alone for a while (`engines.breaker`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from engines.breaker import Breaker
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable
 from engines.llm.contract import ChatRequest, Finished, LanguageModel, OnSpent, Piece, Slow, Usage
 
@@ -37,18 +38,6 @@ class Patience:
     second_s: float = 1.5
 
 
-class Breaker(Protocol):
-    """Leaves alone what fails again and again. The time is that of the event loop, in seconds."""
-
-    def admits(self, now: float) -> bool: ...
-
-    def succeeded(self) -> None: ...
-
-    def failed(self, now: float) -> None: ...
-
-    def gave_up(self) -> None: ...
-
-
 class ManagedModel(LanguageModel, Protocol):
     """A model with connections of its own."""
 
@@ -64,10 +53,10 @@ class ModelChain:
     def __init__(
         self,
         models: Sequence[ManagedModel],
-        breaker: Callable[[], Breaker],
         patience: Patience = Patience(),
         observe: Observe = lambda name, outcome, first_s: None,
         count: Count = lambda name, usage: None,
+        breaker: Callable[[], Breaker] = Breaker,
     ) -> None:
         self._models = tuple(models)
         self._patience = patience

@@ -31,6 +31,7 @@ class Environment:
     topics: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Topics of the broker, each with the values that an event's body must have for it."""
     classifiers: frozenset[str] = frozenset()
+    knowledge: frozenset[str] = frozenset()
     flows: frozenset[str] = frozenset()
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     say_as: Words = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Environment:
             "trunks": self.trunks,
             "topics": self.topics,
             "classifiers": self.classifiers,
+            "knowledge": self.knowledge,
             "flows": self.flows,
         }
 

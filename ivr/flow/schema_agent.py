@@ -37,7 +37,7 @@ def agent_step() -> Schema:
             {**names(_tool()), "maxProperties": MAX_TOOLS}, "What the flow does when it asks for it."
         ),
         "knowledge": said(
-            {"type": "array", "items": NAME}, "Collections of the service that it may look into."
+            {"type": "array", "items": NAME}, "Collections of the configuration that it may look into."
         ),
         "limits": said(obj(_limits()), "What bounds the conversation."),
         "barge_in": said(ref("barge_in"), "What may cut its words.", "any"),

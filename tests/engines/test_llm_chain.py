@@ -69,7 +69,7 @@ class Observed:
 
 
 def chain_of(*models: Model, patience: Patience = PATIENT, observe: Observed | None = None) -> ModelChain:
-    return ModelChain(models, lambda: Breaker(2, 60.0), patience, observe or Observed())
+    return ModelChain(models, patience, observe or Observed(), breaker=lambda: Breaker(2, 60.0))
 
 
 async def answer(chain: ModelChain, deadline_s: float = LONG_S) -> list[Piece]:
@@ -236,9 +236,7 @@ async def test_over_real_connections_the_loser_is_hung_up_on_and_paid_for() -> N
         first = OpenAiModel(Provider("first", slow.url, "m", prices=Prices(1.0, 1.0)))
         second = OpenAiModel(Provider("second", good.url, "m", prices=Prices(1.0, 1.0)))
         counted: list[tuple[str, Usage]] = []
-        chain = ModelChain(
-            [first, second], Breaker, QUICK, count=lambda name, usage: counted.append((name, usage))
-        )
+        chain = ModelChain([first, second], QUICK, count=lambda name, usage: counted.append((name, usage)))
         await chain.start()
         spent: list[Usage] = []
         pieces = [piece async for piece in chain.chat(REQUEST, deadline_s=LONG_S, spent=spent.append)]

@@ -20,6 +20,7 @@ ENVIRONMENT = Environment(
     endpoints=frozenset({"order-webhook"}),
     queues=frozenset({"vendor-desk"}),
     classifiers=frozenset({"nlu", "llm"}),
+    knowledge=frozenset({"returns"}),
     voices={"en": frozenset({"f1", "f2", "m1"})},
     topics={"rider-events": frozenset({"order"})},
 )

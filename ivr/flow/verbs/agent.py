@@ -73,7 +73,7 @@ class Agent(Step):
     instructions: Mapping[str, Template]
     slots: tuple[Wanted, ...]
     tools: tuple[AgentTool, ...]
-    knowledge: tuple[str, ...]
+    knowledge: tuple[Reference, ...]
     bounds: Bounds
     barge_in: BargeIn
     emotion: str
@@ -146,7 +146,8 @@ class Agent(Step):
         return Exit(OPERATOR, operator, fills=self._filled)
 
     def references(self) -> tuple[Reference, ...]:
-        return tuple(tool.endpoint for tool in self.tools if tool.endpoint is not None)
+        asked = (tool.endpoint for tool in self.tools if tool.endpoint is not None)
+        return (*asked, *self.knowledge)
 
     def seconds(self, speaking: Mapping[str, float]) -> float:
         return self.bounds.time_s + SLACK_S + (0.0 if self.summary is None else SUMMARY_S)
@@ -174,7 +175,7 @@ class Agent(Step):
             language=run.language,
             slots=tuple(Slot(s.name, s.about, json_schema(s.type), s.required) for s in self.slots),
             tools=tuple(_offer(tool) for tool in self.tools),
-            knowledge=self.knowledge,
+            knowledge=tuple(collection.name for collection in self.knowledge),
             bounds=self.bounds,
             barge_in=self.barge_in,
             emotion=self.emotion,

@@ -177,11 +177,15 @@ def _read_parameters(step: StepReader, node: yaml.Node, what: str) -> dict[str, 
     return found
 
 
-def read_knowledge(step: StepReader, fields: Fields) -> tuple[str, ...]:
+def read_knowledge(step: StepReader, fields: Fields) -> tuple[Reference, ...]:
     node = fields.take("knowledge")
     items = [] if node is None else step.reader.items(node, f"knowledge of {step.what}")
-    names = (step.reader.name(item, f"a name in knowledge of {step.what}") for item in items)
-    return tuple(dict.fromkeys(name for name in names if name is not None))
+    found: dict[str, Reference] = {}
+    for item in items:
+        name = step.reader.name(item, f"a name in knowledge of {step.what}")
+        if name is not None:
+            found.setdefault(name, Reference("knowledge", name, place_of(item)))
+    return tuple(found.values())
 
 
 def read_reads_out(step: StepReader, fields: Fields) -> tuple[str, ...]:

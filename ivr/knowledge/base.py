@@ -1,0 +1,185 @@
+"""The knowledge of a running server: its index is kept up to date beside live calls, and asked within them.
+
+Files are looked at every few seconds; when one has changed, a process of its own brings the index up to date.
+Questions are answered by one thread (SQLite lets go of the interpreter while it searches), from the index as
+it was until the new one is whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from ivr.knowledge.builder import Job, Report, run_beside
+from ivr.knowledge.contract import DEADLINE_S, MOST_PASSAGES, Passage
+from ivr.knowledge.embedding import EmbeddingError, EmbeddingServer, Vector, embed
+from ivr.knowledge.folder import Found, listing
+from ivr.knowledge.searching import Searcher
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 5.0
+AGAIN_S: Final = 60.0
+"""Until a build that failed, or a server of embeddings that was away, is tried again."""
+
+_COMPLAIN_S: Final = 60.0
+
+Build = Callable[[Job], Awaitable[Report]]
+_State = tuple[tuple[str, tuple[Found, ...], tuple[tuple[str, str], ...]], ...]
+
+
+class KnowledgeBase:
+    """See `Knowledge`. `collections` are folders or files by name, `index` the file that is kept of them."""
+
+    def __init__(
+        self,
+        collections: Mapping[str, Path],
+        index: Path,
+        server: EmbeddingServer | None = None,
+        *,
+        look_s: float = LOOK_S,
+        build: Build = run_beside,
+    ) -> None:
+        self._collections = dict(collections)
+        self._server = server
+        self._job = Job(index, self._collections, server)
+        self._look_s = look_s
+        self._build = build
+        self._searcher = Searcher(index)
+        self._thread = ThreadPoolExecutor(1, "knowledge")
+        self._client = httpx.AsyncClient(follow_redirects=False)
+        self._watching: asyncio.Task[None] | None = None
+        self._complained_at = -_COMPLAIN_S
+        self._built = asyncio.Event()
+        self.report = Report()
+        """Of the last build."""
+
+    async def start(self) -> None:
+        """Returns at once; what an earlier run has built is there already."""
+        if self._server is not None:
+            await self._in_thread(self._load)
+        self._watching = asyncio.create_task(self._watch(), name="knowledge")
+
+    async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        self._searcher.interrupt()
+        await self._client.aclose()
+        await asyncio.to_thread(self._thread.shutdown)
+        self._searcher.close()
+
+    async def built(self) -> Report:
+        """Waits for the first build."""
+        await self._built.wait()
+        return self.report
+
+    async def find(
+        self,
+        collections: tuple[str, ...],
+        question: str,
+        *,
+        most: int = MOST_PASSAGES,
+        deadline_s: float = DEADLINE_S,
+    ) -> tuple[Passage, ...]:
+        """See `Knowledge`."""
+        known = tuple(name for name in collections if name in self._collections)
+        if not known or not question.strip():
+            return ()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        vector = await self._meaning(question, deadline_s)
+
+        def search() -> tuple[Passage, ...]:
+            return self._searcher.find(known, question, vector, most=most)
+
+        try:
+            async with asyncio.timeout_at(until):
+                return await loop.run_in_executor(self._thread, search)
+        except TimeoutError:
+            self._searcher.interrupt()
+            self._complain(f"nothing was found within {deadline_s:g} s")
+        except sqlite3.Error as error:
+            self._complain(str(error))
+        return ()
+
+    async def _meaning(self, question: str, deadline_s: float) -> Vector | None:
+        """The question's vector, while half of the time for all is not over."""
+        server = self._server
+        if server is None:
+            return None
+        within_s = min(server.deadline_s, deadline_s / 2)
+        try:
+            async with asyncio.timeout(within_s):
+                (vector,) = await embed(self._client, server, [question], within_s)
+        except TimeoutError:
+            self._complain(f"{server.model}: no vector within {within_s:g} s")
+        except EmbeddingError as error:
+            self._complain(str(error))
+        else:
+            return vector
+        return None
+
+    def _complain(self, what: str) -> None:
+        """Not for every question, and never with it: it is what a caller said."""
+        now = time.monotonic()
+        if now - self._complained_at >= _COMPLAIN_S:
+            self._complained_at = now
+            log.warning("knowledge: %s", what)
+
+    # --- keeping the index
+
+    async def _watch(self) -> None:
+        before: _State | None = None
+        again_at = 0.0
+        while True:
+            now = await asyncio.to_thread(self._state)
+            if now != before or (again_at and time.monotonic() >= again_at):
+                report = await self._build(self._job)
+                if self._server is not None:
+                    await self._in_thread(self._load)
+                again_at = time.monotonic() + AGAIN_S if report.failure or report.without_vectors else 0.0
+                before = now
+                self._tell(report)
+                self.report = report
+                self._built.set()
+            await asyncio.sleep(self._look_s)
+
+    def _state(self) -> _State:
+        found = [(name, listing(root)) for name, root in self._collections.items()]
+        return tuple((name, one.files, one.faults) for name, one in found)
+
+    def _load(self) -> None:
+        assert self._server is not None
+        with contextlib.suppress(sqlite3.Error):  # told when it is searched
+            self._searcher.load_vectors(self._server.model)
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _tell(self, report: Report) -> None:
+        if report.failure:
+            log.error("knowledge: %s; what is known stays as it was", report.failure)
+            return
+        for name, collection in report.collections.items():
+            before = self.report.collections.get(name)
+            for file, fault in collection.faults:
+                if before is None or (file, fault) not in before.faults:
+                    log.warning("knowledge %s: %s: %s", name, file, fault)
+            if before != collection:
+                log.info("knowledge %s: %d files, %d passages", name, collection.files, collection.pieces)
+        if report.without_vectors:
+            log.warning(
+                "knowledge: %d passages have no vectors yet: %s",
+                report.without_vectors,
+                report.vectors_fault,
+            )
