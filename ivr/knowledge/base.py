@@ -56,7 +56,7 @@ class KnowledgeBase:
         self._build = build
         self._searcher = Searcher(index)
         self._thread = ThreadPoolExecutor(1, "knowledge")
-        self._client = httpx.AsyncClient(follow_redirects=False)
+        self._client = None if server is None else httpx.AsyncClient(follow_redirects=False)
         self._watching: asyncio.Task[None] | None = None
         self._complained_at = -_COMPLAIN_S
         self._built = asyncio.Event()
@@ -74,7 +74,8 @@ class KnowledgeBase:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         self._searcher.interrupt()
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
         await asyncio.to_thread(self._thread.shutdown)
         self._searcher.close()
 
@@ -114,13 +115,13 @@ class KnowledgeBase:
 
     async def _meaning(self, question: str, deadline_s: float) -> Vector | None:
         """The question's vector, while half of the time for all is not over."""
-        server = self._server
-        if server is None:
+        server, client = self._server, self._client
+        if server is None or client is None:
             return None
         within_s = min(server.deadline_s, deadline_s / 2)
         try:
             async with asyncio.timeout(within_s):
-                (vector,) = await embed(self._client, server, [question], within_s)
+                (vector,) = await embed(client, server, [question], within_s)
         except TimeoutError:
             self._complain(f"{server.model}: no vector within {within_s:g} s")
         except EmbeddingError as error:
