@@ -30,7 +30,7 @@ from media.codecs import Codec
 from media.tones import beep
 from media.trim import LeadingSilence
 
-__all__ = ["Lookups", "NoVoice", "Prompt", "PromptLimits", "Prompts", "in_frames"]
+__all__ = ["Lookups", "NoVoice", "Prompt", "PromptLimits", "Prompts", "in_frames", "request_of"]
 
 log = logging.getLogger(__name__)
 
@@ -233,7 +233,7 @@ class Prompts:
         words = normalise(text.text, text.language)
         if not words.strip():
             return
-        request = SpeechRequest(words, text.language, text.voice, text.rate, text.emotion, text.intensity)
+        request = request_of(text, words)
         choices = self._voices.choices(request, text.purpose)
         for choice in choices:
             if prompt.personal or not may_be_filed(choice.request):
@@ -328,6 +328,11 @@ def _is_personal(utterance: Utterance) -> bool:
             return utterance.instead is not None and _is_personal(utterance.instead)
         case Beep():
             return False
+
+
+def request_of(text: Text, words: str) -> SpeechRequest:
+    """`words` are those of the text, normalised."""
+    return SpeechRequest(words, text.language, text.voice, text.rate, text.emotion, text.intensity)
 
 
 def in_frames(pcm: bytes, rate: int, codec: Codec) -> list[bytes]:
