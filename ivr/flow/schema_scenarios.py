@@ -105,8 +105,8 @@ def _acts() -> Mapping[str, Schema]:
         ),
         "agent": said(
             {"anyOf": [agent, obj({"outcome": agent, "slots": ANYTHING, "summary": _STRING})]},
-            "How the conversation ends; `{slots: {...}, summary: TEXT, outcome: ...}` fills slots before, and the "
-            "summary of a step that has one.",
+            "How the conversation ends; `{slots: {...}, summary: TEXT, outcome: ...}` fills slots before, "
+            "and the summary of a step that has one.",
         ),
         "queued": whole(1, 999, "The caller is in this place of the queue while the transfer waits."),
     }

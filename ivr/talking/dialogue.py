@@ -118,6 +118,8 @@ class Dialogue:
         self._summing: Summing | None = None
         self._parting: AgentCalls | Conversed | None = None
         """How it ends, once all is said."""
+        self._closing = False
+        """The flow leaves, and only wants the summary."""
         # What is awaited, as times.
         self._opens_at: float | None = now + OPENING_S
         self._keys = ""
@@ -137,6 +139,8 @@ class Dialogue:
     @property
     def due(self) -> float | None:
         summing = None if self._summing is None else self._summing.until
+        if self._closing or self._over:
+            return summing
         times = (self._opens_at, self._keys_at, self._speaks_until, self._filler_at, summing)
         return min((time for time in times if time is not None), default=None)
 
@@ -146,8 +150,9 @@ class Dialogue:
 
     def handle(self, event: Event, now: float) -> list[Command]:
         if not self._over:
-            self._take(event, now)
-            if self._speaks_until is None:
+            if not self._closing or isinstance(event, Got | Broke | Spent | Wake):
+                self._take(event, now)
+            if self._speaks_until is None and not self._closing:
                 self._speaking.advance()
             self._part()
         commands, self._commands = self._commands, []
@@ -168,8 +173,10 @@ class Dialogue:
             case Spent(cost):
                 self._cost += cost
             case Summarise():
+                self._closing = True
                 self._stop_answer()
-                self._sum_up(now)
+                if self._summing is None:
+                    self._sum_up(now)
             case Said():
                 if self._speaking.said(event):
                     self._was_cut()
@@ -317,7 +324,7 @@ class Dialogue:
         self._heard(instructions.KEYED.format(keys=keys), now)
 
     def _silence(self) -> None:
-        if self._busy or not self._speaking.silent:
+        if self._busy or not self._speaking.silent or self._speaks_until is not None:
             return
         if self._history.owed:
             self._ask()
@@ -524,6 +531,11 @@ class Dialogue:
             self._speaking.say(kind, self._language)
 
     def _wake(self, now: float) -> None:
+        if self._summing is not None and now >= self._summing.until:
+            self._summing.broken()
+            self._summed(self._summing)
+        if self._closing:
+            return
         if self._opens_at is not None and now >= self._opens_at:
             self._opens_at = None
             self._ask()
@@ -536,9 +548,6 @@ class Dialogue:
             self._fillers += 1
             self._fill_pause("looking")
             self._filler_at = now + NEXT_FILLER_S if self._fillers < FILLERS else None
-        if self._summing is not None and now >= self._summing.until:
-            self._summing.broken()
-            self._summed(self._summing)
 
     # --- how it ends
 
@@ -568,6 +577,7 @@ class Dialogue:
         self._count("summary" if text else "summary_without_model")
         self._emit(Cancel(summing.id))
         self._emit(AgentSums(self._begin.id, text or summing.without_model()))
+        self._over = self._closing
 
     def _part(self) -> None:
         if self._parting is not None and self._speaking.silent and self._summing is None and not self._over:

@@ -93,13 +93,10 @@ class Grounds:
     def add(self, text: str, language: str, *, open: bool = False) -> None:
         """Numbers of a text of ours, of the caller or of a tool. `open`: long strings in it are no secret to
         the caller."""
-        for match in _CLOCK.finditer(text):
-            hour, minute = int(match[1]), Fraction(int(match[2]))
-            for said in (hour, hour % 12 or 12):
-                self._values |= {Fraction(said), said + minute / 60}
-            # "quarter to six"
-            self._values |= {minute, 60 - minute, Fraction(hour % 12 + 1)}
         strings: set[str] = set()
+        for match in _CLOCK.finditer(text):
+            self._add_time(int(match[1]), int(match[2]), strings)
+        text = _CLOCK.sub(" . ", text)
         for number in numbers_in(text, language):
             strings.add(number.digits)
             for value in number.values:
@@ -112,10 +109,18 @@ class Grounds:
         if open:
             self._open |= {string for string in strings if len(string) >= LONG}
 
+    def _add_time(self, hour: int, minute: int, strings: set[str]) -> None:
+        """As it may be said: 17:45, 5:45, पौने छह (5 3/4)."""
+        for said in (hour, hour % 12 or 12):
+            strings.add(f"{said}{minute:02}")
+            self._values |= {Fraction(said), said + Fraction(minute, 60)}
+
     def hold(self, number: Number) -> bool:
         """Whether it was there before."""
         if number.digits and number.digits in self._digits:
             return True
+        if number.long and any(known.endswith(number.digits) for known in self._digits):
+            return True  # without the code of the country
         if len(number.values) >= _SPELLED_FROM and all(value < 10 for value in number.values):
             return False
         return all(value in self._values for value in number.values)

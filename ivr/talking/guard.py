@@ -77,6 +77,8 @@ _MARKERS: Final[Mapping[str, frozenset[str]]] = {
 """Small words that tell the language, where the letters do not."""
 
 _SURE: Final = 3
+_MIXED: Final = 2
+"""With so many small words of its own a sentence is in a language, however many it borrows."""
 
 
 def check(text: str, language: str, grounds: Grounds, readable: Personal = frozenset()) -> Finding | None:
@@ -126,13 +128,12 @@ def _of_language(text: str, language: str) -> Finding | None:
     letters = indian + latin + foreign
     if letters < _LETTERS_ENOUGH or language not in _MARKERS:
         return None
+    said = _WORD.findall(text.lower())
+    counts = {code: sum(word in markers for word in said) for code, markers in _MARKERS.items()}
     own = latin if language == "en" else indian
-    if letters - own > _OTHERS_SHARE * letters:
+    in_others = letters - own > _OTHERS_SHARE * letters and counts[language] < _MIXED
+    # Hindi and Marathi share their letters.
+    sister = {"hi": counts["mr"], "mr": counts["hi"]}.get(language, 0)
+    if in_others or (sister >= _SURE and sister > 2 * counts[language]):
         return Finding(Fault.LANGUAGE, "it is not in the language of the call")
-    if language in ("hi", "mr"):
-        said = _WORD.findall(text)
-        mine = sum(word in _MARKERS[language] for word in said)
-        other = sum(word in _MARKERS["mr" if language == "hi" else "hi"] for word in said)
-        if other >= _SURE and other > 2 * mine:
-            return Finding(Fault.LANGUAGE, "it is not in the language of the call")
     return None
