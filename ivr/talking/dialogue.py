@@ -580,7 +580,9 @@ class Dialogue:
         self._over = self._closing
 
     def _part(self) -> None:
-        if self._parting is not None and self._speaking.silent and self._summing is None and not self._over:
+        if self._parting is None or self._over or self._closing:
+            return
+        if self._speaking.silent and self._summing is None:
             self._end(self._parting)
 
     def _end(self, last: AgentCalls | Conversed) -> None:

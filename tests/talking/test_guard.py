@@ -10,10 +10,9 @@ from ivr.flow.sayas import say
 from ivr.talking.grounds import Grounds, numbers_in
 from ivr.talking.guard import Fault, check, language_of
 
-INSTRUCTIONS = (
-    "You help callers of Sharma, open till 21:30. The fee is ₹1,250.50, a refund takes 5 to 7 days."
-)
-TOOL = '<data>{"order": "48213", "minutes": 25, "phone": "+919876543210", "mail": "a@b.in", "at": "17:45"}</data>'
+INSTRUCTIONS = "You help callers, open till 21:30. The fee is ₹1,250.50, a refund takes 5 to 7 days."
+TOOL = """<data>{"order": "48213", "minutes": 25, "at": "17:45",
+"phone": "+919876543210", "mail": "a@b.in"}</data>"""
 
 
 @pytest.fixture
