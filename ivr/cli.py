@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure the server from outside its process.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+evaluation = typer.Typer(help="Measure how well callers are understood and served.", no_args_is_help=True)
+app.add_typer(evaluation, name="eval")
 trunk = typer.Typer(help="Look at trunks.", no_args_is_help=True)
 app.add_typer(trunk, name="trunk")
 
@@ -54,12 +56,12 @@ def serve(
 
 
 cli_flows.register(app)
-cli_speech.register(app, bench)
+cli_speech.register(app, bench, evaluation)
 cli_engines.register(app)
 cli_prompts.register(app)
 cli_llm.register(app)
 cli_knowledge.register(app)
-cli_talk.register(app, bench)
+cli_talk.register(app, bench, evaluation)
 
 
 @bench.command()

@@ -213,16 +213,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def register(app: typer.Typer, bench: typer.Typer) -> None:
+def register(app: typer.Typer, bench: typer.Typer, evaluation: typer.Typer) -> None:
     app.command("asr")(asr)
     app.command("tts")(tts)
-    evaluation = typer.Typer(help="Measure how well the engines understand.", no_args_is_help=True)
-    app.add_typer(evaluation, name="eval")
-
-    @evaluation.callback()
-    def _only_group() -> None:
-        """`eval` is a group, though it has one command."""
-
     evaluation.command("asr")(eval_asr)
     bench.command("asr")(bench_asr)
     bench.command("tts")(bench_tts)

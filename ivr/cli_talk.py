@@ -43,6 +43,33 @@ def trace(
     raise SystemExit(run(Options(call_id, config, server, key, (format or named).value, out)))
 
 
+class ReportFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def eval_talk(
+    paths: Annotated[list[Path], typer.Argument(help="Files of scenarios, or folders of them.")],
+    config: Annotated[
+        OptionalPath,
+        typer.Option(
+            "--config", "-c", help="What conversations are held with; without it the embedded engines are."
+        ),
+    ] = None,
+    only: Annotated[str, typer.Option(help="Play those with this in their name.")] = "",
+    at_once: Annotated[int, typer.Option(help="How many calls at a time.", min=1, max=50)] = 1,
+    format: Annotated[ReportFormat, typer.Option(help="What is printed.")] = ReportFormat.TEXT,
+    json: Annotated[OptionalPath, typer.Option(help="Also write the figures to this file.")] = None,
+    junit: Annotated[OptionalPath, typer.Option(help="Also write the outcome as JUnit XML.")] = None,
+) -> None:
+    """Simulated callers over real SIP: were they served, how soon, and were they let finish?
+
+    Ends with 0 (all as expected), 1 or 2 (nothing could be played)."""
+    from ivr.evaluation.talk.command import Options, run
+
+    raise SystemExit(run(Options(tuple(paths), config, only, at_once, format.value, json, junit)))
+
+
 class Profile(StrEnum):
     NONE = "none"
     FAST = "fast"
@@ -74,6 +101,7 @@ def bench_talk(
     raise SystemExit(run(Options(levels, seconds, profile.value, agent, plot)))
 
 
-def register(app: typer.Typer, bench: typer.Typer) -> None:
+def register(app: typer.Typer, bench: typer.Typer, evaluation: typer.Typer) -> None:
     app.command()(trace)
     bench.command("talk")(bench_talk)
+    evaluation.command("talk")(eval_talk)

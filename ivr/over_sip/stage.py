@@ -54,13 +54,28 @@ def set_stage(files: Sequence[ScenarioFile], folder: Path, outside: Outside) -> 
     """Copies the flows into `folder`. Raises `CannotStage`, OSError."""
     numbers: dict[Key, str] = {}
     listed: dict[str, Any] = {}
+    config = serving([file.flow for file in files], folder, outside)
+    for file in files:
+        flow = file.flow
+        for scenario in file.scenarios:
+            number = str(FIRST_NUMBER + len(numbers))
+            numbers[flow.name, scenario.line] = number
+            params = {name: to_json(value) for name, value in scenario.values.items() if value is not None}
+            listed[number] = {"flow": flow.name, "params": params}
+    return Stage({**config, "numbers": listed}, numbers)
+
+
+def serving(flows: Sequence[Flow], folder: Path, outside: Outside) -> dict[str, Any]:
+    """What of the configuration these flows need but numbers; they are copied into `folder`. Raises
+    `CannotStage`, OSError."""
     hooks: dict[str, Any] = {}
     queues: dict[str, str] = {}
     topics: dict[str, str] = {}
-    for file in files:
-        flow = file.flow
-        if any(name == flow.name for name, _ in numbers):
+    names: set[str] = set()
+    for flow in flows:
+        if flow.name in names:
             raise CannotStage(f"there are two flows named {flow.name}: test them one after the other")
+        names.add(flow.name)
         for one in flow.family.values():
             _copy(one, folder / one.name)
             for reference in chain.from_iterable(step.references() for step in one.steps.values()):
@@ -70,15 +85,10 @@ def set_stage(files: Sequence[ScenarioFile], folder: Path, outside: Outside) -> 
                     queues[reference.name] = outside.desk
                 elif reference.section == "topics":
                     topics[reference.name] = reference.name
-        for scenario in file.scenarios:
-            number = str(FIRST_NUMBER + len(numbers))
-            numbers[flow.name, scenario.line] = number
-            params = {name: to_json(value) for name, value in scenario.values.items() if value is not None}
-            listed[number] = {"flow": flow.name, "params": params}
-    config = {"flows": str(folder), "numbers": listed, "endpoints": hooks, "queues": queues}
+    config = {"flows": str(folder), "endpoints": hooks, "queues": queues}
     if topics:
         config["broker"] = {"url": outside.broker, "topics": topics}
-    return Stage(config, numbers)
+    return config
 
 
 def _copy(flow: Flow, folder: Path) -> None:

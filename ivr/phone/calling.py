@@ -17,7 +17,7 @@ from ivr.phone.voice import from_file, spoken
 from ivr.phone.wire import WireLog
 from media.clip import Clip, ClipWriter
 from media.codecs import FRAME_MS, Codec
-from media.leg import Answered, AudioTap, CallLeg, Cause, Digit, HungUp, Played, Ringing
+from media.leg import Answered, AudioTap, Began, CallLeg, Cause, Digit, HungUp, Played, Ringing
 
 KEY_S: Final = 0.16
 """What a key takes on the wire with the pause after it."""
@@ -31,6 +31,8 @@ _DICTATION: Final = {
 
 _HEARD_S: Final = 0.06
 """Sound shorter than this is a click."""
+
+_HUM: Final = "hum"
 
 OpenTap = Callable[[Codec], AudioTap]
 Speaker = Callable[[], Awaitable[Synthesizer]]
@@ -73,7 +75,9 @@ class PhoneCall:
         self._timeline = timeline
         self._manner = manner
         self._meter = SoundMeter(8000)
-        self._played: set[str] = set()
+        self._began: dict[str, float] = {}
+        self._played: dict[str, float] = {}
+        self._humming: Clip | None = None
         self._marks = 0
         self._changed = asyncio.Event()
         self._pump = asyncio.create_task(self._take_events())
@@ -153,6 +157,20 @@ class PhoneCall:
         self._timeline.note("phone", f"plays {path.name}")
         await self._play(clip)
 
+    async def wait(self, seconds: float) -> None:
+        """Does nothing for so long."""
+        await self._sleep(seconds)
+
+    async def play(self, clip: Clip) -> tuple[float, float]:
+        """Plays a clip; gives when its first and its last packet were sent, by the loop's clock."""
+        mark = await self._play(clip)
+        return self._began[mark], self._played[mark]
+
+    def hum(self, clip: Clip) -> None:
+        """Plays this, which loops, from now on, whenever nothing else is played: the noise of a line."""
+        self._humming = clip
+        self.leg.play(clip, _HUM)
+
     async def hang_up(self) -> None:
         """Ends the call, if it still lives, and waits for its end."""
         if self.ended is None:
@@ -193,13 +211,19 @@ class PhoneCall:
             case script.HungUp(within_s):
                 await self.until_hung_up(within_s)
 
-    async def _play(self, clip: Clip) -> None:
+    async def _play(self, clip: Clip) -> str:
+        """Gives the mark under which it was played."""
         self._marks += 1
         mark = f"phone/{self._marks}"
+        if self._humming is not None:
+            self.leg.stop()
         self.leg.play(clip, mark)
+        if self._humming is not None:
+            self.leg.play(self._humming, _HUM)
         await self._until(
             lambda: mark in self._played, clip.duration_ms / 1000 + 5.0, "what was to be said was not sent"
         )
+        return mark
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(NothingHeard):
@@ -233,8 +257,10 @@ class PhoneCall:
                 case Digit(key=key):
                     self.digits += key
                     self._timeline.note("phone", f"got key {key}")
-                case Played(mark=mark):
-                    self._played.add(mark)
+                case Began(at=at, mark=mark):
+                    self._began[mark] = at
+                case Played(at=at, mark=mark):
+                    self._played[mark] = at
                 case HungUp():
                     self.ended = event
                     self._timeline.note("phone", f"call over: {event.cause.value}, by {event.by}")
