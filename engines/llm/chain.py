@@ -68,6 +68,11 @@ class ModelChain:
     def name(self) -> str:
         return ", ".join(model.name for model in self._models)
 
+    def warm(self) -> None:
+        """See `LanguageModel`."""
+        for model in self._models:
+            model.warm()
+
     async def start(self) -> None:
         """Opens the connections; a model that is away keeps nobody from starting."""
         await asyncio.gather(*(model.start() for model in self._models))

@@ -133,6 +133,9 @@ class LanguageModel(Protocol):
     @property
     def name(self) -> str: ...
 
+    def warm(self) -> None:
+        """Somebody is about to ask: what a first request would wait for is done now. Returns at once."""
+
     def chat(
         self, request: ChatRequest, *, deadline_s: float, spent: OnSpent | None = None
     ) -> AsyncGenerator[Piece, None]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -36,6 +37,9 @@ USAGE_S: Final = 1.0
 WARM_S: Final = 3.0
 IDLE_S: Final = 120.0
 """How long a connection is kept for the next answer."""
+
+FRESH_S: Final = 20.0
+"""After an answer, so long no connection is opened ahead; servers close idle ones sooner or later."""
 
 _MILLION: Final = 1_000_000
 _SHOWN: Final = 200
@@ -76,10 +80,19 @@ class OpenAiModel:
             event_hooks={"request": [] if provider.key else [_keyless], "response": [_bound]},
         )
         self._client = _client_of(provider, self._http)
+        self._used_at = -math.inf
+        self._warming: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
         return self._provider.name
+
+    def warm(self) -> None:
+        """See `LanguageModel`: a connection is opened, with its TLS, unless one was used of late."""
+        now = asyncio.get_running_loop().time()
+        if now - self._used_at >= FRESH_S:
+            self._used_at = now
+            self._warming = asyncio.create_task(self.start(), name=f"{self.name} warms up")
 
     async def start(self) -> None:
         """Opens the connection that the first answer will take. A server that is away is told in the log
@@ -95,6 +108,9 @@ class OpenAiModel:
                 log.warning("the model %s does not take its key (status %d)", self.name, answer.status_code)
 
     async def close(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         await self._http.aclose()
 
     async def chat(
@@ -143,6 +159,7 @@ class OpenAiModel:
             raise self._failure(error) from error
         finally:
             if stream is not None:
+                self._used_at = clock()
                 await stream.close()
             if spent is not None and not refused:
                 spent(self._usage(request, reader))

@@ -157,7 +157,7 @@ class AnswerReader:
     def _count(self, text: object) -> None:
         if isinstance(text, str) and text:
             self._pieces += 1
-            self._bytes += len(text.encode("utf-8", "replace"))
+            self._bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
             self._tokens += tokens_of(text)
 
     def _read_usage(self, usage: object) -> None:

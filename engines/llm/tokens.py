@@ -16,6 +16,8 @@ TOKENS_PER_MESSAGE = 4
 
 
 def tokens_of(text: str) -> int:
+    if text.isascii():
+        return math.ceil(len(text) / LETTERS_PER_TOKEN)
     plain = sum(1 for letter in text if letter.isascii())
     return math.ceil(plain / LETTERS_PER_TOKEN) + len(text) - plain
 

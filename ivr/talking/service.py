@@ -66,6 +66,7 @@ class ModelAgents:
         self.deadline_s = deadline_s
 
     def open(self, begin: Converse, send: Send) -> Conversation:
+        self.model.warm()
         return Conversation(begin, send, self)
 
 

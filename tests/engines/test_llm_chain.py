@@ -35,6 +35,11 @@ class Model:
     speak: asyncio.Event = field(default_factory=asyncio.Event)
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
+    warmed: int = 0
+
+    def warm(self) -> None:
+        self.warmed += 1
+
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
@@ -210,6 +215,12 @@ async def test_closing_it_closes_all_and_says_nothing_of_them() -> None:
     assert seen.outcomes == [("a", "cancelled")] * 3
     a.speaks = True
     assert names(await answer(chain))[-2:] == ["a", "end"], "it is not held against it"
+
+
+async def test_all_are_warmed_up_since_each_may_be_asked() -> None:
+    a, b = Model("a"), Model("b")
+    chain_of(a, b).warm()
+    assert (a.warmed, b.warmed) == (1, 1)
 
 
 async def test_closing_it_at_once_asks_nobody() -> None:

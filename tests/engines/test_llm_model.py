@@ -23,7 +23,7 @@ from engines.llm.contract import (
     Words,
 )
 from engines.llm.openai_model import OpenAiModel, Prices, Provider
-from tests.fakes.llm_server import Answer, Call, Fault, LlmServer, llm_server
+from tests.fakes.llm_server import Answer, Call, Fault, LlmServer, llm_server, rules
 
 REQUEST = ChatRequest((Instruction("Be short."), FromCaller("Is it there?")))
 LONG_S = 25.0
@@ -115,8 +115,48 @@ async def test_connections_are_opened_before_they_are_needed_and_used_again(serv
     assert server.connections == 1
 
 
+async def test_a_connection_is_opened_ahead_unless_one_was_used_of_late(server: LlmServer) -> None:
+    server.script.extend([Answer("one"), Answer("two")])
+    async with model_of(server) as model:
+        model.warm()
+        model.warm()
+        async with asyncio.timeout(LONG_S):
+            while not server.fetched:
+                await asyncio.sleep(0.001)
+        await answer(model)
+        model.warm()
+        await answer(model)
+    assert (server.fetched, server.connections) == (["/v1/models"], 1)
+
+
+async def test_many_that_are_cancelled_at_any_time_leave_nothing(server: LlmServer) -> None:
+    server.otherwise = lambda body: Answer("and on", first_s=0.01, token_s=0.001, fault="endless")
+    spent: list[Usage] = []
+    before = asyncio.all_tasks()
+
+    async def one(model: OpenAiModel, pieces: int) -> None:
+        stream = model.chat(REQUEST, deadline_s=LONG_S, spent=spent.append)
+        for _ in range(pieces):
+            await anext(stream)
+        await stream.aclose()
+
+    async with model_of(server) as model:
+        asking = [asyncio.create_task(one(model, n % 20)) for n in range(40)]
+        await server.came(10)
+        for task in asking[::3]:
+            task.cancel()
+        done = await asyncio.gather(*asking, return_exceptions=True)
+        async with asyncio.timeout(LONG_S):
+            for asked in server.asked:
+                await asked.over.wait()
+        assert {type(one) for one in done} <= {type(None), asyncio.CancelledError}
+        assert all(asked.client_left for asked in server.asked)
+        assert len(spent) >= len(server.asked)
+    assert {task for task in asyncio.all_tasks() - before if "llm_server" not in str(task)} == set()
+
+
 async def test_closing_it_ends_the_connection_and_what_it_took_is_counted(server: LlmServer) -> None:
-    server.script.append(Answer("never " * 50, token_s=0.05))
+    server.script.append(Answer("never " * 300, token_s=0.05))
     spent: list[Usage] = []
     async with model_of(server) as model:
         stream = model.chat(REQUEST, deadline_s=LONG_S, spent=spent.append)
@@ -125,9 +165,9 @@ async def test_closing_it_ends_the_connection_and_what_it_took_is_counted(server
         async with asyncio.timeout(LONG_S):
             await server.asked[0].over.wait()
     assert server.asked[0].client_left
-    assert server.asked[0].sent < 50
+    assert server.asked[0].sent < 300
     assert spent[0].estimated
-    assert 1 <= spent[0].tokens_out < 50
+    assert 1 <= spent[0].tokens_out < 300
 
 
 async def test_a_request_that_is_cancelled_before_its_first_word_ends_too(server: LlmServer) -> None:
@@ -293,6 +333,24 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(EngineError, match=r"ivr-server\[llm\]"):
         OpenAiModel(Provider("qwen", "http://127.0.0.1:1/v1", "small"))
+
+
+def test_a_script_by_hand_answers_by_what_was_said() -> None:
+    script = rules(
+        [
+            {"when": "order", "say": "One moment.", "call": {"tool": "state", "arguments": {"order": 7}}},
+            {"when": "^tool: ", "say": "It is on its way."},
+        ],
+        0.2,
+        0.02,
+    )
+
+    def said(role: str, text: str) -> Answer:
+        return script({"messages": [{"role": role, "content": text}]})
+
+    assert said("user", "my order") == Answer("One moment.", (Call("state", '{"order": 7}'),), 0.2, 0.02)
+    assert said("tool", "{}").text == "It is on its way."
+    assert said("user", "hello").text == "You said: hello"
 
 
 def test_a_key_is_not_shown() -> None:

@@ -30,6 +30,10 @@ class Model:
         self.scripts = list(scripts)
         self.requests: list[ChatRequest] = []
         self.closed: list[int] = []
+        self.warmed = 0
+
+    def warm(self) -> None:
+        self.warmed += 1
 
     async def chat(
         self, request: ChatRequest, *, deadline_s: float, spent: OnSpent | None = None
@@ -97,6 +101,7 @@ async def test_words_become_sentences_while_the_model_writes() -> None:
     line.conversation.tell(Heard("where is it", 0.9))
     (says,) = await line.until(AgentSays)
     assert says.text == "I see it."
+    assert line.model.warmed == 1
     line.conversation.stop()
     await until(lambda: line.model.closed == [0])
     assert line.watcher.over == ["left"]
