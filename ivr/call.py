@@ -9,16 +9,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final
 
-from engines.contract import Recognizer, Route
-from ivr.agents import AgentLine, Agents, NoAgents
+from engines.contract import Route
+from ivr.agents import AgentLine
 from ivr.alarm import Alarm
 from ivr.answering import Answering
-from ivr.classifiers import Classifiers, Questions
-from ivr.endpoints import Endpoints
+from ivr.call_parts import Ended, Journal, Services
+from ivr.classifiers import Questions
 from ivr.flow.agent_protocol import (
     AgentCalls,
     AgentEvent,
@@ -75,14 +75,12 @@ from ivr.flow.protocol import (
 )
 from ivr.flow.signals import bind_signal
 from ivr.handover import Handover, Means, told_of
-from ivr.hearing import Ear, Utterance, Vad
+from ivr.hearing import Ear, Utterance
 from ivr.journal import event_note, heard_note, step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
-from ivr.prompts import Prompts
 from ivr.recording import CallRecording, settle_consent
 from ivr.screening import Screening
 from ivr.speaking import Mouth
-from ivr.switchboard import Switchboard
 from ivr.waiting import Ring, Sound, Waiting
 from ivr.waterfall import Stage, TurnTimes, Waterfall
 from media.amd import Answer, GreetingEnd
@@ -95,7 +93,6 @@ from media.leg import (
     Held,
     HungUp,
     LegEvent,
-    Party,
     Played,
     Quality,
     Replaced,
@@ -112,54 +109,6 @@ GOODBYE_S: Final = 2.0
 """How long the end of a leg is awaited after the flow is over."""
 
 _CAUSES: Final[Mapping[str, Cause]] = {cause.value: cause for cause in Cause}
-
-
-class Journal(Protocol):
-    """The record of one call."""
-
-    def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Keeps an event; stored soon after, in order."""
-
-    async def commit(self, result: Mapping[str, Any]) -> None:
-        """Keeps the result as it stands; durable when this returns."""
-
-    async def consent(self, data: Mapping[str, Any]) -> None:
-        """Keeps a consent that was given or refused; durable when this returns."""
-
-    async def post(
-        self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
-    ) -> None:
-        """Keeps a request that must be delivered even if the server dies now."""
-
-    async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
-        """Keeps an event for the broker, as surely."""
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What calls share. `replaces`: who is handed over is asked to call the agent himself."""
-
-    prompts: Prompts
-    vad: Vad
-    recognizer: Recognizer
-    asr_deadline_s: float
-    endpoints: Endpoints
-    switchboard: Switchboard
-    max_call_s: float
-    replaces: bool = False
-    classifiers: Classifiers = field(default_factory=Classifiers)
-    agents: Agents = field(default_factory=NoAgents)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a call went: the flow's result, why and by whom the leg ended, and who answered it where that was
-    asked."""
-
-    result: Mapping[str, Any]
-    cause: str
-    by: Party
-    answered_by: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

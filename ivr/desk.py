@@ -25,7 +25,8 @@ from ivr.api.gateway import (
     UnknownFlow,
     UnknownTrunk,
 )
-from ivr.call import CallSession, Ended, Services
+from ivr.call import CallSession
+from ivr.call_parts import Ended, Services
 from ivr.callheaders import bind as bind_headers
 from ivr.callheaders import x_headers
 from ivr.config import Config

@@ -22,7 +22,7 @@ from engines.tts.neural import NeuralSynthesizer
 from ivr.agents import warn_of_missing_agents
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, EngineStatus, LiveCall, NoCapacity, Readiness, TrunkStatus
-from ivr.call import Services
+from ivr.call_parts import Services
 from ivr.classifiers import classifiers_of
 from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load

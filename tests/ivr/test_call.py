@@ -12,7 +12,8 @@ import pytest
 
 from engines.contract import EngineUnavailable
 from ivr.agents import Agents, NoAgents
-from ivr.call import CallSession, Ended, Services
+from ivr.call import CallSession
+from ivr.call_parts import Ended, Services
 from ivr.classifiers import Classifiers
 from ivr.config import Endpoint
 from ivr.endpoints import Endpoints

@@ -10,7 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from ivr.call import CallSession, Services
+from ivr.call import CallSession
+from ivr.call_parts import Services
 from ivr.config import Config, ConfigError
 from ivr.endpoints import Endpoints
 from ivr.flow.loader import load_flow
