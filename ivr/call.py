@@ -27,6 +27,8 @@ from ivr.flow.agent_protocol import (
     AgentSums,
     Converse,
     Conversed,
+    Dropped,
+    Presumed,
     StopConversing,
     TellAgent,
 )
@@ -53,6 +55,7 @@ from ivr.flow.protocol import (
     KeepMessage,
     Key,
     Listen,
+    NothingSaid,
     Outcome,
     PromptDone,
     Publish,
@@ -75,7 +78,7 @@ from ivr.flow.protocol import (
 )
 from ivr.flow.signals import bind_signal
 from ivr.handover import Handover, Means, told_of
-from ivr.hearing import Ear, Utterance
+from ivr.hearing import Ear, Told, Utterance
 from ivr.journal import event_note, heard_note, step_note
 from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.recording import CallRecording, settle_consent
@@ -108,6 +111,9 @@ HIDDEN: Final = "•"
 GOODBYE_S: Final = 2.0
 """How long the end of a leg is awaited after the flow is over."""
 
+CUTTING: Final = (Key, SpeechBegan, Heard)
+"""What may cut a prompt: how much of it was heard is told before."""
+
 _CAUSES: Final[Mapping[str, Cause]] = {cause.value: cause for cause in Cause}
 
 
@@ -116,7 +122,7 @@ class _Spoken:
     """Something heard under the `Listen` of this generation; later ones make it stale."""
 
     generation: int
-    event: SpeechBegan | Heard
+    event: SpeechBegan | NothingSaid | Presumed | Dropped | Heard
     failure: str = ""
     route: Route | None = None
 
@@ -184,11 +190,13 @@ class CallSession:
             services.recognizer,
             services.asr_deadline_s,
             self._spawn,
-            lambda: self._inbox.put_nowait(_Spoken(self._generation, SpeechBegan())),
-            self._on_heard,
+            self._on_speech,
             self._waterfall.mark,
+            lambda kind: journal.note(kind, {}),
+            services.advisor,
         )
-        self._mouth = Mouth(leg, services.prompts, str(machine.flow.folder), journal.note, self._waterfall)
+        folder = str(machine.flow.folder)
+        self._mouth = Mouth(leg, services.prompts, folder, journal.note, self._waterfall, self._ear.playing)
         self._dictation = Dictation(leg, services.vad, messages, self._inbox.put_nowait)
         self._handover = Handover(
             leg,
@@ -316,6 +324,8 @@ class CallSession:
                     await self._carry_out(machine.handle(Failure("the call is too long"), now))
                 event = self._translate(item)
                 if event is not None:
+                    if isinstance(event, CUTTING) and (spoken := self._mouth.so_far()) is not None:
+                        machine.handle(spoken, now)
                     await self._carry_out(machine.handle(event, now))
         finally:
             alarm.cancel()
@@ -326,6 +336,7 @@ class CallSession:
                 self._journal.note("key", {"key": HIDDEN if self._secret else key})
                 self._waterfall.mark(Stage.KEY, at)
                 self._answering.key()
+                self._ear.key()
                 return Key(key)
             case Played(mark=mark):
                 return self._prompt_played(mark)
@@ -378,15 +389,20 @@ class CallSession:
         if isinstance(event, Heard):
             told = replace(event, text=HIDDEN) if self._secret and event.text else event
             self._journal.note("heard", heard_note(told, spoken.failure, spoken.route))
-        else:
+        elif isinstance(event, SpeechBegan):
             self._journal.note("speech_began", {})
+        elif isinstance(event, NothingSaid):
+            self._journal.note("nothing_said", {})
         return event
 
-    def _on_heard(self, utterance: Utterance) -> None:
-        transcript = utterance.transcript
+    def _on_speech(self, told: Told) -> None:
+        if not isinstance(told, Utterance):
+            self._inbox.put_nowait(_Spoken(self._generation, told))
+            return
+        transcript = told.transcript
         heard = Heard(None, 0.0) if transcript is None else Heard(transcript.text, transcript.confidence)
         route = None if transcript is None else transcript.route
-        self._inbox.put_nowait(_Spoken(self._generation, heard, utterance.failure, route))
+        self._inbox.put_nowait(_Spoken(self._generation, heard, told.failure, route))
 
     async def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:

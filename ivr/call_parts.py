@@ -11,7 +11,7 @@ from engines.contract import Recognizer
 from ivr.agents import Agents, NoAgents
 from ivr.classifiers import Classifiers
 from ivr.endpoints import Endpoints
-from ivr.hearing import Vad
+from ivr.hearing import Advisor, Vad
 from ivr.prompts import Prompts
 from ivr.switchboard import Switchboard
 from media.amd import Answer
@@ -41,7 +41,8 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What calls share. `replaces`: who is handed over is asked to call the agent himself."""
+    """What calls share. `replaces`: who is handed over is asked to call the agent himself. `advisor` tells by
+    the sound of a turn whether it is over, where such a model is installed."""
 
     prompts: Prompts
     vad: Vad
@@ -53,6 +54,7 @@ class Services:
     replaces: bool = False
     classifiers: Classifiers = field(default_factory=Classifiers)
     agents: Agents = field(default_factory=NoAgents)
+    advisor: Advisor | None = None
 
 
 @dataclass(frozen=True, slots=True)

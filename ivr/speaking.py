@@ -9,9 +9,22 @@ from functools import partial
 from typing import Any
 
 from engines.contract import Reason, Route
-from ivr.flow.protocol import AudioFile, Failure, PromptDone, Say, Utterance, pieces_of, words_of
+from ivr.flow.protocol import (
+    AudioFile,
+    BargeIn,
+    Failure,
+    PromptDone,
+    Say,
+    SpokenSoFar,
+    Text,
+    Utterance,
+    pieces_of,
+    words_of,
+)
+from ivr.flow.timing import SPEAKING_RATE
 from ivr.prompt_cache.ahead import Ahead
 from ivr.prompts import Prompt, Prompts
+from ivr.turns.words_out import words_out
 from ivr.waiting import WAITING
 from ivr.waterfall import Waterfall
 from media.leg import Began, CallLeg, Stopped
@@ -19,14 +32,16 @@ from media.leg import Began, CallLeg, Stopped
 
 @dataclass(frozen=True, slots=True)
 class _Saying:
-    """One piece that plays or waits to: `ends` an utterance, `last` of the `Say` with this id, in reply to
-    this `turn`."""
+    """One piece that plays or waits to, in these words: `ends` an utterance, `last` of the `Say` with this
+    id, in reply to this `turn`; `before` are the words of those before it."""
 
     id: str
     prompt: Prompt
     ends: bool
     last: bool
     turn: int
+    words: str
+    before: str
 
 
 class Mouth:
@@ -40,13 +55,16 @@ class Mouth:
         folder: str,
         note: Callable[[str, Mapping[str, Any]], None],
         waterfall: Waterfall,
+        on_playing: Callable[[BargeIn | None], None] = lambda _mode: None,
     ) -> None:
-        """`folder` is where the audio files of the call's flow lie; `note` keeps an event of the record."""
+        """`folder` is where the audio files of the call's flow lie; `note` keeps an event of the record.
+        `on_playing` is told by what may be interrupted what is said from now on, and None when all is."""
         self._leg = leg
         self._prompts = prompts
         self._folder = folder
         self._note = note
         self._waterfall = waterfall
+        self._on_playing = on_playing
         self._saying: dict[str, _Saying] = {}
         """By mark, in the order in which they are heard."""
         self._heard_ms = 0
@@ -60,7 +78,9 @@ class Mouth:
         utterances = [(utterance, pieces_of(self.located(utterance))) for utterance in command.utterances]
         left = sum(len(pieces) for _, pieces in utterances)
         turn = self._waterfall.replying(asyncio.get_running_loop().time()) if left else 0
-        prompt = self._latest
+        prompt, before = self._latest, ""
+        if left:
+            self._on_playing(command.barge_in)
         for utterance, pieces in utterances:
             made = []
             for number, piece in enumerate(pieces, 1):
@@ -69,7 +89,9 @@ class Mouth:
                 # While one plays the next is made.
                 prompt = self._prompts.get(piece, codec, after=prompt)
                 made.append((mark, piece, prompt))
-                self._saying[mark] = _Saying(command.id, prompt, number == len(pieces), not left, turn)
+                words, ends = piece.text if isinstance(piece, Text) else "", number == len(pieces)
+                self._saying[mark] = _Saying(command.id, prompt, ends, not left, turn, words, before)
+                before = f"{before} {words}".strip()
                 self._leg.play(prompt.clip, mark)
             self._tell(utterance, made)
 
@@ -97,6 +119,20 @@ class Mouth:
         self._let_go()
         self._cut_ms, self._heard_ms = self._heard_ms, 0
         self._leg.stop()
+        self._on_playing(None)
+
+    def so_far(self) -> SpokenSoFar | None:
+        """What is out of what is being said; None where nothing is."""
+        position = self._leg.position()
+        saying = None if position is None else self._saying.get(position.mark)
+        if position is None or saying is None:
+            return None
+        clip, samples = saying.prompt.clip, self._leg.codec.frame_samples
+        whole = len(clip.frames) * samples
+        if not clip.finished:
+            whole = max(whole, int(len(saying.words) / SPEAKING_RATE * self._leg.sample_rate))
+        out = words_out(saying.words, position.sample / whole if whole else 0.0)
+        return SpokenSoFar(saying.id, f"{saying.before} {out}".strip())
 
     def played(self, mark: str) -> PromptDone | Failure | None:
         """What it means to the flow that the piece with this mark was played."""
@@ -106,6 +142,8 @@ class Mouth:
         self._prompts.release(saying.prompt)
         if (following := next(iter(self._saying.values()), None)) is not None:
             following.prompt.hurry()
+        else:
+            self._on_playing(None)
         self._heard_ms = 0 if saying.ends else self._heard_ms + saying.prompt.clip.duration_ms
         if saying.prompt.failed and not saying.prompt.clip.frames:
             return Failure("no voice could speak a prompt")

@@ -115,6 +115,23 @@ class Reader:
             return None
         return seconds
 
+    def span(self, node: yaml.Node, what: str, low: float, high: float) -> tuple[float, float] | None:
+        """Two durations such as 400ms..1s, or one for both; returned in seconds."""
+        if not isinstance(node, yaml.ScalarNode) or ".." not in node.value:
+            both = self.seconds(node, what, low, high)
+            return None if both is None else (both, both)
+        ends = [_DURATION.fullmatch(end) for end in node.value.split("..", 1)]
+        seconds = [float(end[1]) * _SECONDS[end[2]] for end in ends if end is not None]
+        if len(seconds) < 2:
+            message = f'{what} must be a time or a range of times, not "{node.value}"'
+            self.problem(node, Rule.YAML, message, "write units: 700ms, or 400ms..1s")
+        elif not low <= seconds[0] <= seconds[1] <= high:
+            bounds = f"{_duration(low)} and {_duration(high)}, the shorter first"
+            self.problem(node, Rule.YAML, f"{what} must be between {bounds}")
+        else:
+            return seconds[0], seconds[1]
+        return None
+
     def one_of(self, node: yaml.Node, what: str, options: tuple[str, ...]) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.value in options:
             return str(node.value)

@@ -271,13 +271,23 @@ def words_of(utterance: Utterance) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSilence:
+    """The silence that ends what is said: between the two, the shorter the more complete it is."""
+
+    floor_s: float = 0.4
+    ceiling_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechSpec:
-    """What speech is awaited. `phrases` empty: free speech. Lengths in seconds."""
+    """What speech is awaited. `phrases` empty: free speech. Where one of a few things is asked for, `answers`
+    are what may be said for each, by name: what means one of them for certain ends the turn at once."""
 
     language: str
     phrases: tuple[str, ...] = ()
     max_s: float = 15.0
-    end_silence_s: float = 0.7
+    end_silence: EndSilence = EndSilence()
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

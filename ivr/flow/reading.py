@@ -17,7 +17,7 @@ from ivr.flow.manner import PLAIN, Manner
 from ivr.flow.model import Assignment, Flow, Phrases, Prompt, Target, Wording
 from ivr.flow.nodes import Fields, Reader, has_braces, place_of
 from ivr.flow.problems import Place, Rule, did_you_mean
-from ivr.flow.protocol import BargeIn
+from ivr.flow.protocol import BargeIn, EndSilence
 from ivr.flow.recordings import NO_RECORDING, Recordings
 from ivr.flow.respelling import Respelling
 from ivr.flow.sayas import normalise
@@ -338,3 +338,8 @@ class StepReader:
 
     def seconds(self, fields: Fields, key: str, default: float, low: float, high: float) -> float:
         return fields.read(key, lambda node, what: self.reader.seconds(node, what, low, high), default)
+
+    def end_silence(self, fields: Fields) -> EndSilence:
+        """The silence that ends what the caller says."""
+        read = fields.read("end_silence", lambda node, what: self.reader.span(node, what, 0.2, 5.0), None)
+        return EndSilence() if read is None else EndSilence(*read)

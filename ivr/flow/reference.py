@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from ivr.flow.problems import RULES
 from ivr.flow.schema import flow_schema
-from ivr.flow.schema_parts import FROM, NEXT, TIME, TO, Schema, languages
+from ivr.flow.schema_parts import FROM, NEXT, SPAN, TIME, TO, Schema, languages
 from ivr.flow.schema_scenarios import scenario_schema
 from ivr.flow.types import KINDS
 from ivr.flow.verbs import VERBS
@@ -214,6 +214,8 @@ class _Fields:
         match schema.get("type"):
             case "string" if schema.get("pattern") == TIME:
                 return f"time, {schema[FROM]} to {schema[TO]}"
+            case "string" if schema.get("pattern") == SPAN:
+                return f"time, or two as 400ms..1s, {schema[FROM]} to {schema[TO]}"
             case "string":
                 return "step" if schema.get("description", "").startswith(NEXT) else "text"
             case "integer" | "number":

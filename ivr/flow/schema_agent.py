@@ -9,6 +9,7 @@ from ivr.flow.schema_parts import (
     TEXT,
     Schema,
     by_language,
+    end_silence,
     flag,
     name,
     names,
@@ -41,6 +42,7 @@ def agent_step() -> Schema:
         ),
         "limits": said(obj(_limits()), "What bounds the conversation."),
         "barge_in": said(ref("barge_in"), "What may cut its words.", "any"),
+        "end_silence": end_silence(),
         "emotion": one_of(EMOTIONS, "The manner of its voice.", "neutral"),
         "reads_out": said(
             {"type": "array", "items": {"enum": list(READABLE)}}, "Personal data that it may tell the caller."

@@ -14,6 +14,7 @@ Schema = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 TIME: Final = r"^\d+(\.\d+)?(ms|s|m)$"
+SPAN: Final = r"^\d+(\.\d+)?(ms|s|m)(\.\.\d+(\.\d+)?(ms|s|m))?$"
 NEXT: Final = "The step that follows"
 """What is said of every field that leads to a step begins so."""
 
@@ -80,6 +81,15 @@ def time(about: str, low_s: float, high_s: float, default_s: float | None = None
     bounds = {FROM: written(low_s), TO: written(high_s)}
     default = None if default_s is None else written(default_s)
     return said({"type": "string", "pattern": TIME, **bounds}, about, default)
+
+
+def end_silence() -> Schema:
+    """The silence that ends what a caller says."""
+    bounds = {FROM: "200ms", TO: "5s"}
+    about = (
+        "So long a pause ends what is said; of two times the first when it is complete, the second when not."
+    )
+    return said({"type": "string", "pattern": SPAN, **bounds}, about, "400ms..1s")
 
 
 def written(seconds: float) -> str:

@@ -13,6 +13,7 @@ from ivr.flow.schema_parts import (
     VALUE_NAME,
     Schema,
     end_key,
+    end_silence,
     flag,
     key,
     name,
@@ -88,7 +89,7 @@ def _collect() -> Schema:
     spoken = {
         "slot": one_of(ASKED_NAMES, "The type of what is said."),
         "max": time("The longest answer.", 1, 120, 10),
-        "end_silence": time("So long a pause ends it.", 0.2, 5, 0.7),
+        "end_silence": end_silence(),
     }
     fields = {
         "into": text("The value to fill, of result or variables."),

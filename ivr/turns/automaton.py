@@ -84,8 +84,6 @@ class Act(Enum):
     """It goes on from the word that was broken off, as loud as ever."""
     BEGAN = auto()
     """The turn is the caller's: the flow is told."""
-    PAUSED = auto()
-    """The turn may be over; who can tell by the sound is asked (`advise`)."""
     DROPPED = auto()
     """The caller goes on: what was presumed does not hold."""
     HEARD = auto()
@@ -102,6 +100,13 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The turn may be over, since then; who can tell by the sound is asked (`advise`)."""
+
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Presume:
     """At a pause: this may be all. A reply may be prepared."""
 
@@ -110,9 +115,11 @@ class Presume:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stretch that is over. `told`: the flow knows of it; `cut`: its prompt was stopped for it."""
+    """A stretch that is over, its voice since `until`. `told`: the flow knows of it; `cut`: its prompt was
+    stopped for it."""
 
     number: int
+    until: float
     voiced_s: float
     told: bool
     cut: bool
@@ -125,7 +132,7 @@ class Finish:
     turn: Turn
 
 
-Output = Act | Open | Presume | Finish
+Output = Act | Open | Paused | Presume | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +372,7 @@ class TurnTaker:
             state = replace(state, presumed=None)
         self._state = state = replace(state, stretch=stretch)
         if stretch.quiet_s >= PAUSE_S and not paused_before:
-            acts.append(Act.PAUSED)
+            acts.append(Paused(stretch.voice_until))
         return acts + self._pausing(state) + self._ending()
 
     def _pausing(self, state: Speaking) -> list[Output]:
@@ -407,7 +414,7 @@ class TurnTaker:
 
     def _over(self, stretch: Stretch, *, told: bool, cut: bool) -> Turn:
         self._turns += 1
-        return Turn(self._turns, stretch.voiced_s, told, cut)
+        return Turn(self._turns, stretch.voice_until, stretch.voiced_s, told, cut)
 
     def _silence(self, *, held: bool) -> list[Output]:
         """Our own voice has no business any more; the flow will drop it."""

@@ -54,6 +54,10 @@ class Stretch:
         return 0.0 if self.quiet_from is None else self.at - self.quiet_from
 
     @property
+    def voice_until(self) -> float:
+        return self.at if self.quiet_from is None else self.quiet_from
+
+    @property
     def length_s(self) -> float:
         return self.at - self.began_at
 

@@ -122,6 +122,12 @@ class ScriptedStream:
     request: RecognitionRequest
     audio: bytearray = field(default_factory=bytearray)
     cancelled: bool = False
+    on_partial: OnPartial | None = None
+
+    def partial(self, text: str) -> None:
+        """So much is heard by now."""
+        if self.on_partial is not None and not self.cancelled:
+            self.on_partial(Transcript(text, self.request.language, 0.0, final=False, stable=len(text)))
 
     def write(self, pcm: bytes) -> None:
         self.audio += pcm
@@ -162,7 +168,7 @@ class ScriptedRecognizer:
     def open(self, request: RecognitionRequest, on_partial: OnPartial | None = None) -> ScriptedStream:
         if not self.available:
             raise EngineUnavailable("the worker is down")
-        stream = ScriptedStream(self, request)
+        stream = ScriptedStream(self, request, on_partial=on_partial)
         self.streams.append(stream)
         return stream
 

@@ -14,6 +14,7 @@ from ivr.flow.model import Flow
 from ivr.flow.protocol import (
     BargeIn,
     Commit,
+    EndSilence,
     Enter,
     Failure,
     Finish,
@@ -245,7 +246,7 @@ class TestReason:
     def test_it_listens_to_free_speech(self, call: Call) -> None:
         self.reach(call)
         speech = call.of(Listen)[0].speech
-        assert (speech.phrases, speech.max_s, speech.end_silence_s) == ((), 20.0, 1.2)
+        assert (speech.phrases, speech.max_s, speech.end_silence) == ((), 20.0, EndSilence(1.2, 1.2))
 
     def test_the_words_are_the_reason(self, call: Call) -> None:
         self.reach(call)

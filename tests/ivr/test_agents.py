@@ -101,6 +101,51 @@ async def test_it_talks_with_the_caller_and_finds_out_what_is_wanted(flow: Flow,
     assert kinds == ["agent", "agent_filled", "agent_over"]
 
 
+async def test_it_learns_which_of_its_words_were_heard_when_the_caller_cuts_in(
+    flow: Flow, tmp_path: Path
+) -> None:
+    agents = ScriptedAgents()
+    call = Scene(flow, tmp_path, FakeLeg(), ToneSynthesizer(), ["my order please"], agents=agents)
+    await call.leg.until(lambda leg: leg.sink is not None)
+    assert agents.begun is not None
+    agents.send(AgentSays(agents.begun.id, "Which order do you mean?", "m1"))
+    agents.send(AgentSays(agents.begun.id, "Tell me the number.", "m2"))
+    first = await call.leg.hears()
+    await call.leg.until(lambda leg: len(leg.playing) == 2)
+    # Of 24 characters 14 are out.
+    call.leg.sent_samples = len(first.frames) * 160 * 14 // 24
+    call.leg.speak(SPEECH)
+    await agents.until(Heard)
+    assert agents.told == [
+        Said("m1", cut=True, heard="Which order"),
+        Said("m2", cut=True, heard=""),
+        SpeechBegan(),
+        Heard("my order please", 0.9),
+    ]
+    assert call.leg.cut == 2
+    call.leg.far_end_hangs_up()
+    await call.ends()
+
+
+async def test_a_listeners_word_cuts_nothing_and_is_told_to_nobody(flow: Flow, tmp_path: Path) -> None:
+    agents = ScriptedAgents()
+    call = Scene(flow, tmp_path, FakeLeg(), ToneSynthesizer(), ["hmm okay"], agents=agents)
+    await call.leg.until(lambda leg: leg.sink is not None)
+    assert agents.begun is not None
+    agents.send(AgentSays(agents.begun.id, "Let me tell you.", "m1"))
+    await call.leg.hears()
+    call.leg.speak(SPEECH[:20])
+    assert call.leg.paused
+    call.leg.speak(SPEECH[20:])
+    await call.leg.until(lambda leg: not leg.paused)
+    call.leg.finish()
+    await agents.until(Said)
+    assert agents.told == [Said("m1")]
+    assert "prompt_resumed" in call.notebook.order
+    call.leg.far_end_hangs_up()
+    await call.ends()
+
+
 async def test_a_hang_up_stops_it_and_what_it_sends_after_that_is_nothing(flow: Flow, tmp_path: Path) -> None:
     agents = ScriptedAgents()
     call = Scene(flow, tmp_path, FakeLeg(), ToneSynthesizer(), [], agents=agents)

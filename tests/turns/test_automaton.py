@@ -19,6 +19,7 @@ from ivr.turns.automaton import (
     Limits,
     Open,
     Output,
+    Paused,
     Presume,
     Quiet,
     Speaking,
@@ -430,8 +431,9 @@ class AnyOrder(RuleBasedStateMachine):
                 case Act.DROPPED:
                     assert self.presumed
                     self.presumed = False
-                case Act.PAUSED:
+                case Paused(since=since):
                     assert self.open
+                    assert since < self.at
         if Act.BEGAN in outputs and self.playing is not None:
             assert self.silent, "who has the turn is spoken over by nobody"
             self.flow_stops_saying()

@@ -13,6 +13,7 @@
         knowledge: [returns]
         limits: {turns: 12, time: 3m, cost: 5}
         barge_in: any
+        end_silence: 400ms..1s
         emotion: calm
         reads_out: [phone]               # personal data that may be told to the caller
         summary: brief                   # a text of the flow that gets what a colleague is to know
@@ -44,7 +45,7 @@ from ivr.flow.expressions import EvaluationError, Template
 from ivr.flow.model import Exit, Phrases, Reference, Step, Target
 from ivr.flow.phrases import OPERATOR, collect_phrases
 from ivr.flow.problems import Rule
-from ivr.flow.protocol import BargeIn
+from ivr.flow.protocol import BargeIn, EndSilence
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
 from ivr.flow.types import Value, json_schema, to_json
@@ -76,6 +77,7 @@ class Agent(Step):
     knowledge: tuple[Reference, ...]
     bounds: Bounds
     barge_in: BargeIn
+    end_silence: EndSilence
     emotion: str
     reads_out: tuple[str, ...]
     summary: str | None
@@ -95,6 +97,7 @@ class Agent(Step):
         knowledge = read_knowledge(step, fields)
         bounds = read_bounds(step, fields)
         barge_in = step.barge_in(fields)
+        end_silence = step.end_silence(fields)
         emotion = fields.read("emotion", lambda n, what: step.reader.one_of(n, what, EMOTIONS), "neutral")
         reads_out = read_reads_out(step, fields)
         summary = read_summary(step, fields)
@@ -116,6 +119,7 @@ class Agent(Step):
             knowledge=knowledge,
             bounds=bounds,
             barge_in=barge_in,
+            end_silence=end_silence,
             emotion=emotion,
             reads_out=reads_out,
             summary=summary,

@@ -170,7 +170,7 @@ class Talk:
 
     def _listen(self) -> None:
         if self._speech_cuts or not self._saying:
-            self._run.listen(SpeechSpec(self._run.language, (), UTTERANCE_S))
+            self._run.listen(SpeechSpec(self._run.language, (), UTTERANCE_S, self._step.end_silence))
 
     def _key(self, key: str, now: float) -> None:
         if self._saying and not self._keys_cut:

@@ -6,7 +6,7 @@
         into: eta                        # a result or a variable; its type decides what fits
         barge_in: any
         keys: {length: 1..3, end: "#", gap: 3s}
-        speech: {slot: minutes, max: 10s, end_silence: 700ms}
+        speech: {slot: minutes, max: 10s, end_silence: 400ms..1s}
         accept: "5 <= eta <= 240"
         secret: true                     # what is typed and said stands in no record
         retry: {wait: 6s, prompts: [eta]}
@@ -16,7 +16,9 @@
 An option of a one_of is said by itself, or by the phrases of an intent of that name. The digits are over at
 the end key, after the gap, or at once when no more can come (an end key typed after that is taken as part of
 them). What does not fit the type or is not accepted is a no-match. Keys where only speech is taken are
-ignored. A text that nobody can transcribe takes `next` without a value.
+ignored. A text that nobody can transcribe takes `next` without a value. A silence ends what is said:
+of `end_silence` the shorter when it is complete, the longer when it breaks off ("मुझे ऑर्डर चाहिए और"), and
+hardly any behind an option, or yes or no, where those are asked for.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from ivr.flow.model import Exit, Flow, Phrases, Target, Use
 from ivr.flow.nodes import Fields, place_of
 from ivr.flow.phrases import OPERATOR, collect_phrases
 from ivr.flow.problems import START, Place, Report, Rule
-from ivr.flow.protocol import Option, SpeechSpec
+from ivr.flow.protocol import EndSilence, Option, SpeechSpec
 from ivr.flow.reading import FlowScope, StepReader
 from ivr.flow.run import Run
 from ivr.flow.slots import match_option, parse_keys, parse_slot
@@ -67,11 +69,11 @@ class KeyInput:
 
 @dataclass(frozen=True, slots=True)
 class SpeechInput:
-    """Which slot is listened for; lengths in seconds."""
+    """Which slot is listened for, for how long, and what silence ends it."""
 
     slot: str
     max_s: float
-    end_silence_s: float
+    end_silence: EndSilence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,10 +196,20 @@ class Collect(AskingStep):
         spec = None
         if self.speech is not None:
             listed = self._phrases(run.language)
-            spec = SpeechSpec(run.language, listed, self.speech.max_s, self.speech.end_silence_s)
+            answers = self._answers(self.speech.slot, run.language)
+            spec = SpeechSpec(run.language, listed, self.speech.max_s, self.speech.end_silence, answers)
         asking = _CollectAsking(run, self, spec)
         asking.begin(now)
         return asking
+
+    def _answers(self, slot: str, language: str) -> Mapping[str, tuple[str, ...]]:
+        """What ends a turn at once, where it is one of a few that is asked for."""
+        if slot == "yes_no":
+            return dict.fromkeys(_YES_NO.values(), ())
+        if slot == "one_of":
+            said = self.options.get(language, {})
+            return {option: (option, *said.get(option, ())) for option in self.type.options}
+        return {}
 
     def _phrases(self, language: str) -> tuple[str, ...]:
         """What a recogniser of small vocabularies should know; empty for free speech."""
@@ -380,7 +392,7 @@ def _read_speech(step: StepReader, fields: Fields, declared: ValueType | None) -
     slot_node = inner.need("slot", Rule.PROMPTS, "such as slot: minutes")
     slot = None if slot_node is None else step.reader.one_of(slot_node, f"slot of {step.what}", ASKED_NAMES)
     max_s = step.seconds(inner, "max", 10.0, 1.0, 120.0)
-    end_silence_s = step.seconds(inner, "end_silence", 0.7, 0.2, 5.0)
+    end_silence = step.end_silence(inner)
     inner.finish()
     if slot is None or slot_node is None:
         return None
@@ -388,7 +400,7 @@ def _read_speech(step: StepReader, fields: Fields, declared: ValueType | None) -
         step.reader.problem(
             slot_node, Rule.PROMPTS, f"slot {slot} does not fit {fields.what}, which fills {declared}"
         )
-    return SpeechInput(slot, max_s, end_silence_s)
+    return SpeechInput(slot, max_s, end_silence)
 
 
 def _fits(slot: str, declared: ValueType) -> bool:

@@ -125,7 +125,8 @@ class Menu(AskingStep):
     def speech_spec(self, run: Run) -> SpeechSpec | None:
         """What is listened for now, if anything is."""
         listed = self.listened.get(run.language)
-        return SpeechSpec(run.language, listed, max_s=_MENU_SPEECH_S) if listed else None
+        answers = self.phrases.get(run.language, {})
+        return SpeechSpec(run.language, listed, max_s=_MENU_SPEECH_S, answers=answers) if listed else None
 
 
 class MenuAsking(Asking):
