@@ -246,7 +246,16 @@ class InboundNumber(_Strict):
 class ApiKey(_Strict):
     key: str = Field(min_length=16)
     scopes: list[
-        Literal["calls:read", "calls:write", "recordings:read", "metrics:read", "flows:read", "flows:write"]
+        Literal[
+            "calls:read",
+            "calls:write",
+            "recordings:read",
+            "metrics:read",
+            "flows:read",
+            "flows:write",
+            "engines:read",
+            "engines:write",
+        ]
     ]
 
 

@@ -26,6 +26,7 @@ at all."""
 
 _ALL_SCOPES: Final = [
     "calls:read", "calls:write", "recordings:read", "metrics:read", "flows:read", "flows:write",
+    "engines:read", "engines:write",
 ]  # fmt: skip
 _LOG_LINES: Final = 20
 

@@ -256,7 +256,7 @@ class Prompts:
         if frames is None:
             return False
         prompt.take(frames, Route(choice.engine.name, Reason.CACHED))
-        prompt.spoken_by = (choice.engine, key.version)
+        prompt.spoken_by = (choice.place, key.version)
         self._is_filed(prompt, key)
         return True
 
@@ -295,8 +295,8 @@ class Prompts:
         if choice is None:
             return
         version = versions[choice.key]
-        prompt.spoken_by = (choice.engine, version)
-        # Of a model that was switched while it spoke nobody knows which one was heard.
+        prompt.spoken_by = (choice.place, version)
+        # Of a model that came up anew while it spoke nobody knows which one was heard.
         if not prompt.personal and may_be_filed(choice.request) and choice.engine.version == version:
             await self._file(prompt, choice, prompt.clip.frames[began_at:], bytes(pcm))
 

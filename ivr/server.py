@@ -15,10 +15,12 @@ import httpx
 import uvicorn
 
 from engines.asr.pocketsphinx import PocketsphinxRecognizer
+from engines.catalogue import Kind
 from engines.service.serving import HttpServer
 from engines.supervisor import WorkerHealth
+from engines.switching.places import VoicePlace
+from engines.switching.switcher import Switcher
 from engines.tts.espeak import EspeakSynthesizer
-from engines.tts.neural import NeuralSynthesizer
 from ivr.agents import warn_of_missing_agents
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, EngineStatus, LiveCall, NoCapacity, Readiness, TrunkStatus
@@ -34,15 +36,18 @@ from ivr.outbox import Outbox
 from ivr.prompt_cache.figures import PromptFigures
 from ivr.prompt_cache.settings import codecs_of, folder_of, limits_of
 from ivr.prompts import Prompts
+from ivr.recognition import new_engine as new_recogniser
 from ivr.recognition import recognizer_engines, recognizer_of
 from ivr.routed import EngineWatch, SpeechEngines
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
 from ivr.shelf.reader import FlowReaderProcess
 from ivr.speech import Engine, start_when_able, voice_engines, voices_of
+from ivr.speech import new_engine as new_voice
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
 from ivr.switchboard import Switchboard
+from ivr.switching import monitor_of, placed_recognisers, placed_voices, switcher_of
 from ivr.talking.configured import running_agents
 from ivr.tracing import tracing_of
 from ivr.trunks import queues_of, trunks_of
@@ -75,6 +80,7 @@ class Server:
         voices: tuple[EspeakSynthesizer, ...],
         prompts: Prompts,
         speech: SpeechEngines,
+        switcher: Switcher,
         api: str,
     ) -> None:
         self.config = config
@@ -87,6 +93,8 @@ class Server:
         self.voices = voices
         self._prompts = prompts
         self._speech = speech
+        self.switcher = switcher
+        self.gpu = monitor_of(switcher)
 
     @property
     def sip(self) -> list[str]:
@@ -154,9 +162,9 @@ async def running(config: Config) -> AsyncIterator[Server]:
     bound) before any call is taken.
     """
     async with AsyncExitStack() as on_exit:
-        await checked_budgets(config)
-        engines = voice_engines(config)
-        recognizers = recognizer_engines(config)
+        budgets = await checked_budgets(config)
+        engines = placed_voices(voice_engines(config))
+        recognizers = placed_recognisers(recognizer_engines(config))
         named = (
             "espeak",
             "pocketsphinx",
@@ -191,7 +199,10 @@ async def running(config: Config) -> AsyncIterator[Server]:
         for part in parts:
             on_exit.push_async_callback(part.close)
         await asyncio.gather(*(part.start() for part in parts))
-        workers = (engine for engine in engines if isinstance(engine, NeuralSynthesizer))
+        makers = {Kind.TTS: new_voice, Kind.ASR: new_recogniser}
+        switcher = switcher_of(config, (*engines, *recognizers), budgets, makers)
+        on_exit.push_async_callback(switcher.close)
+        workers = (engine for engine in engines if isinstance(engine, VoicePlace))
         _background(on_exit, _count_restarts((*voices, *workers, *recognizers, recognizer), metrics))
 
         speakers = voices_of(config, engines, voices, EngineWatch(metrics, "tts"))
@@ -251,7 +262,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         listener = _listener(config)
         api = f"http://{config.api.host}:{listener.getsockname()[1]}"
-        server = Server(config, library, keeper, desk, stack, store, voices, prompts, speech, api)
+        server = Server(config, library, keeper, desk, stack, store, voices, prompts, speech, switcher, api)
         await _serve_api(on_exit, server, store, metrics, listener)
         # What is there now stays: the collector need not walk it again while calls are live.
         gc.collect()

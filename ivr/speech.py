@@ -10,9 +10,10 @@ from typing import Final, Protocol
 
 from fastapi import FastAPI
 
-from engines.catalogue import UnknownEngine
+from engines.catalogue import Kind, UnknownEngine
 from engines.contract import EngineError, Synthesizer
 from engines.routing.watch import Watch
+from engines.service.admin import Operators, admin_routes
 from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
 from engines.tts.levelled import LevelledSynthesizer
@@ -31,6 +32,7 @@ from ivr.engine_places import Place, place_of
 from ivr.flow.sayas import known_languages, normalise
 from ivr.gpu_budget import checked_budgets
 from ivr.speech_config import EngineSetup
+from ivr.switching import monitor_of, placed_voices, switcher_of
 
 log = logging.getLogger(__name__)
 
@@ -104,16 +106,21 @@ async def running(engines: Iterable[Startable]) -> AsyncIterator[None]:
 async def tts_service(config: Config) -> AsyncIterator[FastAPI]:
     """The application of `ivr tts`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
     settings = config.services.tts
-    await checked_budgets(config)
-    engines = [*voice_engines(config), new_engine(config, EMBEDDED)]
+    budgets = await checked_budgets(config)
+    engines = [*placed_voices(voice_engines(config)), new_engine(config, EMBEDDED)]
     profiles = await asyncio.to_thread(VoiceProfiles, config.store.path / "voices")
     async with running(engines):
         metrics = ServiceMetrics("tts")
         desk = Desk(engines, config.engines.voice_routes, profiles)
         speaker = Speaker(in_words, metrics, deadline_s=settings.deadline_s, most_streams=settings.streams)
-        app = create_app(desk, speaker, profiles, Keys(settings.keys), metrics)
+        keys = Keys(settings.keys)
+        app = create_app(desk, speaker, profiles, keys, metrics)
         await _warm(desk)
-        async with following(profiles, desk):
+        switcher = switcher_of(config, engines, budgets, {Kind.TTS: new_engine})
+        app.include_router(admin_routes(Operators(settings.operators, keys), monitor_of(switcher), switcher))
+        async with AsyncExitStack() as on_exit:
+            on_exit.push_async_callback(switcher.close)
+            await on_exit.enter_async_context(following(profiles, desk))
             yield app
 
 

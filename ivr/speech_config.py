@@ -259,12 +259,14 @@ class Replicas(_Strict):
 
 class SpeechService(_Strict):
     """An HTTP service of engines. `keys` are API keys by the name of their holder; without any, everybody who
-    reaches it may use it. `streams` are allowed at once; an engine has `deadline_s` to its first audio. On a
-    cluster that is said of each replica."""
+    reaches it may use it. `operators` are keys of those who may switch models and look at the card; without
+    any, only this machine may. `streams` are allowed at once; an engine has `deadline_s` to its first
+    audio. On a cluster that is said of each replica."""
 
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     keys: dict[str, Annotated[str, Field(min_length=16)]] = {}
+    operators: dict[str, Annotated[str, Field(min_length=16)]] = {}
     streams: int = Field(default=200, ge=1)
     deadline_s: float = Field(default=10.0, gt=0)
     replicas: Replicas = Replicas()

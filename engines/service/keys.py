@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Annotated
 
-from fastapi import Depends, WebSocket
+from fastapi import Depends, Request, WebSocket
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from engines.service.errors import ServiceError
 
 _bearer = HTTPBearer(auto_error=False, description="A key of the configuration")
-_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 OPEN = "anybody"
 """The client's name where no keys are set."""
@@ -45,15 +46,32 @@ class Keys:
             raise _refused("the key is not known", "invalid_api_key")
         return found
 
-    async def client(self, credentials: _Credentials) -> str:
+    async def client(self, credentials: Credentials) -> str:
         """A dependency of routes that need a key."""
         return self.check(credentials.credentials if credentials else None)
 
     def check_socket(self, socket: WebSocket) -> str:
         """The same for a WebSocket that is not accepted yet. Browsers can set no header: `?key=` serves,
         too."""
-        scheme, _, key = socket.headers.get("authorization", "").partition(" ")
-        return self.check(key if scheme.lower() == "bearer" else socket.query_params.get("key"))
+        return self.check(bearer_of(socket.headers) or socket.query_params.get("key"))
+
+
+def bearer_of(headers: Mapping[str, str]) -> str | None:
+    """The key of `Authorization: Bearer KEY`."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key if scheme.lower() == "bearer" and key else None
+
+
+def is_local(request: Request) -> bool:
+    """Whether this machine asks. A request with a trace of a proxy is not local, whatever its address: the
+    proxy's clients are anywhere."""
+    traces = {"forwarded", "x-forwarded-for", "via"}
+    if request.client is None or not traces.isdisjoint(request.headers.keys()):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
 
 
 def _digest(key: str) -> bytes:

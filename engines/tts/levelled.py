@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 from engines.contract import SpeechRequest, Synthesizer
+from engines.settled import in_use, settled
 from engines.tts.loudness import Leveller
 
 _MOST_VOICES: Final = 256
@@ -39,6 +40,21 @@ class LevelledSynthesizer:
 
     def voices(self, language: str) -> frozenset[str]:
         return self._inner.voices(language)
+
+    def now(self) -> LevelledSynthesizer:
+        """See `engines.settled`; what is known of the voices is shared."""
+        inner = settled(self._inner)
+        if inner is self._inner:
+            return self
+        same = LevelledSynthesizer(inner)
+        same._gains_db = self._gains_db
+        return same
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """See `engines.settled`."""
+        with in_use(self._inner):
+            yield
 
     async def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
         """See `Synthesizer`; 5 ms of sound are held back until the end."""

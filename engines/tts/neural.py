@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Final
 
 from engines.catalogue import CatalogueEntry
@@ -36,6 +37,7 @@ class NeuralSynthesizer:
         self._entry = entry
         told = replace(command, settings={**command.settings, "streams": streams})
         self._worker = SupervisedWorker(entry.name, told, limits)
+        self._weights = Path(str(command.settings.get("weights", ""))).name
         self._streams = streams
         self._version = "0"
         self._sample_rate = entry.rate
@@ -61,7 +63,7 @@ class NeuralSynthesizer:
         """Loads the model; raises `EngineUnavailable` or `EngineTimeout`."""
         facts = await self._worker.start()
         self._sample_rate = int(facts["sample_rate"])
-        self._version = f"{facts['version']}-1"
+        self._version = f"{facts['version']}-{self._weights}-1"
         self._voices = {language: frozenset(names) for language, names in facts["voices"].items()}
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from engines.routing.inbox import Inbox
 from engines.routing.race import Ask, Command, Drop, Lost, Race, Timing, Won
 from engines.routing.routes import Engines, Link, Purpose, Routes
 from engines.routing.watch import Telling, Unwatched, Watch
+from engines.settled import settled
 from engines.tts.pace import Pace
 
 _log = logging.getLogger(__name__)
@@ -30,9 +31,11 @@ _CHUNKS_AHEAD: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine, and what it would be asked: with the voice that was wished for, if it has it."""
+    """An engine, and what it would be asked: with the voice that was wished for, if it has it. `engine` goes
+    on to be the one that it is, `place` may have another model later."""
 
     key: str
+    place: Synthesizer
     engine: Synthesizer
     request: SpeechRequest
 
@@ -78,7 +81,12 @@ class SpeechRouter:
             named = [link for link in (*row, *self._engines.others(language, purpose)) if _has(link, request)]
             row = self._engines.ended((*named, *(link for link in row if link not in named)))
         return tuple(
-            Choice(link.key, link.engine, request if _has(link, request) else replace(request, voice=""))
+            Choice(
+                link.key,
+                link.engine,
+                settled(link.engine),
+                request if _has(link, request) else replace(request, voice=""),
+            )
             for link in row
             if link.engine.supports(language)
         )

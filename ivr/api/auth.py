@@ -6,16 +6,25 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from engines.service.keys import is_local
 from ivr.api.problems import FORBIDDEN, UNAUTHENTICATED, ProblemError
 from ivr.config import ApiKey
 
-Scope = Literal["calls:read", "calls:write", "recordings:read", "metrics:read", "flows:read", "flows:write"]
+Scope = Literal[
+    "calls:read",
+    "calls:write",
+    "recordings:read",
+    "metrics:read",
+    "flows:read",
+    "flows:write",
+    "engines:read",
+    "engines:write",
+]
 
 _bearer = HTTPBearer(auto_error=False, description="A key of the configuration")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -69,7 +78,7 @@ class Keys:
         """
 
         async def client(request: Request, credentials: _Credentials) -> None:
-            if not _is_local(request):
+            if not is_local(request):
                 self.check(credentials, scope)
 
         return client
@@ -81,14 +90,3 @@ def _digest(key: str) -> bytes:
 
 def _unauthenticated(detail: str, challenge: str) -> ProblemError:
     return ProblemError(UNAUTHENTICATED, detail, {"WWW-Authenticate": challenge})
-
-
-def _is_local(request: Request) -> bool:
-    if request.client is None or not {"forwarded", "x-forwarded-for", "via"}.isdisjoint(
-        request.headers.keys()
-    ):
-        return False
-    try:
-        return ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False

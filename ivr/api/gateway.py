@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from engines.breaker import BreakerState
+from engines.gpu.status import GpuMonitor
 from engines.supervisor import WorkerHealth
+from engines.switching.switcher import Switcher
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
 from media.leg import Quality
@@ -175,6 +177,14 @@ class Gateway(Protocol):
 
     def forget_personal(self) -> None:
         """Drops what is kept in memory of the values of ended calls: prompts that spoke them."""
+
+    @property
+    def switcher(self) -> Switcher:
+        """The models of this process that can be switched."""
+
+    @property
+    def gpu(self) -> GpuMonitor:
+        """The cards of this machine."""
 
     def readiness(self) -> Readiness: ...
 

@@ -157,6 +157,19 @@ NOT_READABLE: Final = Kind(
     "Flows cannot be checked now",
     "The process that reads flows starts anew, or the folder is away. Try again; calls go on meanwhile.",
 )
+NO_ENGINE: Final = Kind(
+    "no-such-engine",
+    404,
+    "There is no such engine",
+    "`GET /admin/models` lists those whose models can be switched here.",
+)
+NOT_SWITCHED: Final = Kind(
+    "model-not-switched",
+    409,
+    "The model cannot be switched now",
+    "It does not fit on the card beside the old one (`does_not_fit`: `detail` has the sum), another switch "
+    "is under way (`switch_under_way`), or the engine has a place of its own (`engine_in_use`).",
+)
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated",
     401,

@@ -21,6 +21,7 @@ KEYS = {
     "caller": ApiKey(key="caller-key-0123456789", scopes=["calls:write"]),
     "author": ApiKey(key="author-key-0123456789", scopes=["flows:read", "flows:write"]),
     "reader": ApiKey(key="reader-key-0123456789", scopes=["flows:read"]),
+    "operator": ApiKey(key="operator-key-0123456789", scopes=["engines:read", "engines:write"]),
     "monitor": ApiKey(key="monitor-key-0123456789", scopes=["metrics:read"]),
 }
 

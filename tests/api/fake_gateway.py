@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engines.breaker import BreakerState
+from engines.gpu.cards import Cards
+from engines.gpu.status import GpuMonitor
 from engines.supervisor import WorkerHealth, WorkerState
 from ivr.api import (
     CallRequest,
@@ -25,6 +27,7 @@ from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
 from media.leg import Quality
 from sip.stack import TargetState, TrunkState
+from tests.fakes.switching import no_switcher
 
 
 class FakeGateway:
@@ -37,6 +40,9 @@ class FakeGateway:
         self.dialled: list[CallRequest] = []
         self.refusal: Exception | None = None
         self.reasons: tuple[str, ...] = ()
+        self.switcher = no_switcher()
+        self.cards = Cards((), "there is no NVIDIA driver on this machine")
+        self.gpu = GpuMonitor(dict, lambda: self.switcher.budgets, lambda: self.cards)
         self.live_calls: dict[str, LiveCall] = {}
         self.signals: list[tuple[str, str, dict[str, Any]]] = []
         self.forgot = 0

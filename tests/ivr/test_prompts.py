@@ -4,10 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from engines.contract import EngineTimeout, EngineUnavailable
+from engines.switching.places import VoicePlace
+from engines.tts.roster import TtsEngine
 from ivr.flow.protocol import AudioFile, Text
 from ivr.prompts import Lookups, Prompt, PromptLimits, Prompts
 from media.codecs import G722, PCMA, PCMU
@@ -16,6 +19,7 @@ from tests.fakes.gated import GatedSynthesizer
 from tests.flow.calls import write_wav
 
 HELLO = Text("नमस्ते", "hi")
+HELLO_MR = Text("नमस्कार मंडळी", "mr")
 
 
 @pytest.fixture
@@ -317,4 +321,27 @@ async def test_a_voice_may_be_slow_while_nobody_waits_for_it_and_not_after(tmp_p
     await made(early)
     assert [request.text for request in slow.requests] == ["early"]
     assert cache.get(Text("early", "en"), PCMA) is early
+    await cache.close()
+
+
+async def test_what_is_in_memory_is_made_anew_when_another_model_has_the_place(tmp_path: Path) -> None:
+    """Also what was on its way when that changed: it is of the old model to its end, and filed as its own."""
+    old, new = ToneSynthesizer(version="old"), ToneSynthesizer(version="new")
+    place = VoicePlace(cast(TtsEngine, old))
+    cache = Prompts(routed(place), tmp_path)
+    done = await made(cache.get(HELLO, PCMA))
+    old.chunk_delay_s = 0.01
+    on_its_way = cache.get(HELLO_MR, PCMA)
+    async with asyncio.timeout(5):
+        while not on_its_way.clip.frames:
+            await asyncio.sleep(0.001)
+    place.seat.give(cast(TtsEngine, new))
+    await made(on_its_way)
+    assert not on_its_way.failed
+    assert len(new.requests) == 0
+    for text, first in ((HELLO, done), (HELLO_MR, on_its_way)):
+        second = await made(cache.get(text, PCMA))
+        assert second is not first
+        assert cache.get(text, PCMA) is second
+    assert [request.text for request in new.requests] == [HELLO.text, HELLO_MR.text]
     await cache.close()

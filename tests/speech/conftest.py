@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from engines.contract import SpeechRequest
+from engines.service.admin import Operators, admin_routes
 from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
 from engines.service.serving import served
@@ -17,7 +18,9 @@ from engines.tts.service.app import create_app
 from engines.tts.service.desk import Desk
 from engines.tts.service.speaking import Speaker
 from ivr.speech import in_words
+from ivr.switching import monitor_of
 from tests.fakes.engines import ToneSynthesizer, routes_by_language
+from tests.fakes.switching import no_switcher
 
 KEYS = {"shop": "shop-key-0123456789", "clinic": "clinic-key-0123456789"}
 
@@ -63,6 +66,7 @@ class Stage:
         )
     )
     keys: dict[str, str] = field(default_factory=dict)
+    operators: dict[str, str] = field(default_factory=dict)
     streams: int = 50
     deadline_s: float = 5.0
     chains: dict[str, list[str]] = field(
@@ -84,7 +88,11 @@ class Stage:
         profiles = VoiceProfiles(self.folder)
         desk = Desk(self.engines, routes_by_language(self.chains), profiles)
         speaker = Speaker(in_words, self.metrics, deadline_s=self.deadline_s, most_streams=self.streams)
-        return create_app(desk, speaker, profiles, Keys(self.keys), self.metrics)
+        keys = Keys(self.keys)
+        app = create_app(desk, speaker, profiles, keys, self.metrics)
+        switcher = no_switcher()
+        app.include_router(admin_routes(Operators(self.operators, keys), monitor_of(switcher), switcher))
+        return app
 
     @asynccontextmanager
     async def client(self, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:

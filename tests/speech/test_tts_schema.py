@@ -12,7 +12,9 @@ from tests.service.document import excluded
 from tests.speech.conftest import KEYS, Stage
 
 _folder = tempfile.TemporaryDirectory(prefix="ivr-voices-")
-schema = schemathesis.openapi.from_asgi("/openapi.json", Stage(Path(_folder.name), keys=KEYS).app())
+schema = schemathesis.openapi.from_asgi(
+    "/openapi.json", Stage(Path(_folder.name), keys=KEYS, operators=KEYS).app()
+)
 
 
 @schema.parametrize()

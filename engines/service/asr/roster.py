@@ -50,15 +50,25 @@ class Roster:
         """Raises ValueError when there are none."""
         if not recognizers:
             raise ValueError("the service has no engine")
-        self._recognizers = dict(recognizers)
+        self._places = dict(recognizers)
+        """By the name that the routes have; another engine may have taken its place."""
+        self._first = {name: recognizer.name for name, recognizer in recognizers.items()}
         self._routes = routes or Routes()
+
+    @property
+    def _recognizers(self) -> dict[str, ServedRecognizer]:
+        """By the name of who has each place now."""
+        return {
+            name if recognizer.name == self._first[name] else recognizer.name: recognizer
+            for name, recognizer in self._places.items()
+        }
 
     @property
     def names(self) -> list[str]:
         return list(self._recognizers)
 
     def health(self, name: str) -> WorkerHealth:
-        return self._recognizers[name].health
+        return (self._recognizers.get(name) or self._places[name]).health
 
     def down(self) -> list[str]:
         """Engines that take no work now, in words."""
@@ -77,7 +87,7 @@ class Roster:
             check(recognizer, request)
             return recognizer
         chain = self._routes.chain(request.language, purpose_of(request)).engines
-        row = [self._recognizers[name] for name in dict.fromkeys((*chain, *self._recognizers))]
+        row = [self._places[name] for name in dict.fromkeys((*chain, *self._places))]
         able = [recognizer for recognizer in row if recognizer.supports(request)]
         if not able:
             check(row[0], request)

@@ -36,17 +36,26 @@ class Desk:
         """A client's text is a prompt to the `routes`. The embedded engine, where it is among the `engines`,
         is the last of every chain.
         """
-        self._engines = {engine.name: engine for engine in engines}
-        self._levelled = {engine.name: LevelledSynthesizer(engine) for engine in engines}
+        self._places = {engine.name: engine for engine in engines}
+        """By the name that the routes have; another engine may have taken its place."""
+        self._level = {engine.name: LevelledSynthesizer(engine) for engine in engines}
         self._routes = routes
         self._profiles = profiles
+
+    @property
+    def _engines(self) -> dict[str, TtsEngine]:
+        return {engine.name: engine for engine in self._places.values()}
+
+    @property
+    def _levelled(self) -> dict[str, LevelledSynthesizer]:
+        return {engine.name: engine for engine in self._level.values()}
 
     @property
     def names(self) -> list[str]:
         return list(self._engines)
 
     def health(self, name: str) -> WorkerHealth:
-        return health_of(self._engines[name])
+        return health_of(self._engines.get(name) or self._places[name])
 
     def reasons(self) -> list[str]:
         """Why no work should come now: no engine is up."""
@@ -180,7 +189,8 @@ class Desk:
             if model not in self._engines:
                 raise self._no_model(model)
             return [model]
-        chain = [name for name in self._routes.chain(language, "prompt").engines if name in self._engines]
+        named = self._routes.chain(language, "prompt").engines
+        chain = [self._places[name].name for name in named if name in self._places]
         rest = [name for name in self._engines if name not in chain and name != EMBEDDED]
         last = [EMBEDDED] if EMBEDDED in self._engines and EMBEDDED not in chain else []
         return [*chain, *(rest if base_of(language) not in self._routes.by_language else ()), *last]

@@ -15,6 +15,7 @@ from typing import Final
 from engines.contract import EngineError, EngineUnavailable, SpeechRequest, Synthesizer, VoiceReference
 from engines.service.errors import ServiceError, bad_request
 from engines.service.metrics import ServiceMetrics
+from engines.settled import in_use, settled
 from engines.tts.emotion import spoken_parts
 from engines.tts.sentences import sentences
 
@@ -164,7 +165,7 @@ class Speaker:
 
     async def _first_that_speaks(self, order: Order) -> Spoken:
         failure: EngineError = EngineUnavailable("no engine is set up for this language")
-        for engine in order.engines:
+        for engine in map(settled, order.engines):
             asked_at = time.perf_counter()
             sound = self._sound(engine, order)
             try:
@@ -196,19 +197,20 @@ class Speaker:
             self._metrics.cancelled(name)
 
     async def _sound(self, engine: Synthesizer, order: Order) -> AsyncGenerator[bytes, None]:
-        for words in self._words(order):
-            request = SpeechRequest(
-                words,
-                order.language,
-                order.voice,
-                min(_FASTEST, max(_SLOWEST, order.speed)),
-                order.emotion,
-                order.intensity,
-                order.reference,
-            )
-            async with aclosing(engine.synthesize(request, deadline_s=self._deadline_s)) as sound:
-                async for chunk in sound:
-                    yield chunk
+        with in_use(engine):
+            for words in self._words(order):
+                request = SpeechRequest(
+                    words,
+                    order.language,
+                    order.voice,
+                    min(_FASTEST, max(_SLOWEST, order.speed)),
+                    order.emotion,
+                    order.intensity,
+                    order.reference,
+                )
+                async with aclosing(engine.synthesize(request, deadline_s=self._deadline_s)) as sound:
+                    async for chunk in sound:
+                        yield chunk
 
     def _words(self, order: Order) -> Iterator[str]:
         """Sentence by sentence, each normalised when its turn comes: the first is not kept waiting for the

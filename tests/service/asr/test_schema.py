@@ -5,14 +5,20 @@ from __future__ import annotations
 import schemathesis
 from hypothesis import HealthCheck, settings
 
+from engines.service.admin import Operators, admin_routes
 from engines.service.asr.app import create_app
 from engines.service.asr.roster import Roster
 from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
+from ivr.switching import monitor_of
+from tests.fakes.switching import no_switcher
 from tests.service.asr.conftest import KEY, Scripted, ScriptedVad
 from tests.service.document import excluded
 
-app = create_app(Roster({"scripted": Scripted()}), ScriptedVad(), ServiceMetrics("asr"), Keys({"tests": KEY}))
+keys = Keys({"tests": KEY})
+app = create_app(Roster({"scripted": Scripted()}), ScriptedVad(), ServiceMetrics("asr"), keys)
+switcher = no_switcher()
+app.include_router(admin_routes(Operators({"tests": KEY}, keys), monitor_of(switcher), switcher))
 schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
