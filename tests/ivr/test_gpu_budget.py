@@ -22,7 +22,7 @@ from tests.fakes.nvml import GB, FakeCard, FakeNvml
 NONE = Cards((), "there is no NVIDIA driver on this machine")
 CHAINS = """
 engines:
-  asr: {hi: [faster-whisper, deepgram], mr: [faster-whisper]}
+  asr: {hi: {engines: [faster-whisper, deepgram], hedge_ms: 200}, mr: [faster-whisper]}
   tts: {hi: [indic-parler, chatterbox-multilingual], en: [chatterbox-turbo, kokoro]}
 """
 
