@@ -28,6 +28,7 @@ from ivr.flow.agent_protocol import (
 )
 from ivr.flow.model import Flow
 from ivr.flow.verbs.agent import Agent
+from ivr.waterfall import Stage
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,13 @@ class AgentLine:
         agents: Agents,
         send: Send,
         note: Callable[[str, Mapping[str, Any]], None],
+        mark: Callable[[Stage, float], None],
     ) -> None:
-        """`send` takes what the agent wants; `note` keeps an event of the record."""
+        """`send` takes what the agent wants; `note` keeps an event of the record, `mark` a turn's stage."""
         self._agents = agents
         self._send = send
         self._note = note
+        self._mark = mark
         self._id = ""
         self._conversation: Conversation | None = None
 
@@ -110,8 +113,9 @@ class AgentLine:
                 self._note("agent_over", {"outcome": outcome, "reason": reason})
             case AgentSums():
                 self._note("agent_summary", {})
-            case AgentSays():
-                pass
+            case AgentSays(token_at=at):
+                if at is not None:
+                    self._mark(Stage.FIRST_TOKEN, at)
         return event
 
     def close(self) -> None:

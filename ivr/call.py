@@ -207,7 +207,7 @@ class CallSession:
         )
         self._transferring: asyncio.Task[None] | None = None
         self._questions = Questions(services.classifiers, self._spawn, self._inbox.put_nowait, journal.note)
-        self._agents = AgentLine(services.agents, self._inbox.put_nowait, journal.note)
+        self._agents = AgentLine(services.agents, self._inbox.put_nowait, journal.note, self._waterfall.mark)
         self._generation = 0
         self._hung_up: HungUp | None = None
         self._too_long = False

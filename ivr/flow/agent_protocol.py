@@ -143,13 +143,15 @@ class StopConversing:
 @dataclass(frozen=True, slots=True)
 class AgentSays:
     """Speak this, after what is being said already; then the agent gets `Said(mark)`. `emotion` is one of
-    `engines.tts.emotion`, felt with an `intensity` from 0 to 1; empty: the step's own."""
+    `engines.tts.emotion`, felt with an `intensity` from 0 to 1; empty: the step's own. `token_at` is the
+    event loop's time at which the model's first word of an answer came, with its first sentence."""
 
     id: str
     text: str
     mark: str = ""
     emotion: str = ""
     intensity: float = 0.5
+    token_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

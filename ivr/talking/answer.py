@@ -50,13 +50,18 @@ class Answer:
     poor: str = ""
     """Why nothing good came of it; a safe sentence stands in."""
     _characters: int = 0
+    _token_at: float | None = None
     _feed: SentenceFeed = field(init=False)
 
     def __post_init__(self) -> None:
         self._feed = SentenceFeed(self.language)
 
-    def take(self, piece: Piece, grounds: Grounds, readable: Personal) -> tuple[list[Sentence], Outcome]:
+    def take(
+        self, piece: Piece, now: float, grounds: Grounds, readable: Personal
+    ) -> tuple[list[Sentence], Outcome]:
         """The sentences that came with a piece."""
+        if self._token_at is None and isinstance(piece, Words):
+            self._token_at = now
         match piece:
             case Slow():
                 self.slow = True
@@ -85,7 +90,8 @@ class Answer:
             finding = check(text, self.language, grounds, readable)
             if finding is not None:
                 return found, Withheld(text, finding)
-            found.append(Sentence(text))
+            first = not self.reply.sentences
+            found.append(Sentence(text, token_at=self._token_at if first else None))
             self.reply.sentences.append(found[-1])
             if len(self.reply.sentences) >= MOST_SENTENCES:
                 return found, TooLong()

@@ -162,7 +162,7 @@ class Dialogue:
         match event:
             case Got(id=id, piece=piece):
                 if self._answer is not None and id == self._answer.id:
-                    sentences, outcome = self._answer.take(piece, self._grounds, self._readable)
+                    sentences, outcome = self._answer.take(piece, now, self._grounds, self._readable)
                     self._advance(self._answer, sentences, outcome, now)
                 elif self._summing is not None and id == self._summing.id and self._summing.take(piece):
                     self._summed(self._summing)

@@ -30,6 +30,8 @@ class Sentence:
     state: State = State.WAITING
     heard: str = ""
     """Of one that was cut."""
+    token_at: float | None = None
+    """Of the first of an answer: when the model's first word came."""
 
     @property
     def words(self) -> str:

@@ -102,4 +102,5 @@ class Speaking:
         mark = f"m{self._marks}"
         self._out[mark] = sentence
         manner = manner_of(self.temper.now, self._begin.emotion)
-        self._emit(AgentSays(self._begin.id, text, mark, manner.emotion, manner.intensity))
+        token_at = None if sentence is None else sentence.token_at
+        self._emit(AgentSays(self._begin.id, text, mark, manner.emotion, manner.intensity, token_at))

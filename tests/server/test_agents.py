@@ -159,6 +159,9 @@ async def test_a_caller_is_helped_and_handed_over(bench: OpenBench, tmp_path: Pa
     ]
     assert asked == ["GET /?order=48213 HTTP/1.1"]
     assert [data["tool"] for data in told(record, "agent_tool")] == ["order-state", "person"]
+    first = told(record, "turn")[0]["ms"]
+    assert first["endpoint"] <= first["final"] <= first["first_token"] <= first["first_sentence"]
+    assert first["first_sentence"] <= first["first_packet"]
     (transfer,) = told(record, "transfer")
     assert transfer["whisper"].startswith("Order")
     assert 'ivr_agent_events_total{what="turn"}' in metrics
