@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
+from engines.asr.outgoing import Outgoing, awaited
 from engines.catalogue import CatalogueEntry
 from engines.contract import (
     EngineError,
@@ -32,10 +33,7 @@ from engines.supervisor import WorkerHealth, WorkerState
 
 _CONNECT_S: Final = 2.0
 _CLOSE_S: Final = 0.5
-_REST_S: Final = 2.0
-"""After a failure no turn is tried for so long: the next engine of the chain has it at once."""
 _MOST_IDLE: Final = 16
-_MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
 _MOST_KEPT_BYTES: Final = 4 * 1024 * 1024
 """Of a turn, to be said once more; two minutes at 16 kHz."""
 
@@ -55,7 +53,6 @@ class ServiceRecognizer:
         self._entry = entry
         self._idle: deque[ClientConnection] = deque()
         self._failure = "not started"
-        self._failed_at: float | None = None
         self._jobs = 0
         self._latency_ms: float | None = None
         self._closed = False
@@ -94,9 +91,6 @@ class ServiceRecognizer:
         """See `Recognizer`."""
         if not self.supports(request):
             raise EngineError(f"{self.name} does not speak {request.language!r}")
-        loop = asyncio.get_running_loop()
-        if self._failed_at is not None and loop.time() - self._failed_at < _REST_S:
-            raise EngineUnavailable(f"the service of {self.name}: {self._failure}")
         start = {
             "type": "start",
             "model": self.name,
@@ -152,10 +146,8 @@ class ServiceRecognizer:
         self._jobs -= 1
         if failure is not None:
             self._failure = str(failure)
-            self._failed_at = asyncio.get_running_loop().time()
         elif latency_s is not None:
             self._failure = ""
-            self._failed_at = None
             self._latency_ms = latency_s * 1000
 
 
@@ -173,25 +165,18 @@ class ServiceStream:
         self._engine = engine
         self._language = language
         self._on_partial = on_partial
-        self._said: list[bytes | str] = [json.dumps(start)]
-        self._sent = 0
-        """How many of them are on their way."""
-        self._said_bytes = self._sent_bytes = 0
-        self._filled = asyncio.Event()
-        self._filled.set()
+        self._outgoing = Outgoing(json.dumps(start), kept_bytes=_MOST_KEPT_BYTES)
         self._heard = False
         self._over = False
-        self._final: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
-        self._final.add_done_callback(_seen)
+        self._final: asyncio.Future[Transcript] = awaited()
         engine.begun()
         self._task = asyncio.create_task(self._run(), name=f"{engine.name} service")
 
     def write(self, pcm: bytes) -> None:
         """See `RecognizerStream`."""
-        if pcm and not self._over and self._said_bytes - self._sent_bytes <= _MOST_WAITING_BYTES:
+        if pcm and not self._over:
             self._heard = True
-            self._said_bytes += len(pcm)
-            self._put(pcm)
+            self._outgoing.put(pcm)
 
     async def finish(self, *, deadline_s: float) -> Transcript:
         """See `RecognizerStream`."""
@@ -200,7 +185,7 @@ class ServiceStream:
             return Transcript("", self._language, 0.0)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self._put(json.dumps({"type": "finish"}))
+        self._outgoing.put(json.dumps({"type": "finish"}))
         try:
             async with asyncio.timeout(deadline_s):
                 transcript = await asyncio.shield(self._final)
@@ -231,10 +216,6 @@ class ServiceStream:
             self._over = True
             self._engine.ended(failure, latency_s)
 
-    def _put(self, message: bytes | str) -> None:
-        self._said.append(message)
-        self._filled.set()
-
     async def _run(self) -> None:
         try:
             transcript = await self._once_or_twice()
@@ -249,10 +230,8 @@ class ServiceStream:
         try:
             return await self._once()
         except _Lost:
-            if self._said_bytes > _MOST_KEPT_BYTES:
+            if not self._outgoing.again():
                 raise
-        self._sent = self._sent_bytes = 0
-        self._filled.set()
         return await self._once()
 
     async def _once(self) -> Transcript:
@@ -269,8 +248,7 @@ class ServiceStream:
         return transcript
 
     async def _talk(self, socket: ClientConnection) -> Transcript:
-        sending = asyncio.create_task(self._send(socket))
-        try:
+        async with self._outgoing.sent_to(socket):
             while True:
                 message = json.loads(await socket.recv())
                 kind = message["type"]
@@ -280,21 +258,6 @@ class ServiceStream:
                     raise EngineError(str(message["error"]["message"]))
                 if kind == "partial" and self._on_partial:
                     self._on_partial(_partial(message))
-        finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
-                await sending
-
-    async def _send(self, socket: ClientConnection) -> None:
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._sent < len(self._said):
-                message = self._said[self._sent]
-                self._sent += 1
-                if isinstance(message, bytes):
-                    self._sent_bytes += len(message)
-                await socket.send(message)
 
 
 def _partial(message: dict[str, Any]) -> Transcript:
@@ -311,8 +274,3 @@ def _transcript(message: dict[str, Any]) -> Transcript:
     text = str(message["text"])
     segments = (Segment(text, words[0].start_s, words[-1].end_s, words),) if words else ()
     return Transcript(text, str(message["language"]), float(message["confidence"]), segments=segments)
-
-
-def _seen(final: asyncio.Future[Transcript]) -> None:
-    if not final.cancelled():
-        final.exception()

@@ -7,16 +7,15 @@ The protocol is that of its documentation (`wss://api.deepgram.com/v1/listen`): 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-from collections import deque
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
+from engines.asr.outgoing import Outgoing, awaited
 from engines.catalogue.asr import DEEPGRAM
 from engines.contract import (
     EngineError,
@@ -32,7 +31,6 @@ from engines.supervisor import WorkerHealth, WorkerState
 
 _CONNECT_S: Final = 3.0
 _CLOSE_S: Final = 1.0
-_MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
 _KEYWORDS: Final = 100
 """What the service takes of them."""
 
@@ -115,31 +113,26 @@ class DeepgramStream:
         self._engine = engine
         self._request = request
         self._on_partial = on_partial
-        self._waiting: deque[bytes | str] = deque()
-        self._waiting_bytes = 0
-        self._filled = asyncio.Event()
+        self._outgoing = Outgoing()
         self._pieces = _Pieces(request.language)
         self._finalised = False
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._done.add_done_callback(_seen)
+        self._done: asyncio.Future[None] = awaited()
         self._task = asyncio.create_task(self._run(url, key), name="deepgram")
         self._counted = True
         engine.note(opened=1)
 
     def write(self, pcm: bytes) -> None:
         """See `RecognizerStream`."""
-        if self._finalised or self._waiting_bytes > _MOST_WAITING_BYTES:
-            return
-        self._waiting_bytes += len(pcm)
-        self._put(pcm)
+        if not self._finalised:
+            self._outgoing.put(pcm)
 
     async def finish(self, *, deadline_s: float) -> Transcript:
         """See `RecognizerStream`."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._finalised = True
-        self._put(json.dumps({"type": "Finalize"}))
-        self._put(json.dumps({"type": "CloseStream"}))
+        self._outgoing.put(json.dumps({"type": "Finalize"}))
+        self._outgoing.put(json.dumps({"type": "CloseStream"}))
         try:
             async with asyncio.timeout(deadline_s):
                 await asyncio.shield(self._done)
@@ -161,10 +154,6 @@ class DeepgramStream:
             self._counted = False
             self._engine.note(opened=-1)
 
-    def _put(self, message: bytes | str) -> None:
-        self._waiting.append(message)
-        self._filled.set()
-
     async def _run(self, url: str, key: str) -> None:
         try:
             await self._talk(url, key)
@@ -180,36 +169,23 @@ class DeepgramStream:
 
     async def _talk(self, url: str, key: str) -> None:
         headers = {"Authorization": f"Token {key}"}
-        async with connect(
-            url,
-            additional_headers=headers,
-            open_timeout=_CONNECT_S,
-            close_timeout=_CLOSE_S,
-            compression=None,
-        ) as socket:
-            sending = asyncio.create_task(self._send(socket))
-            try:
-                async for message in socket:
-                    self._take(json.loads(message))
-            finally:
-                sending.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
-                    await sending
+        async with (
+            connect(
+                url,
+                additional_headers=headers,
+                open_timeout=_CONNECT_S,
+                close_timeout=_CLOSE_S,
+                compression=None,
+            ) as socket,
+            self._outgoing.sent_to(socket),
+        ):
+            async for message in socket:
+                self._take(json.loads(message))
         # A normal close: after CloseStream it says that all was told.
         if not self._finalised:
             raise EngineUnavailable("deepgram ended the stream")
         if not self._done.done():
             self._done.set_result(None)
-
-    async def _send(self, socket: ClientConnection) -> None:
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._waiting:
-                message = self._waiting.popleft()
-                if isinstance(message, bytes):
-                    self._waiting_bytes -= len(message)
-                await socket.send(message)
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
@@ -283,8 +259,3 @@ def _reason(error: InvalidHandshake) -> str:
     if response is None:
         return str(error)
     return str(response.headers.get("dg-error") or f"status {response.status_code}")
-
-
-def _seen(done: asyncio.Future[None]) -> None:
-    if not done.cancelled():
-        done.exception()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engines.asr.exchange import Mode, Reader, request_fields
+from engines.asr.outgoing import awaited
 from engines.contract import (
     EngineError,
     EngineTimeout,
@@ -117,8 +118,7 @@ class WorkerStream:
     def __init__(self, job: RemoteJob, on_partial: OnPartial | None) -> None:
         self._job = job
         self._on_partial = on_partial
-        self._final: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
-        self._final.add_done_callback(_seen)
+        self._final: asyncio.Future[Transcript] = awaited()
         self._reading = asyncio.create_task(self._read(), name="partials")
 
     def write(self, pcm: bytes) -> None:
@@ -158,9 +158,3 @@ class WorkerStream:
         except EngineError as error:
             if not self._final.done():
                 self._final.set_exception(error)
-
-
-def _seen(final: asyncio.Future[Transcript]) -> None:
-    """Whether or not somebody waits for it."""
-    if not final.cancelled():
-        final.exception()
