@@ -28,6 +28,11 @@ class EngineTimeout(EngineError):
     """No answer before the deadline."""
 
 
+def base_of(language: str) -> str:
+    """ "hi-IN" is spoken and heard like "hi"."""
+    return language.partition("-")[0].lower()
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceReference:
     """Speech of a voice to be cloned: `path` of a WAV file, the words in it where they are known.

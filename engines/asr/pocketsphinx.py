@@ -13,7 +13,7 @@ import asyncio
 from importlib import metadata
 from typing import Final
 
-from engines.contract import EngineError, OnPartial, RecognitionRequest, Transcript
+from engines.contract import EngineError, OnPartial, RecognitionRequest, Transcript, base_of
 from engines.launch import WorkerCommand
 from engines.link import RemoteJob
 from engines.supervisor import Limits, SupervisedWorker, WorkerHealth
@@ -53,7 +53,7 @@ class PocketsphinxRecognizer:
 
     def supports(self, request: RecognitionRequest) -> bool:
         """No to free speech, and to more phrases than it could tell apart."""
-        known = _base(request.language) in _LANGUAGES and request.rate >= _LEAST_RATE
+        known = base_of(request.language) in _LANGUAGES and request.rate >= _LEAST_RATE
         return known and 0 < len(request.phrases) <= _MOST_PHRASES
 
     def open(self, request: RecognitionRequest, on_partial: OnPartial | None = None) -> PocketsphinxStream:
@@ -63,7 +63,7 @@ class PocketsphinxRecognizer:
                 f"pocketsphinx cannot do {request.language!r} with {len(request.phrases)} phrases"
             )
         job = self._worker.open(
-            {"language": _base(request.language), "rate": request.rate, "phrases": request.phrases}
+            {"language": base_of(request.language), "rate": request.rate, "phrases": request.phrases}
         )
         return PocketsphinxStream(job, request.language)
 
@@ -94,8 +94,3 @@ class PocketsphinxStream:
     def cancel(self) -> None:
         """See `RecognizerStream`."""
         self._job.cancel()
-
-
-def _base(language: str) -> str:
-    """ "hi-IN" is heard like "hi"."""
-    return language.partition("-")[0].lower()

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, Literal, TypeVar
 
+from engines.contract import base_of
+
 Purpose = Literal["prompt", "reply", "number", "phrases", "free"]
 """What a text is, or what is listened for: a flow's own prompt, what an agent answers, figures alone; given
 phrases, or free speech."""
@@ -100,10 +102,6 @@ class Engines(Generic[E]):
     def ended(self, row: Sequence[Link[E]]) -> tuple[Link[E], ...]:
         """The same with the embedded engine last, if need be once more."""
         return tuple(row) if row and row[-1] in self._last else (*row, self._last[-1])
-
-
-def base_of(language: str) -> str:
-    return language.partition("-")[0].lower()
 
 
 def key_of(name: str, number: int) -> str:

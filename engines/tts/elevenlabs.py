@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 
 from engines.catalogue import find
-from engines.contract import EngineError, EngineTimeout, SpeechRequest
+from engines.contract import EngineError, EngineTimeout, SpeechRequest, base_of
 from engines.tts.emotion import fit, style
 from engines.tts.http_sound import http_sound
 from media.g711 import decode_ulaw
@@ -103,7 +103,7 @@ class ElevenLabsSynthesizer:
         body = {
             "text": fit(request.text, self.name).text,
             "model_id": self._model,
-            "language_code": request.language.partition("-")[0].lower(),
+            "language_code": base_of(request.language),
             "voice_settings": settings,
             # Figures are words already.
             "apply_text_normalization": "off",

@@ -7,10 +7,11 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from engines.contract import EngineError, SpeechRequest
+from engines.contract import EngineError, SpeechRequest, base_of
 from engines.launch import WorkerCommand
-from engines.supervisor import Limits, SupervisedWorker, WorkerHealth
+from engines.supervisor import Limits
 from engines.tts.emotion import fit
+from engines.tts.worker_voice import WorkerVoice
 
 LANGUAGES: Final = ("hi", "mr", "en")
 _VOICES: Final = {"hi": "hi", "mr": "mr", "en": "en-us"}
@@ -32,41 +33,15 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _MB: Final = 1024 * 1024
 
 
-class EspeakSynthesizer:
+class EspeakSynthesizer(WorkerVoice):
     """`SpeechRequest.voice` is "" or one of espeak-ng's variants m1-m8, f1-f5."""
 
-    name: Final = "espeak"
-
     def __init__(self, command: WorkerCommand | None = None, limits: Limits | None = None) -> None:
-        self._worker = SupervisedWorker(
-            "espeak", command or WorkerCommand("espeak"), limits or Limits(memory_bytes=256 * _MB)
-        )
-        self._version = "1"
-        self._sample_rate = 22050
-
-    @property
-    def version(self) -> str:
-        return self._version
-
-    @property
-    def sample_rate(self) -> int:
-        return self._sample_rate
-
-    @property
-    def health(self) -> WorkerHealth:
-        return self._worker.health
-
-    async def start(self) -> None:
-        """Raises `EngineUnavailable` or `EngineTimeout`."""
-        facts = await self._worker.start()
-        self._sample_rate = int(facts["sample_rate"])
-        self._version = f"{facts['version']}-1"
-
-    async def close(self) -> None:
-        await self._worker.close()
+        limits = limits or Limits(memory_bytes=256 * _MB)
+        super().__init__("espeak", command or WorkerCommand("espeak"), limits, 22050)
 
     def supports(self, language: str) -> bool:
-        return _base(language) in _VOICES
+        return base_of(language) in _VOICES
 
     def voices(self, language: str) -> frozenset[str]:
         return VARIANTS if self.supports(language) else frozenset()
@@ -87,7 +62,7 @@ class EspeakSynthesizer:
 
 
 def _job(request: SpeechRequest) -> dict[str, object]:
-    voice = _VOICES.get(_base(request.language))
+    voice = _VOICES.get(base_of(request.language))
     if voice is None:
         raise EngineError(f"espeak does not speak {request.language!r}; it speaks {', '.join(_VOICES)}")
     if request.voice and request.voice not in VARIANTS:
@@ -103,8 +78,3 @@ def _job(request: SpeechRequest) -> dict[str, object]:
         "voice": f"{voice}+{request.voice}" if request.voice else voice,
         "rate": rate,
     }
-
-
-def _base(language: str) -> str:
-    """ "hi-IN" is spoken like "hi"."""
-    return language.partition("-")[0].lower()

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from engines.catalogue import CatalogueEntry
-from engines.contract import EngineError, EngineTimeout, SpeechRequest
+from engines.contract import EngineError, EngineTimeout, SpeechRequest, base_of
 from engines.launch import WorkerCommand
-from engines.supervisor import Limits, SupervisedWorker, WorkerHealth
+from engines.supervisor import Limits
 from engines.tts.emotion import fit, style
 from engines.tts.sentences import sentences
+from engines.tts.worker_voice import WorkerVoice
+from engines.wire import Fields
 
 _PAUSE_BETWEEN_CHUNKS_S: Final = 5.0
 """After the first sound: an engine that works by sentences makes the next one meanwhile."""
@@ -25,7 +27,7 @@ LIMITS: Final = Limits(start_s=300.0, ping_wait_s=5.0, stuck_s=20.0, memory_byte
 """Loading reads gigabytes and compiles; a step may make a whole sentence."""
 
 
-class NeuralSynthesizer:
+class NeuralSynthesizer(WorkerVoice):
     """`streams` sentences are made at once; further ones wait in the worker's queue.
 
     A turn is a sentence: whoever comes new waits for one sentence of the others, not for their texts.
@@ -34,46 +36,18 @@ class NeuralSynthesizer:
     def __init__(
         self, entry: CatalogueEntry, command: WorkerCommand, *, streams: int = 1, limits: Limits = LIMITS
     ) -> None:
-        self._entry = entry
         told = replace(command, settings={**command.settings, "streams": streams})
-        self._worker = SupervisedWorker(entry.name, told, limits)
+        super().__init__(entry.name, told, limits, entry.rate)
+        self._entry = entry
         self._weights = Path(str(command.settings.get("weights", ""))).name
         self._streams = streams
-        self._version = "0"
-        self._sample_rate = entry.rate
         self._voices: dict[str, frozenset[str]] = {}
-
-    @property
-    def name(self) -> str:
-        return self._entry.name
-
-    @property
-    def version(self) -> str:
-        return self._version
-
-    @property
-    def sample_rate(self) -> int:
-        return self._sample_rate
-
-    @property
-    def health(self) -> WorkerHealth:
-        return self._worker.health
-
-    async def start(self) -> None:
-        """Loads the model; raises `EngineUnavailable` or `EngineTimeout`."""
-        facts = await self._worker.start()
-        self._sample_rate = int(facts["sample_rate"])
-        self._version = f"{facts['version']}-{self._weights}-1"
-        self._voices = {language: frozenset(names) for language, names in facts["voices"].items()}
-
-    async def close(self) -> None:
-        await self._worker.close()
 
     def supports(self, language: str) -> bool:
         return self._entry.speaks(language)
 
     def voices(self, language: str) -> frozenset[str]:
-        return self._voices.get(_base(language), frozenset())
+        return self._voices.get(base_of(language), frozenset())
 
     async def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
         """See `Synthesizer`. Raises `EngineError` for a language or voice it does not know."""
@@ -107,7 +81,7 @@ class NeuralSynthesizer:
             job.cancel()
 
     def _jobs(self, request: SpeechRequest) -> Iterator[dict[str, Any]]:
-        language = _base(request.language)
+        language = base_of(request.language)
         if not self.supports(language):
             raise EngineError(f"{self.name} does not speak {request.language!r}")
         if request.voice and request.voice not in self.voices(language):
@@ -127,7 +101,6 @@ class NeuralSynthesizer:
             if any(character.isalnum() for character in sentence):
                 yield {**common, "text": sentence}
 
-
-def _base(language: str) -> str:
-    """ "hi-IN" is spoken like "hi"."""
-    return language.partition("-")[0].lower()
+    def _learn(self, facts: Fields) -> None:
+        self._version = f"{facts['version']}-{self._weights}-1"
+        self._voices = {language: frozenset(names) for language, names in facts["voices"].items()}

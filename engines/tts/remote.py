@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from engines.catalogue import CatalogueEntry
-from engines.contract import EngineError, EngineUnavailable, SpeechRequest
+from engines.contract import EngineError, EngineUnavailable, SpeechRequest, base_of
 from engines.tts.http_sound import Refused, http_sound
 
 _ASK_S: Final = 5.0
@@ -63,7 +63,7 @@ class RemoteSynthesizer:
         return self._entry.speaks(language)
 
     def voices(self, language: str) -> frozenset[str]:
-        return self._voices.get(language.partition("-")[0].lower(), frozenset())
+        return self._voices.get(base_of(language), frozenset())
 
     async def synthesize(self, request: SpeechRequest, *, deadline_s: float) -> AsyncGenerator[bytes, None]:
         """See `Synthesizer`. The service levels and normalises; it gives 8 kHz, which is all a call has."""

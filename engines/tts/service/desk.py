@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from engines.catalogue import CatalogueEntry, find
-from engines.contract import VoiceReference
-from engines.routing.routes import Routes, base_of
+from engines.contract import VoiceReference, base_of
+from engines.routing.routes import Routes
 from engines.service.encoding import output_rate
 from engines.service.errors import ServiceError, bad_request
 from engines.supervisor import WorkerHealth

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from engines.contract import EngineError, EngineUnavailable, SpeechRequest, Synthesizer, VoiceReference
+from engines.contract import (
+    EngineError,
+    EngineUnavailable,
+    SpeechRequest,
+    Synthesizer,
+    VoiceReference,
+    base_of,
+)
 from engines.service.errors import ServiceError, bad_request
 from engines.service.metrics import ServiceMetrics
 from engines.settled import in_use, settled
@@ -216,7 +223,7 @@ class Speaker:
         """Sentence by sentence, each normalised when its turn comes: the first is not kept waiting for the
         rest.
         """
-        base = order.language.partition("-")[0].lower()
+        base = base_of(order.language)
         for sentence in sentences(order.text, base):
             # A dash or a lone mark is nothing to say.
             if any(character.isalnum() for character in sentence):
