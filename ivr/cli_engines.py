@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -73,6 +73,21 @@ def remove(name: Name, config: ConfigFile = Path("ivr.yaml")) -> None:
     from ivr.engines_command import remove
 
     raise SystemExit(remove(config, name))
+
+
+@app.command()
+def voices(
+    name: Name,
+    config: ConfigFile = Path("ivr.yaml"),
+    take: Annotated[
+        Optional[Path],  # noqa: UP045 (typer reads it at run time)
+        typer.Option(help="Add the voices of this folder: presets (.pt), or .wav with their words in .txt."),
+    ] = None,
+) -> None:
+    """Lists the voices of an engine, as flows name them; adds others to an engine whose voices are files."""
+    from ivr.engines_command import voices
+
+    raise SystemExit(voices(config, name, take))
 
 
 def register(main: typer.Typer) -> None:

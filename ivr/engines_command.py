@@ -29,12 +29,14 @@ from engines.installing.install import InstallOptions
 from engines.installing.install import install as install_engine
 from engines.installing.shelf import Shelf
 from engines.installing.sources import HUB, Bases, InstallError
+from engines.installing.voices import take
 from engines.tts.espeak import EspeakSynthesizer
 from engines.tts.roster import health_of
 from ivr import recognition, speech
 from ivr.config import Config, ConfigError, load
-from ivr.engine_places import shelf_of
+from ivr.engine_places import place_of, shelf_of
 from ivr.gpu_command import tell_budgets
+from ivr.known_voices import voices_of_engine
 from media.resample import resample_clip
 
 _DEADLINE_S: Final = 60.0
@@ -111,9 +113,42 @@ def try_out(config: Path, name: str) -> int:
         trial = _hear if entry.kind is Kind.ASR else _speak
         tried = asyncio.run(trial(loaded, entry))
         latency_ms = round(tried.latency_s * 1000, 1)
-        shelf.note(entry, latency_ms=latency_ms, vram_gb=tried.vram_gb, tested_at=round(time.time()))
+        shelf.note(
+            entry,
+            latency_ms=latency_ms,
+            vram_gb=tried.vram_gb,
+            voices=tried.voices,
+            tested_at=round(time.time()),
+        )
         vram = "" if tried.vram_gb is None else f", {tried.vram_gb:.1f} GB of the card's memory"
         print(f"{name} works: {tried.what}, {latency_ms:.0f} ms{vram}")
+
+    return _with_engine(config, name, work)
+
+
+def voices(config: Path, name: str, source: Path | None) -> int:
+    """Lists the voices of an engine; with a `source` takes those of that folder first."""
+    loaded = _load(config)
+    if loaded is None:
+        return 2
+
+    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+        if entry.kind is not Kind.TTS:
+            raise InstallError(f"{name} hears, it does not speak")
+        if source is not None:
+            weights = place_of(loaded, name).weights
+            if weights is None:
+                raise InstallError(f"{name} is not installed: run `ivr engines install {name}` first")
+            for taken in take(entry, source, weights):
+                print(f"took {taken}")
+        known = voices_of_engine(loaded, name)
+        if known is None:
+            print(f"the voices of {name} are known once `ivr engines test {name}` has started it")
+            return
+        for language in sorted(language for language, names in known.items() if names):
+            print(f"{language}: {', '.join(sorted(known[language]))}")
+        if not any(known.values()):
+            print(f"{name} has no voice by name")
 
     return _with_engine(config, name, work)
 
@@ -140,6 +175,7 @@ class _Tried:
     latency_s: float
     vram_gb: float | None
     what: str
+    voices: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
 
 async def _hear(config: Config, entry: CatalogueEntry) -> _Tried:
@@ -183,7 +219,9 @@ async def _speak(config: Config, entry: CatalogueEntry) -> _Tried:
                     latency_s = time.perf_counter() - began
                 size += len(part)
             seconds = size / 2 / engine.sample_rate
-        return _Tried(latency_s, await _vram_gb(health_of(engine).pid), f"it spoke for {seconds:.1f} s")
+        voices = {each: sorted(engine.voices(each)) for each in entry.languages if engine.voices(each)}
+        vram_gb = await _vram_gb(health_of(engine).pid)
+        return _Tried(latency_s, vram_gb, f"it spoke for {seconds:.1f} s", voices)
     finally:
         await engine.close()
 

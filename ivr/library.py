@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from engines.tts.espeak import LANGUAGES, VARIANTS
 from ivr.config import Broker, Config, InboundNumber
 from ivr.flow.loader import Environment
 from ivr.flow.model import Flow
 from ivr.flow.problems import START, ParamError, Problem, Rule
+from ivr.known_voices import known_voices
 from ivr.shelf.folder import flow_files
 from ivr.shelf.version import Gone, Seen, Sighting, Version
 from ivr.topics import Topic
@@ -194,7 +194,7 @@ def environment_of(config: Config) -> Environment:
         classifiers=frozenset(config.classifiers),
         knowledge=frozenset(config.knowledge),
         topics=_topics(config.broker),
-        voices=dict.fromkeys(LANGUAGES, VARIANTS),
+        voices=known_voices(config),
         say_as=config.say_as,
     )
 

@@ -17,7 +17,10 @@ from engines.catalogue.model import (
     Kind,
     Licence,
     Release,
+    Repository,
+    Source,
     Streaming,
+    VoiceFiles,
 )
 from engines.catalogue.tts import VOICES
 
@@ -33,8 +36,11 @@ __all__ = [
     "Kind",
     "Licence",
     "Release",
+    "Repository",
+    "Source",
     "Streaming",
     "UnknownEngine",
+    "VoiceFiles",
     "find",
 ]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -77,6 +78,33 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Repository:
+    """Files of a GitHub repository, as they are at the newest commit of `revision`. Its listing has git's
+    hash of every file.
+
+    They go into `folder`, below that of the engine's weights, under their own names alone. `words` are what
+    is said in recordings, by the file's name: they are written beside them, as `NAME.txt`.
+    """
+
+    repository: str
+    files: tuple[str, ...]
+    folder: str
+    revision: str = "main"
+    words: tuple[tuple[str, str], ...] = ()
+
+
+Source = Hub | Release | Repository
+
+
+class VoiceFiles(StrEnum):
+    """What a voice of an engine is in the folder `voices` of its weights: a preset of its own kind, or a
+    recording with what is said in it beside (`NAME.txt`)."""
+
+    PRESETS = ".pt"
+    RECORDINGS = ".wav"
+
+
+@dataclass(frozen=True, slots=True)
 class Embedded:
     """Comes with this project and runs in its own environment: nothing to install."""
 
@@ -86,13 +114,14 @@ class Installed:
     """Runs in `environment` on `weights`, which `ivr engines install` fetches.
 
     `vram_gb` is what it takes of the GPU's memory, in GB, None where that was never measured; `worker` is the
-    engine for `WorkerCommand`.
+    engine for `WorkerCommand`. `voice_files`: its voices are files, to which others may be added.
     """
 
     environment: Environment
-    weights: tuple[Hub | Release, ...]
+    weights: tuple[Source, ...]
     vram_gb: float | None
     worker: str
+    voice_files: VoiceFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +137,8 @@ class CatalogueEntry:
     """`rate` in Hz is what the engine takes (asr) or gives (tts); `languages` are ISO 639 codes.
 
     `tags` are the sounds that a voice knows inside a text, as the engine writes them. `role` is one line for
-    a list.
+    a list. `voices` are those by name that are known before the engine runs, all that it has; None:
+    that is known once it runs, or from its files.
     """
 
     name: str
@@ -121,6 +151,7 @@ class CatalogueEntry:
     runs: Embedded | Installed | Cloud
     cloning: bool = False
     tags: tuple[str, ...] = ()
+    voices: Mapping[str, tuple[str, ...]] | None = field(default=None, hash=False)
 
     def speaks(self, language: str) -> bool:
         """ "hi-IN" is spoken by who speaks "hi"."""

@@ -16,9 +16,13 @@ from engines.catalogue.model import (
     Kind,
     Licence,
     Release,
+    Repository,
     Streaming,
+    VoiceFiles,
     codes,
 )
+from engines.catalogue.voices import KOKORO as KOKORO_VOICES
+from engines.catalogue.voices import PARLER as PARLER_VOICES
 
 CHATTERBOX: Final = Environment(
     "chatterbox",
@@ -77,6 +81,7 @@ INDIC_PARLER: Final = CatalogueEntry(
         vram_gb=2.0,
         worker="engines.tts.parler_worker:ParlerEngine",
     ),
+    voices=PARLER_VOICES,
 )
 
 CHATTERBOX_TURBO: Final = CatalogueEntry(
@@ -93,6 +98,7 @@ CHATTERBOX_TURBO: Final = CatalogueEntry(
         vram_gb=1.5,
         worker="engines.tts.chatterbox_worker:TurboEngine",
     ),
+    voices={},
     cloning=True,
     tags=(
         "[clear throat]",
@@ -121,6 +127,7 @@ CHATTERBOX_MULTILINGUAL: Final = CatalogueEntry(
         vram_gb=None,
         worker="engines.tts.chatterbox_worker:MultilingualEngine",
     ),
+    voices={},
     cloning=True,
 )
 
@@ -138,6 +145,7 @@ KOKORO: Final = CatalogueEntry(
         vram_gb=0.5,
         worker="engines.tts.kokoro_worker:KokoroEngine",
     ),
+    voices=KOKORO_VOICES,
 )
 
 COSYVOICE3: Final = CatalogueEntry(
@@ -150,9 +158,19 @@ COSYVOICE3: Final = CatalogueEntry(
     licence=Licence("Apache-2.0", "Apache-2.0"),
     runs=Installed(
         COSYVOICE,
-        (Hub("FunAudioLLM/Fun-CosyVoice3-0.5B-2512"),),
+        (
+            Hub("FunAudioLLM/Fun-CosyVoice3-0.5B-2512"),
+            # The model has no voice of its own: that of its authors' examples.
+            Repository(
+                "FunAudioLLM/CosyVoice",
+                ("asset/zero_shot_prompt.wav",),
+                "voices",
+                words=(("zero_shot_prompt.wav", "希望你以后能够做的比我还好呦。"),),
+            ),
+        ),
         vram_gb=1.5,
         worker="engines.tts.cosyvoice_worker:CosyVoiceEngine",
+        voice_files=VoiceFiles.RECORDINGS,
     ),
     cloning=True,
     tags=("[laughter]", "[breath]"),
@@ -168,9 +186,18 @@ VIBEVOICE_REALTIME: Final = CatalogueEntry(
     licence=Licence("MIT", "MIT"),
     runs=Installed(
         VIBEVOICE,
-        (Hub("microsoft/VibeVoice-Realtime-0.5B"),),
+        (
+            Hub("microsoft/VibeVoice-Realtime-0.5B"),
+            # English, and English as it is spoken in India.
+            Repository(
+                "microsoft/VibeVoice",
+                ("demo/voices/streaming_model/en-*.pt", "demo/voices/streaming_model/in-*.pt"),
+                "voices",
+            ),
+        ),
         vram_gb=2.0,
         worker="engines.tts.vibevoice_worker:VibeVoiceEngine",
+        voice_files=VoiceFiles.PRESETS,
     ),
 )
 
@@ -201,9 +228,18 @@ GLM_TTS: Final = CatalogueEntry(
     licence=Licence("Apache-2.0", "MIT"),
     runs=Installed(
         GLM,
-        (Hub("zai-org/GLM-TTS"),),
+        (
+            Hub("zai-org/GLM-TTS"),
+            Repository(
+                "zai-org/GLM-TTS",
+                ("examples/prompt/jiayan_zh.wav",),
+                "voices",
+                words=(("jiayan_zh.wav", "他当时还跟线下其他的站姐吵架，然后，打架进局子了。"),),
+            ),
+        ),
         vram_gb=None,
         worker="engines.tts.glm_worker:GlmEngine",
+        voice_files=VoiceFiles.RECORDINGS,
     ),
     cloning=True,
 )

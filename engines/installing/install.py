@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import httpx
 
 from engines.catalogue import CatalogueEntry, Cloud, Embedded, Installed
-from engines.installing import environments
+from engines.installing import environments, voices
 from engines.installing.downloads import download
 from engines.installing.shelf import Shelf
 from engines.installing.sources import Bases, InstallError, RemoteFile, files_of
@@ -101,6 +101,8 @@ async def _install(
                     tasks.create_task(fetch(file))
         except* InstallError as failures:
             raise InstallError(str(failures.exceptions[0])) from failures
+    for line in await asyncio.to_thread(voices.finish, entry, folder):
+        progress.say(line)
     shelf.note(
         entry,
         files={file.path: _noted(file) for file in files},

@@ -26,13 +26,15 @@ class Standing(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is remembered of an engine. `files` are the weights by path, with size and checksum as fetched;
-    `latency_ms` and `vram_gb` are what `ivr engines test` measured last, at `tested_at` (Unix time)."""
+    `latency_ms`, `vram_gb` and the `voices` by language are what `ivr engines test` found last, at
+    `tested_at` (Unix time)."""
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     environment: str = ""
     licence_accepted: bool = False
     latency_ms: float | None = None
     vram_gb: float | None = None
+    voices: dict[str, list[str]] = field(default_factory=dict)
     tested_at: float | None = None
 
 

@@ -1,7 +1,8 @@
 """Which files a source of weights has, with their sizes and checksums: asked of the hub or of GitHub.
 
 The hub lists a sha256 for large files and git's own blob hash for small ones; a release has a sha256 of each
-asset (its `digest`). What is fetched over one connection is so checked against what another one promised.
+asset (its `digest`), a repository on GitHub git's hash of every file. What is fetched over one connection is
+so checked against what another one promised.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from urllib.parse import quote
 
 import httpx
 
-from engines.catalogue import Hub, Release
+from engines.catalogue import Hub, Release, Repository, Source
 
 HUB: Final = "https://huggingface.co"
 GITHUB: Final = "https://api.github.com"
+RAW: Final = "https://raw.githubusercontent.com"
 
 _PAGES: Final = 50
 
@@ -52,26 +54,33 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Bases:
-    """Where hub and releases are asked; mirrors, or a server of the tests. `token` is the hub's: nobody else
-    gets it, also not whom it redirects to (httpx drops it on the way to another host)."""
+    """Where hub, releases and repositories are asked, and files of repositories (`raw`) fetched; mirrors, or
+    a server of the tests. `token` is the hub's: nobody else gets it, also not whom it redirects to (httpx
+    drops it on the way to another host)."""
 
     hub: str = HUB
     github: str = GITHUB
+    raw: str = RAW
     token: str | None = field(default=None, repr=False)
 
 
-async def files_of(client: httpx.AsyncClient, source: Hub | Release, bases: Bases) -> list[RemoteFile]:
+async def files_of(client: httpx.AsyncClient, source: Source, bases: Bases) -> list[RemoteFile]:
     """Raises `InstallError` when the source cannot be read or has none of the files."""
     try:
-        if isinstance(source, Hub):
-            found = await _hub_files(client, source, bases.hub.rstrip("/"), bases.token)
-        else:
-            found = await _release_files(client, source, bases.github.rstrip("/"))
+        match source:
+            case Hub():
+                found = await _hub_files(client, source, bases.hub.rstrip("/"), bases.token)
+            case Release():
+                found = await _release_files(client, source, bases.github.rstrip("/"))
+            case Repository():
+                found = await _repository_files(client, source, bases)
     except httpx.HTTPError as error:
         raise InstallError(f"{source.repository}: {error or type(error).__name__}") from error
     missing = [p for p in source.files if not any(fnmatch(file.path, p) for file in found)]
     if not found or missing:
         raise InstallError(f"{source.repository} has no {', '.join(missing) or 'files'}")
+    if isinstance(source, Repository):
+        return [replace(file, path=f"{source.folder}/{PurePosixPath(file.path).name}") for file in found]
     if isinstance(source, Hub) and source.folder:
         return [replace(file, path=f"{source.folder}/{file.path}") for file in found]
     return found
@@ -121,6 +130,24 @@ async def _release_files(client: httpx.AsyncClient, source: Release, base: str) 
             kind, _, digest = str(asset.get("digest") or "").partition(":")
             checksum = Checksum("sha256", digest) if kind == "sha256" else None
             found.append(RemoteFile(_safe(name), asset["browser_download_url"], int(asset["size"]), checksum))
+    return found
+
+
+async def _repository_files(client: httpx.AsyncClient, source: Repository, bases: Bases) -> list[RemoteFile]:
+    base = f"{bases.github.rstrip('/')}/repos/{source.repository}"
+    response = await client.get(f"{base}/commits/{quote(source.revision, safe='')}")
+    _check(response, source.repository)
+    commit = str(response.json()["sha"])
+    response = await client.get(f"{base}/git/trees/{commit}?recursive=1")
+    _check(response, source.repository)
+    listed = response.json()
+    found = []
+    for entry in listed["tree"]:
+        path = _safe(str(entry["path"]))
+        if entry["type"] == "blob" and any(fnmatch(path, pattern) for pattern in source.files):
+            address = f"{bases.raw.rstrip('/')}/{source.repository}/{commit}/{quote(path)}"
+            checksum = Checksum("git-sha1", str(entry["sha"]))
+            found.append(RemoteFile(path, address, int(entry["size"]), checksum))
     return found
 
 

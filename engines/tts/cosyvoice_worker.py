@@ -57,7 +57,7 @@ class CosyVoice:
     def speak(self, sentence: Sentence, cancelled: Callable[[], bool]) -> Iterator[Sound]:
         reference = sentence.reference or self._named(sentence.voice)
         if reference is None:
-            raise JobError("no voice is installed: put NAME.wav and NAME.txt into the folder `voices`")
+            raise JobError("no voice is installed: see `ivr engines voices cosyvoice3`")
         with self._guard.watching(cancelled):
             for output in self._outputs(sentence, reference):
                 yield output["tts_speech"]

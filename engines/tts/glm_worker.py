@@ -69,7 +69,7 @@ class GlmVoice:
     def speak(self, sentence: Sentence, cancelled: Callable[[], bool]) -> Iterator[Sound]:
         reference = sentence.reference or self._named(sentence.voice)
         if reference is None:
-            raise JobError("no voice is installed: put NAME.wav and NAME.txt into the folder `voices`")
+            raise JobError("no voice is installed: see `ivr engines voices glm-tts`")
         prompt = self._prompts.of(reference)
         self._cancelled = cancelled
         try:

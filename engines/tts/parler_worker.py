@@ -8,23 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from engines.catalogue.voices import PARLER
 from engines.tts.generating import streamed
 from engines.tts.generation import Sentence, Sound, VoiceEngine, weights_of
 from engines.worker.settings import settings
-
-# Speakers of the model's card, those it recommends first.
-VOICES: Final[Mapping[str, list[str]]] = {
-    "hi": ["Divya", "Rohit", "Rani", "Aman"],
-    "mr": ["Sunita", "Sanjay", "Radha", "Nikhil", "Varun", "Isha"],
-    "en": ["Mary", "Thoma", "Swapna", "Dinesh", "Meera", "Jatin", "Aakash", "Sneha", "Kabir", "Tisha"],
-    "gu": ["Neha", "Yash"],
-    "bn": ["Aditi", "Arjun", "Tapan", "Rashmi"],
-    "ta": ["Jaya", "Kavitha"],
-    "te": ["Lalitha", "Prakash", "Kiran"],
-    "kn": ["Anu", "Suresh", "Chetan", "Vidya"],
-    "ml": ["Anjali", "Harish", "Anju"],
-    "or": ["Debjani", "Manas"],
-}
 
 _FIRST_PIECE_S: Final = 0.25
 """Of sound before the first piece is decoded: fewer steps bring it sooner and cost more decoding."""
@@ -57,7 +44,7 @@ class ParlerVoice:
         self.warm_up = Sentence("नमस्ते।", "hi")
 
     def voices(self) -> Mapping[str, list[str]]:
-        return VOICES
+        return {language: list(names) for language, names in PARLER.items()}
 
     def speak(self, sentence: Sentence, cancelled: Callable[[], bool]) -> Iterator[Sound]:
         from parler_tts import ParlerTTSStreamer
@@ -100,7 +87,7 @@ def description(sentence: Sentence) -> str:
     pace = "fast" if sentence.speed > 1.15 else "slow" if sentence.speed < 0.87 else "moderate"
     tone = sentence.style.get("tone", "")
     mood = f" in a {tone} tone" if tone else ""
-    named = sentence.voice or VOICES.get(sentence.language, ["A female speaker"])[0]
+    named = sentence.voice or PARLER.get(sentence.language, ("A female speaker",))[0]
     return (
         f"{named} speaks at a {pace} pace{mood}, with a clear voice very close to the microphone. "
         "The recording is of very high quality, without any background noise."

@@ -170,6 +170,11 @@ class VoiceProfiles:
             self._profiles |= {each.id: each for each in _read_all(self._folder) if each.id in there}
 
 
+def profiles_in(folder: Path) -> list[VoiceProfile]:
+    """Those of a folder, which is left as it is; none where there is no folder."""
+    return list(_read_all(folder))
+
+
 def new_id() -> str:
     """Says nothing of whose voice it is: it stands in logs."""
     return PREFIX + secrets.token_hex(12)

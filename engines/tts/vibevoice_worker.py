@@ -52,8 +52,8 @@ class VibeVoice:
         presets = sorted(Path(str(told.get("voices", folder / "voices"))).glob("*.pt"))
         if not presets:
             raise FileNotFoundError(
-                "there is no voice: put presets (NAME.pt, of demo/voices/streaming_model in the project's "
-                "repository) into the folder `voices` of the weights, or name theirs in `options.voices`"
+                "there is no voice: `ivr engines install vibevoice-realtime` fetches the project's presets, "
+                "`ivr engines voices vibevoice-realtime --take FOLDER` takes others (NAME.pt)"
             )
         # Presets are pickles of the project itself, installed with their checksums.
         self._presets = {

@@ -261,7 +261,9 @@ class _Checker:
             known = offered.get(voices_of(language))
             if known is not None and voice not in known:
                 message = f'there is no voice "{voice}" for {language}'
-                hint = did_you_mean(voice, known)
+                hint = (
+                    did_you_mean(voice, known) or f"there are, among others, {', '.join(sorted(known)[:12])}"
+                )
                 self._report.add(manner.places[language], Rule.NAMES, message, hint)
         for step in self._flow.steps.values():
             for reference in step.references():

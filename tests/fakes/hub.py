@@ -51,6 +51,11 @@ class FakeHub:
             return await self._send(writer, self.refuse, b"{}")
         if "/revision/" in path:
             return await self._send(writer, 200, json.dumps({"sha": COMMIT}).encode())
+        if "/commits/" in path:
+            return await self._send(writer, 200, json.dumps({"sha": COMMIT}).encode())
+        if "/git/trees/" in path:
+            listed = [entry | {"type": "blob", "sha": entry["oid"]} for entry in self._tree()[1:]]
+            return await self._send(writer, 200, json.dumps({"tree": listed}).encode())
         if "/tree/" in path:
             return await self._send(writer, 200, json.dumps(self._tree()).encode())
         if "/releases/tags/" in path:
