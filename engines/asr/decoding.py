@@ -1,13 +1,14 @@
 """pocketsphinx: the best phrase of a grammar, and how much better it explains the audio than sounds in any
-order.
+order. A pass at a time, so that nothing urgent waits for all of a word.
 """
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pocketsphinx
 
@@ -47,6 +48,11 @@ measured.
 """
 
 
+Result = TypeVar("Result")
+Work = Generator[None, None, Result]
+"""Pauses again and again; its result comes at the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """`score` is ln(phrase) - ln(phone loop) for each frame of the words, among few phrases;
@@ -57,6 +63,28 @@ class Heard:
     score: float
 
 
+class Decoding:
+    """A word on its way through the decoder, which does one at a time."""
+
+    def __init__(self, work: Work[Heard | None]) -> None:
+        self._work = work
+        self.done = False
+        self.heard: Heard | None = None
+        """Once it is done; None when it was none of the phrases."""
+
+    def advance(self) -> None:
+        """Another pass over the word: 10 ms for its phrases, 25 ms for sounds in any order."""
+        try:
+            next(self._work)
+        except StopIteration as over:
+            self.done, self.heard = True, over.value
+
+    def abandon(self) -> None:
+        """Nobody wants to know any more."""
+        self._work.close()
+        self.done = True
+
+
 class PhraseDecoder:
     """Loads the model (its own English one) on creation. For one thread."""
 
@@ -64,6 +92,7 @@ class PhraseDecoder:
     _next_grammar: int
 
     def __init__(self) -> None:
+        self._current: Decoding | None = None
         self._espeak = EspeakLibrary()
         self._loop = _decoder(allphone_ci=True)
         self._loop.add_allphone_file("phones", None)
@@ -72,7 +101,7 @@ class PhraseDecoder:
 
     def prepare(self, language: str, phrases: tuple[str, ...]) -> Grammar:
         """Compiles the grammar, unless it is known; 1 ms for a yes/no question, more for hundreds of
-        phrases.
+        phrases. Not while the decoder is busy.
         """
         key = (language, phrases)
         if key in self._grammars:
@@ -95,13 +124,33 @@ class PhraseDecoder:
         self._grammars[key] = (name, grammar)
         return grammar
 
-    def decode(self, language: str, phrases: tuple[str, ...], pcm: bytes) -> Heard | None:
-        """The phrase in mono 16-bit PCM at 16 kHz, made by `Utterance.prepare`; None when it is none of
-        them.
+    @property
+    def current(self) -> Decoding | None:
+        """What it is at. Who needs the decoder works that off first."""
+        if self._current is not None and self._current.done:
+            self._current = None
+        return self._current
+
+    def begin(self, language: str, phrases: tuple[str, ...], pcm: bytes) -> Decoding:
+        """Which of the phrases is in mono 16-bit PCM at 16 kHz, made by `Utterance.prepare`. Not while the
+        decoder is busy.
         """
+        assert self.current is None
+        self._current = Decoding(self._decode(language, phrases, pcm))
+        return self._current
+
+    def decode(self, language: str, phrases: tuple[str, ...], pcm: bytes) -> Heard | None:
+        """The same in one go."""
+        decoding = self.begin(language, phrases, pcm)
+        while not decoding.done:
+            decoding.advance()
+        return decoding.heard
+
+    def _decode(self, language: str, phrases: tuple[str, ...], pcm: bytes) -> Work[Heard | None]:
         phrase = self._best(language, phrases, pcm)
         if phrase is not None and len(phrases) > len(_ANCHORS[language]) + 1:
             phrases = tuple(dict.fromkeys((phrase, *_ANCHORS[language])))
+            yield
             if self._best(language, phrases, pcm) != phrase:
                 return None
         if phrase is None:
@@ -110,6 +159,7 @@ class PhraseDecoder:
         hypothesis = self._decoder.hyp()
         if frames is None or hypothesis.score <= 0.0:
             return None
+        yield
         loop = _run(self._loop, pcm)
         if loop is None or loop.score <= 0.0:
             return None
@@ -177,6 +227,7 @@ def _decoder(**settings: object) -> Any:
 def _run(decoder: Any, pcm: bytes) -> Any:
     decoder.set_cmn(_MEAN)
     decoder.start_utt()
+    # Whole: in pieces the scores come out a little otherwise.
     decoder.process_raw(pcm, False, False)
     decoder.end_utt()
     return decoder.hyp()

@@ -12,8 +12,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from engines.asr.pocketsphinx import PocketsphinxRecognizer, PocketsphinxStream
+from engines.asr.pocketsphinx_worker import PocketsphinxEngine
 from engines.contract import EngineError, EngineUnavailable, RecognitionRequest, Transcript
 from engines.supervisor import WorkerState
+from engines.wire import Fields
+from engines.worker.engine import Progress
+from engines.worker.queue import Priority, Want
 from media.codecs import PCMA
 from tests.fakes.speech import frames, noise, silence, spoken
 
@@ -63,7 +67,7 @@ async def test_what_is_none_of_the_phrases_gives_no_text(engine: PocketsphinxRec
     assert await hear(engine, silence(8000), "hi") == nothing
     assert await hear(engine, noise(8000, rms=500), "hi") == nothing
     assert await hear(engine, b"", "hi") == nothing
-    assert await hear(engine, spoken("कल आना", "hi"), "hi") == nothing
+    assert await hear(engine, spoken("आलू", "hi"), "hi") == nothing
     long = spoken("मुझे आज शाम को बाज़ार जाना है, और फिर मैं घर लौट कर आपको फ़ोन करूँगा", "hi")
     assert await hear(engine, long, "hi") == nothing
 
@@ -126,6 +130,49 @@ async def test_a_dead_worker_fails_the_utterance_and_hears_the_next(engine: Pock
         while engine.health.restarts < 1 or engine.health.state is not WorkerState.UP:
             await asyncio.sleep(0.01)
     assert (await hear(engine, spoken("yes", "en"), "en")).text == "yes"
+
+
+class Answers:
+    """The way back of a job inside the worker."""
+
+    cancelled = False
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def send(self, data: bytes, fields: Fields | None = None) -> None:
+        assert fields is not None
+        self.texts.append(str(fields["text"]))
+
+
+def test_words_share_the_decoder_a_pass_at_a_time() -> None:
+    """Who needs it works off what it is at, whose caller paused; who leaves in the middle frees it."""
+    engine = PocketsphinxEngine()
+    answers = [Answers() for _ in range(3)]
+    words = ("yes", "no", "yes")
+    jobs = [
+        engine.open({"language": "en", "rate": 8000, "phrases": YES_NO["en"]}, reply) for reply in answers
+    ]
+    for job, word in zip(jobs, words, strict=True):
+        assert job.want() == Want(Priority.FIRST_PARTIAL)
+        job.step()
+        job.feed(line(spoken(word, "en")))
+        assert job.want() == Want(Priority.PAUSE)
+    pausing, over, leaving = jobs
+    leaving.step()  # one pass of it
+    pausing.step()  # finds the decoder taken, and does the next pass
+    leaving.close()
+    pausing.step()
+    assert pausing.want() == Want(Priority.PAUSE)
+    over.finish()
+    assert over.want() == Want(Priority.FINAL)
+    steps = 1
+    while over.step() is not Progress.DONE:
+        steps += 1
+    assert steps == 3  # the second pass of who paused, and two of its own
+    pausing.finish()
+    assert pausing.step() is Progress.DONE  # it was worked off
+    assert [reply.texts for reply in answers] == [["yes"], ["no"], []]
 
 
 def test_it_says_what_it_cannot_do() -> None:
