@@ -22,6 +22,7 @@ def try_out(
     ),
 ) -> None:
     """Asks each provider a question, and gives it a tool: how soon, how fast, whether tools work, the cost.
+    A model of meaning is asked for the vector of a question.
 
     Ends with 0 (all well), 1 (one does not work as it should) or 2 (nothing could be tried)."""
     from ivr.llm_command import test

@@ -206,7 +206,7 @@ class OpenAiModel:
                 return EngineUnavailable(f"{name} failed (status {status}): {text}")
             case openai.APIStatusError(status_code=status):
                 return EngineError(f"{name} refused the request (status {status}): {text}")
-            case openai.APIConnectionError():
+            case openai.APIConnectionError() | httpx.HTTPError():  # older clients let a broken stream through
                 cause = error.__cause__ or error
                 return EngineUnavailable(f"{name}: the connection failed: {cause or type(cause).__name__}")
             case openai.APIError():

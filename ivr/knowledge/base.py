@@ -34,7 +34,7 @@ AGAIN_S: Final = 60.0
 _COMPLAIN_S: Final = 60.0
 
 Build = Callable[[Job], Awaitable[Report]]
-_State = tuple[tuple[str, tuple[Found, ...], tuple[tuple[str, str], ...]], ...]
+_State = tuple[bool, list[tuple[str, tuple[Found, ...], tuple[tuple[str, str], ...]]]]
 
 
 class KnowledgeBase:
@@ -149,15 +149,16 @@ class KnowledgeBase:
                 if self._server is not None:
                     await self._in_thread(self._load)
                 again_at = time.monotonic() + AGAIN_S if report.failure or report.without_vectors else 0.0
-                before = now
+                before = now if report.failure else (True, now[1])
                 self._tell(report)
                 self.report = report
                 self._built.set()
             await asyncio.sleep(self._look_s)
 
     def _state(self) -> _State:
+        """What a build depends on: that there is an index, and how the files stand."""
         found = [(name, listing(root)) for name, root in self._collections.items()]
-        return tuple((name, one.files, one.faults) for name, one in found)
+        return self._job.index.exists(), [(name, one.files, one.faults) for name, one in found]
 
     def _load(self) -> None:
         assert self._server is not None

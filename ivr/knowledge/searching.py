@@ -84,13 +84,15 @@ class Searcher:
         file = (there.st_dev, there.st_ino)
         if self._db is None or self._seen != file:
             self.close()
-            db = sqlite3.connect(
-                f"{self._index.as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=0.2
-            )
-            if db.execute("PRAGMA user_version").fetchone()[0] != FORM:
-                db.close()
-                return None
-            self._db, self._seen, self._vectors = db, file, None
+            address = f"{self._index.as_uri()}?mode=ro"
+            db = sqlite3.connect(address, uri=True, check_same_thread=False, timeout=0.2)
+            try:
+                if db.execute("PRAGMA user_version").fetchone()[0] != FORM:
+                    return None
+                self._db, self._seen, self._vectors = db, file, None
+            finally:
+                if self._db is not db:
+                    db.close()
         return self._db
 
 

@@ -13,8 +13,8 @@ from engines.llm.contract import ChatRequest, FromCaller, Usage
 from ivr.cli import app
 from ivr.config import Config
 from ivr.llm import chain_of
-from ivr.llm_command import try_all
-from ivr.llm_config import Llm
+from ivr.llm_command import try_all, try_embeddings
+from ivr.llm_config import Embeddings, Llm
 from ivr.metrics import Metrics
 from tests.fakes.llm_server import Answer, Call, LlmServer, Script, llm_server
 
@@ -83,6 +83,20 @@ async def test_one_that_fails_does_not_hide_the_others() -> None:
     assert "does not work: m0 does not take its key (status 401): no such key" in said
     assert "callers hear a filler" in said
     assert "estimated" in said
+
+
+async def test_a_model_of_meaning_is_tried_too() -> None:
+    lines: list[str] = []
+    async with llm_server() as server:
+        quick = Embeddings(url=server.url, model="letters", deadline_s=5.0)
+        assert await try_embeddings(quick, lines.append)
+        assert "a question has 64 dimensions after" in lines[1]
+        server.embedding_delay_s = 0.05
+        late = Embeddings(url=server.url, model="letters", deadline_s=0.01)
+        assert not await try_embeddings(late, lines.append)
+        assert "too late: after 0.01 s" in lines[-1]
+    assert not await try_embeddings(quick, lines.append)
+    assert "does not work: letters: " in lines[-1]
 
 
 def test_without_a_model_nothing_is_tried(tmp_path: Path) -> None:

@@ -131,6 +131,15 @@ async def test_a_broken_index_costs_no_call_and_is_mended(
         assert await ask(base, "refund in cash") != []
 
 
+async def test_an_index_that_was_erased_is_made_anew(tmp_path: Path) -> None:
+    open_shop(tmp_path / "shop")
+    async with base_of(tmp_path) as base:
+        erase(tmp_path / "k.db")
+        async with asyncio.timeout(LONG_S):
+            while not await ask(base, "refund in cash"):
+                await asyncio.sleep(0.01)
+
+
 async def test_a_search_that_takes_too_long_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
