@@ -134,6 +134,14 @@ def routes(roster: Roster, keys: Keys, metrics: ServiceMetrics, bounds: Bounds) 
             list[str],
             Form(description="What may be said; some engines hear nothing else", max_length=MOST_PHRASES),
         ] = [],  # noqa: B006
+        phrases_listed: Annotated[
+            list[str],
+            Form(
+                alias="phrases[]",
+                description="The same, as OpenAI's clients write lists",
+                max_length=MOST_PHRASES,
+            ),
+        ] = [],  # noqa: B006
         input_format: RawName = "",
         sample_rate: RawRate = 0,
     ) -> Response:
@@ -143,7 +151,7 @@ def routes(roster: Roster, keys: Keys, metrics: ServiceMetrics, bounds: Bounds) 
                 "this service streams over the WebSocket /ws/stream", code="not_supported", param="stream"
             )
         words = "word" in timestamp_granularities
-        request = RecognitionRequest(language, RATE, _clean(phrases), prompt, words)
+        request = RecognitionRequest(language, RATE, _clean(phrases or phrases_listed), prompt, words)
         recognizer = roster.choose(model, request)
         audio = await _audio(file, input_format, sample_rate, bounds.audio_s)
         began = time.perf_counter()

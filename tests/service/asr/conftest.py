@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,19 +136,26 @@ def vad() -> ScriptedVad:
     return ScriptedVad()
 
 
-@pytest.fixture
-async def url(engine: Scripted, vad: ScriptedVad) -> AsyncIterator[str]:
-    second = Scripted("second", answer=Transcript("second", "en", 0.5))
+@asynccontextmanager
+async def service_of(vad: ScriptedVad, keys: dict[str, str], *engines: Scripted) -> AsyncIterator[str]:
+    """A service over the engines, with a real socket: its address."""
     app = create_app(
-        Roster({"scripted": engine, "second": second}),
+        Roster({engine.name: engine for engine in engines}),
         vad,
         ServiceMetrics("asr"),
-        Keys({"tests": KEY}),
+        Keys(keys),
         bounds=Bounds(audio_s=60, work_s=20),
         body_bytes=4_000_000,
         most_streams=3,
     )
     async with served(app, "127.0.0.1", 0, drain_s=1) as url:
+        yield url
+
+
+@pytest.fixture
+async def url(engine: Scripted, vad: ScriptedVad) -> AsyncIterator[str]:
+    second = Scripted("second", answer=Transcript("second", "en", 0.5))
+    async with service_of(vad, {"tests": KEY}, engine, second) as url:
         yield url
 
 

@@ -44,6 +44,10 @@ async def test_the_openai_client(url: str, engine: Scripted) -> None:
         assert (full.segments[0].start, full.segments[0].end) == (0.25, 1.5)
         asked = engine.requests[-1]
         assert (asked.language, asked.prompt, asked.words, asked.rate) == ("hi", "ऑर्डर", True, 16000)
+        await client.audio.transcriptions.create(
+            file=("a.wav", WAV), model="scripted", extra_body={"phrases": ["हाँ", "नहीं"]}
+        )
+        assert engine.requests[-1].phrases == ("हाँ", "नहीं")
         text = await client.audio.transcriptions.create(
             file=("a.wav", WAV), model="second", response_format="text"
         )
