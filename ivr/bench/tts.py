@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
 import psutil
 
+from ivr.bench.http import Client
 from ivr.bench.plot import chart
 from ivr.bench.service import Options, cpu_s, service, shares
 from ivr.local import ServerFailed
@@ -26,6 +26,8 @@ ARRIVALS: Final = 10.0
 """Listeners that come in a second, until all of a level are there; it then lasts its seconds."""
 _BYTES_A_SECOND: Final = 8000
 """µ-law at 8 kHz, as a call takes it."""
+_OK: Final = 200
+_TIMEOUT_S: Final = 60.0
 
 _SENTENCES: Final = {
     "hi": (
@@ -63,7 +65,7 @@ def run(options: Options) -> int:
     try:
         with service("tts", options.url, options.config, options.cpus) as (url, pid):
             measured = asyncio.run(_all_levels(options, url, pid))
-    except (ServerFailed, httpx.HTTPError) as error:
+    except (ServerFailed, OSError) as error:
         raise SystemExit(f"ivr: {error}") from error
     print(json.dumps(measured, indent=2, ensure_ascii=False))
     if options.plot:
@@ -72,24 +74,22 @@ def run(options: Options) -> int:
 
 
 async def _all_levels(options: Options, url: str, pid: int | None) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=60) as client:
-        # The first request pays for the connection.
-        await _listen(client, options, first := Heard(), random.Random(0))
-        if first.failures:
-            raise ServerFailed(f"{url}: {first.failures[0]}")
-        levels = [await _level(client, options, count, pid) for count in options.levels]
+    client = Client(url, options.key)
+    await _listen(client, options, first := Heard(), random.Random(0))
+    client.close()
+    if first.failures:
+        raise ServerFailed(f"{url}: {first.failures[0]}")
+    levels = [await _level(url, options, count, pid) for count in options.levels]
     return {"cores": psutil.cpu_count(), "languages": options.languages, "levels": levels}
 
 
-async def _level(client: httpx.AsyncClient, options: Options, count: int, pid: int | None) -> dict[str, Any]:
+async def _level(url: str, options: Options, count: int, pid: int | None) -> dict[str, Any]:
     heard = Heard()
     began, used = time.monotonic(), cpu_s(pid)
     async with asyncio.TaskGroup() as listeners:
         for number in range(count):
             draw = random.Random(number)
-            listeners.create_task(_listener(client, options, count, began, heard, draw))
+            listeners.create_task(_listener(url, options, count, began, heard, draw))
     took_s = time.monotonic() - began
     return {
         "streams": count,
@@ -104,7 +104,7 @@ async def _level(client: httpx.AsyncClient, options: Options, count: int, pid: i
 
 
 async def _listener(
-    client: httpx.AsyncClient,
+    url: str,
     options: Options,
     count: int,
     began: float,
@@ -114,35 +114,32 @@ async def _listener(
     # Calls do not begin in step.
     ramp_s = count / ARRIVALS
     await asyncio.sleep(draw.random() * ramp_s)
+    client = Client(url, options.key)
     while time.monotonic() - began < ramp_s + options.seconds:
         asked_at = time.monotonic()
         sound_s = await _listen(client, options, heard, draw)
         await asyncio.sleep(max(0.05, asked_at + sound_s - time.monotonic()))
+    client.close()
 
 
-async def _listen(client: httpx.AsyncClient, options: Options, heard: Heard, draw: random.Random) -> float:
+async def _listen(client: Client, options: Options, heard: Heard, draw: random.Random) -> float:
     """One request; gives the seconds of sound."""
     language = draw.choice(options.languages)
     text = draw.choice(_SENTENCES[language]).format(n=draw.randint(100, 9999), m=draw.randint(2, 59))
     body = {"input": text, "language": language, "model": options.model, "response_format": "mulaw"}
-    size, first_ns = 0, None
-    began_ns = time.perf_counter_ns()
+    asked = json.dumps(body, ensure_ascii=False).encode()
     try:
-        async with client.stream("POST", "/v1/audio/speech/stream", json=body) as response:
-            if response.status_code != httpx.codes.OK:
-                heard.failures.append(f"{response.status_code}: {(await response.aread()).decode()[:200]}")
-                return 1.0
-            async for chunk in response.aiter_raw():
-                if first_ns is None:
-                    first_ns = time.perf_counter_ns() - began_ns
-                size += len(chunk)
-            heard.engines.add(response.headers["x-engine"])
-    except httpx.HTTPError as error:
+        answer = await client.post("/v1/audio/speech/stream", asked, timeout_s=_TIMEOUT_S)
+    except OSError as error:
         heard.failures.append(f"{type(error).__name__}: {error}")
         return 1.0
-    sound_s = size / _BYTES_A_SECOND
-    heard.first.append(first_ns or 0)
-    heard.rtf.append((time.perf_counter_ns() - began_ns) / 1e9 / max(sound_s, 0.01))
+    if answer.status != _OK:
+        heard.failures.append(f"{answer.status}: {answer.begins.decode(errors='replace')[:200]}")
+        return 1.0
+    sound_s = answer.size / _BYTES_A_SECOND
+    heard.engines.add(answer.headers["x-engine"])
+    heard.first.append(answer.first_ns)
+    heard.rtf.append(answer.last_ns / 1e9 / max(sound_s, 0.01))
     heard.sound_s += sound_s
     return sound_s
 

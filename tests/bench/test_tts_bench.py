@@ -45,5 +45,5 @@ def test_it_measures_a_service_that_it_starts(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_service_that_is_away_is_told() -> None:
-    with pytest.raises(SystemExit, match=r"http://127\.0\.0\.1:9: ConnectError"):
+    with pytest.raises(SystemExit, match=r"http://127\.0\.0\.1:9: ConnectionRefusedError"):
         run(Options(url="http://127.0.0.1:9", levels=(1,), seconds=1.0))
