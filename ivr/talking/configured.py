@@ -26,7 +26,7 @@ async def running_agents(config: Config, metrics: Metrics) -> AsyncIterator[Agen
         return
     async with AsyncExitStack() as on_exit:
         on_exit.push_async_callback(model.close)
-        await model.start()
+        model.warm()  # calls are taken meanwhile
         if knowledge is not None:
             on_exit.push_async_callback(knowledge.close)
             await knowledge.start()

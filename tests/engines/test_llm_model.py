@@ -190,6 +190,7 @@ async def test_a_request_that_is_cancelled_before_its_first_word_ends_too(server
 async def test_no_word_before_the_deadline(server: LlmServer, fault: Fault) -> None:
     server.script.append(Answer(fault=fault))
     async with model_of(server) as model:
+        await model.start()
         with pytest.raises(EngineTimeout, match=r"no word from qwen within 0\.5 s"):
             await answer(model, deadline_s=0.5)
         async with asyncio.timeout(LONG_S):

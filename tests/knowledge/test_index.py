@@ -66,6 +66,25 @@ def test_the_passage_that_answers_comes_first(searcher: Searcher, question: str,
     assert [passage.score for passage in found] == sorted((one.score for one in found), reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("পণ্য দশ দিনের মধ্যে ফেরত দেওয়া যায়।", "পণ্য ফেরত কবে"),
+        ("பொருட்களை பத்து நாட்களில் திரும்ப கொடுக்கலாம்.", "திரும்ப கொடுக்க"),
+        ("વસ્તુઓ દસ દિવસમાં પરત કરી શકાય.", "પરત"),
+        ("Die Ware kann zurückgegeben werden.", "ZURUCKGEGEBEN"),
+    ],
+)
+def test_words_of_other_scripts_are_found_whole_and_by_their_beginning(
+    tmp_path: Path, text: str, question: str
+) -> None:
+    (tmp_path / "a.md").write_text(f"{text}\n\n# Other\n\nNothing of it.\n", encoding="utf-8")
+    build(tmp_path / "k.db", {"a": tmp_path / "a.md"})
+    searcher = Searcher(tmp_path / "k.db")
+    assert [passage.text for passage in searcher.find({"a"}, question, most=2)] == [text]
+    searcher.close()
+
+
 def test_what_has_nothing_to_do_with_it_finds_nothing(searcher: Searcher) -> None:
     for question in ("क्या हाल है", "weather tomorrow", "", "  ", "?!", "मौसम"):
         assert searcher.find({"shop"}, question, most=4) == ()
