@@ -199,6 +199,8 @@ class _Race:
         self._clock = asyncio.get_running_loop().time
         self._until = self._clock() + deadline_s
         self._slow_at: float | None = self._clock() + patience.slow_s
+        self._next_at: float | None = self._clock()
+        """When another one is asked; None: there is none left."""
         self._attempts: list[_Attempt] = []
         self._running: list[_Attempt] = []
         self._errors: list[EngineError] = []
@@ -221,13 +223,14 @@ class _Race:
             if self._slow_at is not None and now >= self._slow_at:
                 self._slow_at = None
                 return False
-            if not self._running or self._running[-1].waited_s >= self._second_s:
-                self._ask_next()
+            if self._next_at is not None and (not self._running or now >= self._next_at):
+                self._ask_next(now)
             if not self._running:
                 raise self._failure()
+            times = (self._until, self._slow_at, self._next_at)
             await asyncio.wait(
                 [attempt.first for attempt in self._running],
-                timeout=self._next_look(now) - now,
+                timeout=min(at for at in times if at is not None) - now,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         for attempt in self._running:
@@ -258,17 +261,14 @@ class _Race:
             else:
                 raise error
 
-    def _ask_next(self) -> None:
+    def _ask_next(self, now: float) -> None:
         for seat in self._seats:
             if (attempt := self._begin(seat)) is not None:
                 self._attempts.append(attempt)
                 self._running.append(attempt)
+                self._next_at = now + self._second_s
                 return
-
-    def _next_look(self, now: float) -> float:
-        asked_next = now + self._second_s - self._running[-1].waited_s
-        times = [self._until, self._slow_at, asked_next if asked_next > now else None]
-        return min(time for time in times if time is not None)
+        self._next_at = None
 
     def _failure(self) -> EngineError:
         match self._errors:
