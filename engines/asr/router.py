@@ -55,7 +55,7 @@ class RoutedRecognizer:
         watch: Watch | None = None,
     ) -> None:
         self._engines = Engines(routes, named, last, embedded)
-        self.board = Board(link.key for link in self._engines.links)
+        self.board = Board()
         self.watch: Watch = watch or Unwatched()
 
     def standing(self) -> Mapping[str, Callable[[], BreakerState]]:

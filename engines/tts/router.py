@@ -65,7 +65,7 @@ class SpeechRouter:
     ) -> None:
         self._engines = Engines(routes, named, last, embedded)
         self._deadline_s = deadline_s
-        self.board = Board(link.key for link in self._engines.links)
+        self.board = Board()
         self.watch: Watch = watch or Unwatched()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -93,7 +93,7 @@ class SpeechRouter:
 
     def asks(self, choice: Choice) -> bool:
         """Whether it would be asked now: it is not left alone for what failed of late."""
-        return self._state(choice.key) is not BreakerState.OPEN
+        return not self.board.left_alone(choice.key, _now())
 
     def speak(self, request: SpeechRequest, purpose: Purpose, *, urgent: bool = True) -> Speech:
         """Nothing is asked before its `sound` is taken. Raises `EngineError` where no engine speaks the

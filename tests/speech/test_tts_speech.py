@@ -104,6 +104,14 @@ async def test_the_next_engine_speaks_where_one_fails(stage: Stage, tts: httpx.A
     assert "ivr_tts_streams 0.0" in figures
 
 
+async def test_one_that_fails_again_and_again_is_left_alone(stage: Stage, tts: httpx.AsyncClient) -> None:
+    stage.fast.failures.extend(EngineTimeout("too late") for _ in range(9))
+    for _ in range(5):
+        assert (await tts.post(SPEECH, json=HELLO)).headers["x-engine"] == "chatterbox-multilingual"
+    assert len(stage.fast.requests) == 3
+    assert (await tts.post(SPEECH, json={**HELLO, "model": "kokoro"})).status_code == 504, "asked by name"
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "code"),
     [

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from engines.asr.router import purpose_of
-from engines.contract import RecognitionRequest, Recognizer, Transcript
+from engines.contract import (
+    EngineDown,
+    EngineError,
+    EngineUnavailable,
+    RecognitionRequest,
+    Recognizer,
+    Transcript,
+)
+from engines.routing.board import Board
 from engines.routing.routes import Routes
 from engines.service.errors import bad_request
 from engines.supervisor import WorkerHealth, WorkerState
+
+_log = logging.getLogger(__name__)
 
 AUTOMATIC: Final = ("", "auto", "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 """The engine is chosen by language; clients of OpenAI ask for its own names."""
@@ -54,6 +66,8 @@ class Roster:
         """By the name that the routes have; another engine may have taken its place."""
         self._first = {name: recognizer.name for name, recognizer in recognizers.items()}
         self._routes = routes or Routes()
+        self.board = Board()
+        """Is told how it went by whoever asks one of them."""
 
     @property
     def _recognizers(self) -> dict[str, ServedRecognizer]:
@@ -79,20 +93,29 @@ class Roster:
         ]
 
     def choose(self, model: str, request: RecognitionRequest) -> ServedRecognizer:
-        """The engine that `model` means, which can do what is asked. Without a name, it is the first choice
-        of the language that can and is up. Raises the `ServiceError` that answers 404 or 400.
+        """The first of the `row`; raises as that does."""
+        return self.row(model, request)[0]
+
+    def row(self, model: str, request: RecognitionRequest) -> tuple[ServedRecognizer, ...]:
+        """The engine that `model` means, which can do what is asked. Without a name, those of the language
+        that can, first choice first; those that are not up, or failed again and again of late, come last.
+        Raises the `ServiceError` that answers 404 or 400.
         """
         if model not in AUTOMATIC:
             recognizer = self.find(model)
             check(recognizer, request)
-            return recognizer
+            return (recognizer,)
         chain = self._routes.chain(request.language, purpose_of(request)).engines
         row = [self._places[name] for name in dict.fromkeys((*chain, *self._places))]
         able = [recognizer for recognizer in row if recognizer.supports(request)]
         if not able:
             check(row[0], request)
-        up = [recognizer for recognizer in able if recognizer.health.state is WorkerState.UP]
-        return (up or able)[0]
+        now = asyncio.get_running_loop().time()
+
+        def troubled(one: ServedRecognizer) -> bool:
+            return one.health.state is not WorkerState.UP or self.board.left_alone(one.name, now)
+
+        return tuple(sorted(able, key=troubled))
 
     def find(self, name: str) -> ServedRecognizer:
         """The engine of a name; raises the `ServiceError` that answers 404."""
@@ -144,6 +167,41 @@ def check(recognizer: Recognizer, request: RecognitionRequest) -> None:
     raise bad_request(
         f"{name} does not speak {request.language!r}", code="language_not_supported", param="language"
     )
+
+
+async def transcribe_by_one_of(
+    row: Sequence[ServedRecognizer],
+    pcm: bytes,
+    request: RecognitionRequest,
+    board: Board,
+    *,
+    deadline_s: float,
+    failed: Callable[[str], None],
+) -> tuple[str, Transcript]:
+    """A whole recording by the first that can, with its name; `failed` is told the names of others. Raises
+    the last one's `EngineError`."""
+    now = asyncio.get_running_loop().time
+    failure: EngineError = EngineUnavailable("there is no recogniser")
+    for recognizer in row:
+        name = recognizer.name
+        board.admits(name, now())
+        try:
+            transcript = await transcribe(recognizer, pcm, request, deadline_s=deadline_s)
+        except EngineError as error:
+            failed(name)
+            if isinstance(error, EngineDown):
+                board.gave_up(name)
+            else:
+                board.failed(name, now())
+            _log.warning("%s: %s", name, error)
+            failure = error
+        except asyncio.CancelledError:
+            board.gave_up(name)
+            raise
+        else:
+            board.succeeded(name)
+            return name, transcript
+    raise failure
 
 
 async def transcribe(

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from engines.contract import EngineError, RecognitionRequest, RecognizerStream, Transcript
+from engines.routing.board import Board
 from engines.service.asr import protocol
 from engines.service.asr.protocol import Cancel, ClientMessage, Finish, Start, Stop
 from engines.service.asr.roster import Roster, ServedRecognizer
@@ -99,6 +100,7 @@ class Listening:
         vad: Vad,
         outbox: Outbox,
         metrics: ServiceMetrics,
+        board: Board,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         first_utterance: int,
         deadline_s: float,
@@ -107,6 +109,7 @@ class Listening:
         self._recognizer = recognizer
         self._outbox = outbox
         self._metrics = metrics
+        self._board = board
         self._spawn = spawn
         self._deadline_s = deadline_s
         self._request = RecognitionRequest(
@@ -236,12 +239,14 @@ class Listening:
             transcript = await stream.finish(deadline_s=self._deadline_s)
         except EngineError as error:
             self._metrics.failed(self._recognizer.name)
+            self._board.failed(self._recognizer.name, loop.time())
             self._outbox.put(protocol.failed(engine_failure(error).body(), number))
             return
         finally:
             stream.cancel()
         latency_s = loop.time() - began
         self._metrics.done(self._recognizer.name, latency_s, audio_s)
+        self._board.succeeded(self._recognizer.name)
         self._outbox.put(protocol.final(number, transcript, latency_s))
 
 
@@ -319,7 +324,15 @@ class _Connection:
         number = self._listening.utterance if self._listening else 0
         self.close()
         self._listening = Listening(
-            start, recognizer, self._vad, self._outbox, self._metrics, self.spawn, number, self._deadline_s
+            start,
+            recognizer,
+            self._vad,
+            self._outbox,
+            self._metrics,
+            self._roster.board,
+            self.spawn,
+            number,
+            self._deadline_s,
         )
         self._outbox.put(protocol.ready(recognizer.name))
 

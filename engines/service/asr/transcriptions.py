@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel
 
-from engines.contract import EngineError, RecognitionRequest, Transcript
+from engines.contract import RecognitionRequest, Transcript
 from engines.service.asr import roster as rosters
 from engines.service.asr.formats import ResponseFormat, srt, verbose, vtt
 from engines.service.asr.roster import Roster
@@ -19,6 +20,8 @@ from engines.service.audio import Audio, decode, raw_form
 from engines.service.errors import RESPONSES, bad_request
 from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
+
+_T = TypeVar("_T")
 
 RATE: Final = 16000
 MOST_PHRASES: Final = 500
@@ -152,19 +155,18 @@ def routes(roster: Roster, keys: Keys, metrics: ServiceMetrics, bounds: Bounds) 
             )
         words = "word" in timestamp_granularities
         request = RecognitionRequest(language, RATE, _clean(phrases or phrases_listed), prompt, words)
-        recognizer = roster.choose(model, request)
+        row = roster.row(model, request)
         audio = await _audio(file, input_format, sample_rate, bounds.audio_s)
         began = time.perf_counter()
-        try:
-            work = rosters.transcribe(recognizer, audio.pcm, request, deadline_s=bounds.work_s)
-            transcript = await _unless_gone(http, work)
-        except EngineError:
-            metrics.failed(recognizer.name)
-            raise
-        if transcript is None:
-            metrics.cancelled(recognizer.name)
+        work = rosters.transcribe_by_one_of(
+            row, audio.pcm, request, roster.board, deadline_s=bounds.work_s, failed=metrics.failed
+        )
+        found = await _unless_gone(http, work)
+        if found is None:
+            metrics.cancelled(row[0].name)
             return Response(status_code=_GONE_STATUS)
-        metrics.done(recognizer.name, time.perf_counter() - began, audio.seconds)
+        name, transcript = found
+        metrics.done(name, time.perf_counter() - began, audio.seconds)
         return _answer(transcript, audio.seconds, response_format, timestamp_granularities)
 
     @router.post(
@@ -203,9 +205,9 @@ async def _audio(file: UploadFile, form: str, rate: int, most_s: float) -> Audio
     return await asyncio.to_thread(decode, file.file, rate=RATE, most_s=most_s, raw=raw)
 
 
-async def _unless_gone(http: Request, work: Any) -> Transcript | None:
-    """The transcript; None when the client leaves first, and the engine's place is free then."""
-    task: asyncio.Task[Transcript] = asyncio.ensure_future(work)
+async def _unless_gone(http: Request, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """What comes of the work; None when the client leaves first, and the engine's place is free then."""
+    task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({task}, timeout=_WATCH_S))[0]:
             if await http.is_disconnected():

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final
 
 from engines.contract import (
+    EngineDown,
     EngineError,
     EngineUnavailable,
     SpeechRequest,
@@ -20,6 +21,7 @@ from engines.contract import (
     VoiceReference,
     base_of,
 )
+from engines.routing.board import Board
 from engines.service.errors import ServiceError, bad_request
 from engines.service.metrics import ServiceMetrics
 from engines.settled import in_use, settled
@@ -126,6 +128,7 @@ class Speaker:
         self._metrics = metrics
         self._deadline_s = deadline_s
         self._most_streams = most_streams
+        self._board = Board()
         self._streams = 0
         self._beginning = 0
         self._all_began = asyncio.Event()
@@ -172,20 +175,30 @@ class Speaker:
 
     async def _first_that_speaks(self, order: Order) -> Spoken:
         failure: EngineError = EngineUnavailable("no engine is set up for this language")
-        for engine in map(settled, order.engines):
+        now = asyncio.get_running_loop().time
+        # Those that failed again and again of late come after all others.
+        row = sorted(map(settled, order.engines), key=lambda one: self._board.left_alone(one.name, now()))
+        for engine in row:
+            self._board.admits(engine.name, now())
             asked_at = time.perf_counter()
             sound = self._sound(engine, order)
             try:
                 first = await anext(sound, b"")
             except EngineError as error:
                 self._metrics.failed(engine.name)
+                if isinstance(error, EngineDown):
+                    self._board.gave_up(engine.name)
+                else:
+                    self._board.failed(engine.name, now())
                 _log.warning("%s: %s", engine.name, error)
                 failure = error
                 continue
             except asyncio.CancelledError:
                 self._metrics.cancelled(engine.name)
+                self._board.gave_up(engine.name)
                 raise
             if not first:
+                self._board.gave_up(engine.name)
                 raise bad_request(
                     "there is nothing to say: the text has no words", code="nothing_to_say", param="input"
                 )
@@ -196,6 +209,10 @@ class Speaker:
     def _ended(self, spoken: Spoken, outcome: Outcome) -> None:
         self._streams -= 1
         name = spoken.engine.name
+        if outcome is Outcome.FAILED:
+            self._board.failed(name, asyncio.get_running_loop().time())
+        else:
+            self._board.succeeded(name)
         if outcome is Outcome.DONE:
             self._metrics.done(name, spoken.first_audio_s, spoken.audio_s)
         elif outcome is Outcome.FAILED:

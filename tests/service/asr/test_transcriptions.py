@@ -137,13 +137,24 @@ async def test_wrong_audio(client: httpx.AsyncClient) -> None:
 
 async def test_an_engine_that_fails(client: httpx.AsyncClient, engine: Scripted) -> None:
     engine.failure = EngineUnavailable("scripted is down")
-    answer = await post(client)
+    answer = await post(client, model="scripted")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     engine.failure = EngineTimeout("too late")
-    assert (await post(client)).status_code == 504
+    assert (await post(client, model="scripted")).status_code == 504
     figures = (await client.get("/metrics")).text
     assert 'ivr_asr_requests_total{engine="scripted",outcome="failed"} 2.0' in figures
     assert (await post(client, model="second")).status_code == 200
+
+
+async def test_without_a_name_the_next_engine_hears_it_and_one_that_fails_is_left_alone(
+    client: httpx.AsyncClient, engine: Scripted
+) -> None:
+    engine.failure = EngineTimeout("too late")
+    for _ in range(4):
+        assert (await post(client, model="auto")).json() == {"text": "second"}
+    figures = (await client.get("/metrics")).text
+    assert 'ivr_asr_requests_total{engine="scripted",outcome="failed"} 3.0' in figures
+    assert 'ivr_asr_requests_total{engine="second",outcome="done"} 4.0' in figures
 
 
 async def test_a_client_that_leaves_frees_the_engine(client: httpx.AsyncClient, engine: Scripted) -> None:
