@@ -101,7 +101,22 @@ def bench_talk(
     raise SystemExit(run(Options(levels, seconds, profile.value, agent, plot)))
 
 
+def bench_turns(
+    seeds: Annotated[int, typer.Option(help="How many of each sound that means nothing.", min=1)] = 10,
+    voices: Annotated[int, typer.Option(help="How many voices say each text.", min=1, max=6)] = 2,
+    final_ms: Annotated[int, typer.Option(help="What the recogniser takes.", min=0)] = 150,
+    partials: Annotated[bool, typer.Option(help="It tells what it has heard so far.")] = True,
+) -> None:
+    """What interrupts a prompt: words do, coughs, music, a listener's "hmm" and an echo do not.
+
+    Prints one JSON object; ends with 0 when false and missed interruptions are under 2 %."""
+    from ivr.bench.turns import Options, run
+
+    raise SystemExit(run(Options(seeds, voices, final_ms, partials)))
+
+
 def register(app: typer.Typer, bench: typer.Typer, evaluation: typer.Typer) -> None:
     app.command()(trace)
     bench.command("talk")(bench_talk)
+    bench.command("turns")(bench_turns)
     evaluation.command("talk")(eval_talk)

@@ -16,7 +16,7 @@ from ivr.flow.agent_protocol import Dropped, Presumed
 from ivr.flow.protocol import BargeIn, NothingSaid, SpeechBegan, SpeechSpec
 from ivr.turns.answers import answer_in
 from ivr.turns.automaton import (
-    ONSET_PROBABILITY,
+    RISING_PROBABILITY,
     Act,
     Finish,
     Limits,
@@ -212,7 +212,7 @@ class _Listening:
         if self._closed:
             return
         at = sample / VAD_RATE
-        if probability >= ONSET_PROBABILITY and at < self._played_until and self._is_echo():
+        if probability >= RISING_PROBABILITY and at < self._played_until and self._is_echo():
             probability = 0.0
         self._do(self._turns.voice(probability, at))
 

@@ -2,7 +2,7 @@
 
     QUIET --voice--> RISING --60 ms--> SPEAKING (nothing is played: the flow is told at once)
                                    --> DOUBTFUL (a prompt is played: softer from here on)
-    DOUBTFUL --250 ms of voice--> HELD (the prompt is silent)     DOUBTFUL --pause--> LINGERING (loud again)
+    DOUBTFUL --220 ms of voice--> HELD (the prompt is silent)     DOUBTFUL --pause--> LINGERING (loud again)
     DOUBTFUL, LINGERING, HELD --words--> SPEAKING (the flow is told, and stops its prompt)
                               --a listener's "hmm"--> QUIET (the prompt goes on, from the word broken off)
                               --silence--> JUDGING: what the recogniser makes of it decides between the two
@@ -23,14 +23,16 @@ from ivr.turns.phrasing import IsAnswer, Weight, completeness, weigh
 from ivr.turns.stretch import RELEASE_PROBABILITY, Stretch
 
 ONSET_PROBABILITY: Final = 0.5
-SURE_PROBABILITY: Final = 0.75
-"""From which on the first chunk makes a prompt softer."""
+
+RISING_PROBABILITY: Final = 0.35
+"""The onset may be coming: a prompt is softer at once, and what is heard counts from here."""
 
 ONSET_S: Final = 0.06
 """Voice shorter than this is a click, not a word: two chunks of 32 ms in a row."""
 
-HOLD_AFTER_S: Final = 0.25
-"""So much voice silences a prompt; with the way of the packets that is 300 ms for the caller."""
+HOLD_AFTER_S: Final = 0.22
+"""So much voice silences a prompt; with the detector and the way of the packets that is 300 ms for the
+caller."""
 
 SURELY_A_TURN_S: Final = 3.0
 """So much voice is no cough and no listener's word, whatever a recogniser makes of it."""
@@ -304,17 +306,13 @@ class TurnTaker:
             return []
         state = self._state
         ducked = isinstance(state, Rising) and state.ducked
-        if probability < ONSET_PROBABILITY:
+        if probability < RISING_PROBABILITY:
             self._state = Quiet()
             return [Act.RESTORE] if ducked else []
         since = state.since if isinstance(state, Rising) else begun
-        risen = at - since >= ONSET_S
-        acts: list[Output] = []
-        if self._interruptible and not ducked and (risen or probability >= SURE_PROBABILITY):
-            acts.append(Act.DUCK)
-            ducked = True
-        if not risen:
-            self._state = Rising(since, ducked)
+        acts: list[Output] = [Act.DUCK] if self._interruptible and not ducked else []
+        if probability < ONSET_PROBABILITY or at - since < ONSET_S:
+            self._state = Rising(since, self._interruptible)
             return acts
         stretch = Stretch(since, at, at - since)
         if self._interruptible:

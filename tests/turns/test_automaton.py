@@ -514,5 +514,5 @@ class AnyOrder(RuleBasedStateMachine):
         assert not self.open
 
 
-AnyOrder.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
