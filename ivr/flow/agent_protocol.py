@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 AgentOutcome = Literal["next", "otherwise", "operator"]
 AGENT_OUTCOMES: tuple[AgentOutcome, ...] = get_args(AgentOutcome)
 
+GREETING = "greeting"
+"""The mark under which an agent says the greeting: the flow's own prompt is heard."""
+
 READABLE: tuple[str, ...] = ("phone", "email", "number")
 """Kinds of personal data; `number` is any long one: of an account, a card, an order of others."""
 
@@ -59,7 +62,9 @@ class Bounds:
 class Converse:
     """Begin a conversation. `known` are the values of slots that are there already. `reads_out` are the kinds
     of personal data that may be said to the caller (`READABLE`). `language_slot` is the slot that sets the
-    language of the call, where the step has one; with `summary` the flow wants `AgentSums` at the end."""
+    language of the call, where the step has one; with `summary` the flow wants `AgentSums` at the end.
+    `greeting` are the words that the agent begins with, under the mark `GREETING`; without them the caller
+    speaks first."""
 
     id: str
     instructions: str
@@ -74,6 +79,7 @@ class Converse:
     reads_out: tuple[str, ...] = ()
     language_slot: str = ""
     summary: bool = False
+    greeting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ LABELS: Final[Mapping[str, str]] = {
     "end_silence ceiling_s": "longest pause within a turn",
     "understanding by": "asks what is meant",
     "understanding within_s": "waits so long for who is asked",
+    "greeting": "greets with",
     "slots": "finds out",
     "tools": "may use",
     "operator": "operator leads to",

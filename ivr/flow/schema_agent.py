@@ -31,6 +31,7 @@ def agent_step() -> Schema:
             {"anyOf": [TEXT, by_language(said(TEXT, "What it is told in it."))]},
             "What the agent is for: one text, or one in each language, with `{{ values }}` as data.",
         ),
+        "greeting": said(ref("prompt"), "What is said first, where there is an agent to answer."),
         "slots": said(
             {**names(_slot()), "maxProperties": MAX_SLOTS}, "Values to find out, with what they are."
         ),

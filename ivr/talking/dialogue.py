@@ -52,8 +52,9 @@ from ivr.talking.speaking import Speaking
 from ivr.talking.summing import SUMMARY_S, Summing
 from ivr.talking.tools import as_data, languages_of
 
-OPENING_S: Final = 1.0
-"""Who does not begin to speak so soon is spoken to."""
+OPENING_S: Final = 4.0
+"""Without a greeting the flow has asked something before the step, as a rule; who does not begin to answer so
+soon is asked."""
 
 KEYS_S: Final = 2.0
 """After so long without another key the number is whole."""
@@ -121,7 +122,7 @@ class Dialogue:
         self._closing = False
         """The flow leaves, and only wants the summary."""
         # What is awaited, as times.
-        self._opens_at: float | None = now + OPENING_S
+        self._opens_at: float | None = now if begin.greeting else now + OPENING_S
         self._keys = ""
         self._keys_at: float | None = None
         self._speaks_until: float | None = None
@@ -400,7 +401,8 @@ class Dialogue:
         said = self._history.messages(aside, presumed=answer.presumed or "", without=without)
         first: tuple[Message, ...] = ()
         if not said or not isinstance(said[0], FromCaller):
-            first = (FromCaller(instructions.OPENING),)  # many models want the first word to be another's
+            # Many models want the first word to be another's.
+            first = (FromCaller(instructions.BEGINNING if said else instructions.OPENING),)
         system = Instruction(instructions.system(self._begin, self._language, notes))
         style = self._style
         request = ChatRequest(
@@ -411,6 +413,7 @@ class Dialogue:
     def _stop_answer(self) -> None:
         if self._answer is not None:
             self._emit(Cancel(self._answer.id))
+            self._answer.reply.calls.clear()  # they are wished for by nobody any more
             self._answer = None
 
     def _drop_unsaid(self) -> None:
@@ -538,7 +541,10 @@ class Dialogue:
             return
         if self._opens_at is not None and now >= self._opens_at:
             self._opens_at = None
-            self._ask()
+            if self._begin.greeting:
+                self._history.reply(self._speaking.greet(self._begin.greeting))
+            else:
+                self._ask()
         if self._keys_at is not None and now >= self._keys_at:
             self._keyed(now)
         if self._speaks_until is not None and now >= self._speaks_until:

@@ -120,16 +120,17 @@ class History:
 
 
 def _recent(messages: list[Message]) -> list[Message]:
-    """The last of them, from words of the caller on: a call never stands without its answer."""
+    """All of them, or where that is too much the last, from words of the caller on: a call never stands
+    without its answer."""
     size = 0
     start = len(messages)
     for at in range(len(messages) - 1, -1, -1):
         size += len(messages[at].text)
         if size > MOST_CHARACTERS and start < len(messages):
-            break
+            return messages[start:]
         if isinstance(messages[at], FromCaller):
             start = at
-    return messages[start:] if start < len(messages) else messages
+    return messages
 
 
 def _set_aside(messages: list[Message], aside: str) -> None:

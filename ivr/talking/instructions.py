@@ -21,7 +21,7 @@ How you speak:
 - What you write is spoken aloud as it stands. Use one or two short sentences at a time, plain words and full
   stops. No lists, headings, symbols, emoji, links or stage directions.
 - {language}
-- Ask for one thing at a time. Do not say again what was said already.
+- Ask for one thing at a time. Do not say again what was said already; the caller has been greeted.
 - The caller's words come from a speech recogniser and may be wrong, or cut off. Ask again when they make no
   sense. Your own words end in "…" where the caller interrupted you: he did not hear the rest.
 
@@ -76,13 +76,12 @@ NOT_TO_BE_SAID: Final = (
 SAID_ALREADY: Final = " You have already said, and must not repeat: {said}"
 NO_WORDS: Final = "your last answer held no words. Answer the caller in one short sentence."
 GO_ON: Final = "a noise interrupted you, the caller said nothing. Go on with what you wanted to say."
-OPENING: Final = (
-    "(The caller is on the line and has said nothing yet. Greet him shortly and ask your first question.)"
-)
+OPENING: Final = "(The caller is on the line, has been greeted, and says nothing. Ask your first question.)"
 MOOD: Final[Mapping[str, str]] = {
     "angry": "(The caller sounds angry. Stay calm, be brief, say sorry once, and help.)",
     "sad": "(The caller sounds worried. Be gentle.)",
 }
+BEGINNING: Final = "(The caller is on the line.)"
 KEYED: Final = "(typed on the telephone's keys) {keys}"
 
 SUMMARY: Final = """\

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from ivr.flow.agent_protocol import AgentSays, Converse, Said
+from ivr.flow.agent_protocol import GREETING, AgentSays, Converse, Said
 from ivr.talking.history import Reply, Sentence, State
 from ivr.talking.phrasebook import Rotation
 from ivr.talking.protocol import Command
@@ -60,6 +60,12 @@ class Speaking:
         """One of the words that are always the same (`Phrases`); no part of the history."""
         self._give(self._phrases.take(kind, language), None)
 
+    def greet(self, text: str) -> Reply:
+        """Says the greeting of the flow."""
+        sentence = Sentence(text, State.OUT)
+        self._give(text, sentence, GREETING)
+        return Reply([sentence])
+
     def safe(self, language: str) -> Sentence:
         return Sentence(self._phrases.take("safe", language))
 
@@ -97,9 +103,9 @@ class Speaking:
         self._queue.extend(reply.sentences)
         return reply
 
-    def _give(self, text: str, sentence: Sentence | None) -> None:
+    def _give(self, text: str, sentence: Sentence | None, mark: str = "") -> None:
         self._marks += 1
-        mark = f"m{self._marks}"
+        mark = mark or f"m{self._marks}"
         self._out[mark] = sentence
         manner = manner_of(self.temper.now, self._begin.emotion)
         token_at = None if sentence is None else sentence.token_at

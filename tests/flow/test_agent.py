@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.flow.agent_protocol import (
+    GREETING,
     AgentCalls,
     AgentFills,
     AgentSays,
@@ -414,6 +415,19 @@ class TestSummary:
         call.send(Key("0"), 2.0)
         commands = call.send(HungUpEvent(), 2.1)
         assert commands[0] == StopConversing(ID)
+
+
+def test_a_greeting_is_the_flows_own_prompt(flow_of: Build) -> None:
+    greeting = '      greeting: {en: "Welcome to {{ shop }}.", hi: "{{ shop }} में स्वागत है।"}\n      slots:\n'
+    call = Call(flow_of(FLOW.replace("      slots:\n", greeting, 1)), shop="Sharma", amount=1)
+    call.start()
+    assert begun(call).greeting == "Welcome to Sharma."
+    assert call.of(Say) == [], "nobody may be there to answer"
+    call.send(AgentSays(ID, "Welcome to Sharma.", GREETING), 0.1)
+    (say,) = call.of(Say)
+    assert [u.text for u in say.utterances if isinstance(u, Text)] == ["Welcome to Sharma."]
+    call.send(PromptDone(say.id), 1.0)
+    assert told(call) == [Said(GREETING)]
 
 
 def test_it_speaks_as_it_feels(call: Call) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from engines.llm.contract import Finished, Slow, Words
 from ivr.flow.agent_protocol import (
+    GREETING,
     AgentCalls,
     AgentFills,
     AgentSays,
@@ -45,6 +46,21 @@ class TestOpening:
         talk.hears("where is my order")
         assert [type(c) for c in talk.last] == [Ask]
         assert talk.dialog == ["FromCaller: where is my order"]
+
+    def test_a_greeting_is_said_at_once_and_known_to_the_model(self) -> None:
+        talk = Talk(greeting="What can I do for you?")
+        assert talk.dialogue.due == 0.0
+        talk.wake()
+        assert [(says.text, says.mark) for says in talk.of(AgentSays)] == [
+            ("What can I do for you?", GREETING)
+        ]
+        talk.send(Said(GREETING, cut=True, heard="What can"))
+        talk.hears("where is my order")
+        assert talk.dialog == [
+            "FromCaller: (The caller is on the line.)",
+            "FromModel: What can …",
+            "FromCaller: where is my order",
+        ]
 
 
 class TestSpeaking:

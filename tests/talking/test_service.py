@@ -156,7 +156,8 @@ async def test_a_fault_within_is_no_fault_of_the_call(monkeypatch: pytest.Monkey
     assert line.sent == [Conversed("agent1", "otherwise", {}, "internal error")]
 
 
-async def test_who_is_silent_is_spoken_to_in_time() -> None:
+async def test_who_is_silent_is_spoken_to_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivr.talking.dialogue.OPENING_S", 0.01)
     line = Line(Model(text("Hello, who is it?")))
     (says,) = await line.until(AgentSays)
     assert says.text == "Hello, who is it?"

@@ -2,6 +2,7 @@
 
     talk:
       agent:
+        greeting: {hi: "बताइए, क्या मदद करें?", en: "What can I do for you?"}
         instructions: "You help callers of {{ shop }} with their orders. Be short."
         slots:
           order: "the number of the order"
@@ -21,10 +22,11 @@
       otherwise: desk                    # no agent, a bound reached, a slot missing, or it gave up
       operator: desk                     # without it the flow's operator event
 
-`instructions` are one text, or one in each language; a value in them stands as data ("48213", 1250.5), one
-that is not there as nothing. A slot is a value of the flow, with what it is; its type decides what fits, and
-what was found out is committed at once. Where one is the language of the call, the caller may change it by
-speaking another. A tool is a request to an endpoint (get, post or put, its arguments of the types in
+The `greeting` is a prompt that is heard where there is an agent to answer; without one the caller speaks
+first. `instructions` are one text, or one in each language; a value in them stands as data ("48213", 1250.5),
+one that is not there as nothing. A slot is a value of the flow, with what it is; its type decides what fits,
+and what was found out is committed at once. Where one is the language of the call, the caller may change it
+by speaking another. A tool is a request to an endpoint (get, post or put, its arguments of the types in
 `parameters` as the body), or an action: `transfer` leaves by operator, `end` by next. The agent never does
 anything itself. It says no number that nobody gave it, and of personal data (`phone`, `email`, other long
 numbers: `number`) only what `reads_out` allows, the slots, and what the caller himself said. Where there is
@@ -42,10 +44,10 @@ from typing import Any
 from engines.tts.emotion import EMOTIONS
 from ivr.flow.agent_protocol import Bounds, Converse, Slot, Tool
 from ivr.flow.expressions import EvaluationError, Template
-from ivr.flow.model import Exit, Phrases, Reference, Step, Target
+from ivr.flow.model import Exit, Phrases, Prompt, Reference, Step, Target
 from ivr.flow.phrases import OPERATOR, collect_phrases
 from ivr.flow.problems import Rule
-from ivr.flow.protocol import BargeIn, EndSilence
+from ivr.flow.protocol import BargeIn, EndSilence, words_of
 from ivr.flow.reading import StepReader
 from ivr.flow.run import Run
 from ivr.flow.types import Value, json_schema, to_json
@@ -72,6 +74,7 @@ class Agent(Step):
     silent = False
 
     instructions: Mapping[str, Template]
+    greeting: Prompt | None
     slots: tuple[Wanted, ...]
     tools: tuple[AgentTool, ...]
     knowledge: tuple[Reference, ...]
@@ -92,6 +95,8 @@ class Agent(Step):
     def read(cls, step: StepReader) -> Agent | None:
         fields = step.body("instructions")
         instructions = read_instructions(step, fields)
+        greeting_node = fields.take("greeting")
+        greeting = None if greeting_node is None else step.prompt_at(greeting_node, f"{step.name}.greeting")
         slots = read_slots(step, fields)
         tools = read_tools(step, fields)
         knowledge = read_knowledge(step, fields)
@@ -114,6 +119,7 @@ class Agent(Step):
             name=step.name,
             place=step.place,
             instructions=instructions,
+            greeting=greeting,
             slots=slots,
             tools=tools,
             knowledge=knowledge,
@@ -130,6 +136,9 @@ class Agent(Step):
         )
 
     # --- what is known of it
+
+    def prompts(self) -> tuple[Prompt, ...]:
+        return () if self.greeting is None else (self.greeting,)
 
     @cached_property
     def _filled(self) -> frozenset[str]:
@@ -169,6 +178,7 @@ class Agent(Step):
     def begin(self, run: Run, now: float) -> Talk | None:
         try:
             instructions = self.instructions[run.language].render(run.values, _as_data)
+            greeting = () if self.greeting is None else run.render(self.greeting)
         except EvaluationError as error:
             run.fail(f"agent: {error}")
             return None
@@ -187,9 +197,10 @@ class Agent(Step):
             reads_out=self.reads_out,
             language_slot=next((name for name in self.wanted if name == run.flow.language_name), ""),
             summary=self.summary is not None,
+            greeting=" ".join(map(words_of, greeting)),
         )
         run.emit(begin)
-        talk = Talk(run, self, begin.id, now)
+        talk = Talk(run, self, begin.id, greeting, now)
         talk.begin(now)
         return talk
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ivr.flow.agent_protocol import (
+    GREETING,
     AgentCalls,
     AgentEvent,
     AgentFills,
@@ -41,6 +42,7 @@ from ivr.flow.protocol import (
     SpeechSpec,
     Text,
     Tick,
+    Utterance,
 )
 from ivr.flow.run import Run
 from ivr.flow.types import MAX_TEXT, Mismatch, Value, to_json
@@ -87,10 +89,11 @@ class _UnfitError(Exception):
 
 
 class Talk:
-    def __init__(self, run: Run, step: Agent, id: str, now: float) -> None:
+    def __init__(self, run: Run, step: Agent, id: str, greeting: tuple[Utterance, ...], now: float) -> None:
         self._run = run
         self._step = step
         self._id = id
+        self._greeting = greeting
         self._until = now + step.bounds.time_s
         self._turns = 0
         self._saying: dict[str, str] = {}
@@ -228,18 +231,19 @@ class Talk:
     # --- what the agent says
 
     def _speak(self, says: AgentSays) -> None:
-        run = self._run
         words = " ".join(says.text.split())[:MAX_SPOKEN]
         if not words:
             self._tell(Said(says.mark))
             return
+        greets = says.mark == GREETING and self._greeting
+        self._utter(self._greeting if greets else (self._spoken(says, words),), says.mark)
+
+    def _spoken(self, says: AgentSays, words: str) -> Text:
+        run = self._run
         language, manner = run.language, run.flow.manner
         if (respell := manner.say_as.get(language)) is not None:
             words = respell(words)
-        self._silent_from = None
-        if not self._speech_cuts:
-            run.stop_listening()
-        reply = Text(
+        return Text(
             words,
             language,
             True,
@@ -249,8 +253,13 @@ class Talk:
             says.emotion or self._step.emotion,
             says.intensity,
         )
-        run.utter((reply,), self._step.barge_in)
-        self._saying[run.line.saying or ""] = says.mark
+
+    def _utter(self, utterances: tuple[Utterance, ...], mark: str) -> None:
+        self._silent_from = None
+        if not self._speech_cuts:
+            self._run.stop_listening()
+        self._run.utter(utterances, self._step.barge_in)
+        self._saying[self._run.line.saying or ""] = mark
 
     def _said(self, id: str, now: float) -> None:
         self._run.is_said(id)

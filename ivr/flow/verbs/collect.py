@@ -8,7 +8,7 @@
         keys: {length: 1..3, end: "#", gap: 3s}
         speech: {slot: minutes, max: 10s, end_silence: 400ms..1s}
         accept: "5 <= eta <= 240"
-        secret: true                     # what is typed and said stands in no record
+        secret: false                    # true: what is typed and said stands in no record
         retry: {wait: 6s, prompts: [eta]}
         next: booked
         otherwise: desk
