@@ -124,12 +124,22 @@ class Leveller:
     ceiling. 5 ms late; `flush` gives the rest.
     """
 
-    def __init__(self, rate: int, gain_db: float | None = None, target_lufs: float = TARGET_LUFS) -> None:
-        """`gain_db` is that of the same voice before, where it is known: then the first word is level too."""
+    def __init__(
+        self,
+        rate: int,
+        gain_db: float | None = None,
+        target_lufs: float = TARGET_LUFS,
+        *,
+        fixed: bool = False,
+    ) -> None:
+        """`gain_db` is that of the same voice before, where it is known: then the first word is level too.
+        Where it is `fixed`, nothing is measured.
+        """
         self._meter = LoudnessMeter(rate)
         self._size = round(rate * _SUB_BLOCK_S)
         self._target = target_lufs
         self._known = gain_db is not None
+        self._fixed = fixed
         self._gain_db = gain_db or 0.0
         self._limiter = _Limiter(rate)
         self._odd = b""
@@ -138,6 +148,19 @@ class Leveller:
     def gain_db(self) -> float:
         """Now; after the stream it is what the voice needs."""
         return self._gain_db
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks were measured."""
+        return self._meter.blocks
+
+    @property
+    def wanted_db(self) -> float:
+        """The gain that brings all that was measured to the target."""
+        lufs = self._meter.lufs
+        if lufs is None:
+            return self._gain_db
+        return min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, self._target - lufs))
 
     def process(self, pcm: bytes) -> bytes:
         """Takes mono 16-bit PCM in pieces of any size, even with half a sample at the end of one."""
@@ -156,24 +179,20 @@ class Leveller:
 
     def _amplified(self, samples: Samples) -> Samples:
         """Louder or softer: the gain glides to what is wanted now, and then stays."""
+        if self._fixed:
+            return samples * np.float32(_ratio(self._gain_db))
         new = not self._known and self._meter.blocks <= _FIRST_BLOCKS
         self._meter.hear(samples)
-        before_db, wanted_db = self._gain_db, self._wanted_db()
+        before_db, wanted_db = self._gain_db, self.wanted_db
         slew_db = _FIRST_SLEW_DB if new else _SLEW_DB
         glide = min(len(samples), math.ceil(abs(wanted_db - before_db) / slew_db * self._size))
         most_db = slew_db * glide / self._size
         self._gain_db = before_db + min(most_db, max(-most_db, wanted_db - before_db))
         amplified: Samples = samples * np.float32(_ratio(self._gain_db))
         if glide:
-            ramp = np.geomspace(_ratio(before_db), _ratio(self._gain_db), glide, dtype=np.float32)
+            ramp = np.linspace(_ratio(before_db), _ratio(self._gain_db), glide, dtype=np.float32)
             amplified[:glide] = samples[:glide] * ramp
         return amplified
-
-    def _wanted_db(self) -> float:
-        lufs = self._meter.lufs
-        if lufs is None:
-            return self._gain_db
-        return min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, self._target - lufs))
 
 
 class _Limiter:

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from engines.contract import SpeechRequest
+from engines.tts.levelled import LevelledSynthesizer
 from engines.tts.loudness import CEILING, TARGET_LUFS, Leveller, LoudnessMeter
+from tests.fakes.engines import ToneSynthesizer
 
 CEILING_PCM = CEILING * 32768 + 1
 
@@ -39,6 +42,15 @@ def levelled(pcm: bytes, rate: int, piece: int = 1920, gain_db: float | None = N
     leveller = Leveller(rate, gain_db)
     out = [leveller.process(pcm[at : at + piece]) for at in range(0, len(pcm), piece)]
     return b"".join([*out, leveller.flush()])
+
+
+class Tone(ToneSynthesizer):
+    """A voice of a loudness that can be changed."""
+
+    amplitude = 0.05
+
+    def pcm(self, text: str) -> bytes:
+        return pcm_of(sine(400, len(text) * self.ms_per_character / 1000, self.sample_rate, self.amplitude))
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 24000, 44100, 48000])
@@ -79,6 +91,27 @@ def test_a_known_voice_is_level_from_the_first_word() -> None:
     leveller.process(pcm)
     again = levelled(pcm, rate, gain_db=leveller.gain_db)
     assert lufs(again[: rate * 2], rate) == pytest.approx(TARGET_LUFS, abs=1)
+
+
+async def test_a_voice_that_was_heard_for_long_is_level_without_being_measured() -> None:
+    """Its gain is the average of its sentences. One in ten is measured still: a change is noticed."""
+    tone = Tone()
+    voice = LevelledSynthesizer(tone)
+
+    async def say(text: str) -> bytes:
+        request = SpeechRequest(text, "en")
+        return b"".join([chunk async for chunk in voice.synthesize(request, deadline_s=5)])
+
+    long = "x" * 1400  # 70 s
+    await say(long)
+    first = await say("x" * 40)
+    assert lufs(first, tone.sample_rate) == pytest.approx(TARGET_LUFS, abs=0.5)
+    tone.amplitude = 0.2
+    louder = await say("x" * 40)
+    assert lufs(louder, tone.sample_rate) == pytest.approx(TARGET_LUFS + 12, abs=1)  # nobody measured it
+    for _ in range(10):
+        await say(long)
+    assert lufs(await say("x" * 40), tone.sample_rate) == pytest.approx(TARGET_LUFS, abs=1.5)
 
 
 def test_silence_stays_silence() -> None:

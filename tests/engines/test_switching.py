@@ -224,7 +224,7 @@ async def test_a_text_keeps_its_model_between_its_sentences() -> None:
         async with asyncio.timeout(WAIT_S):
             while scene.place.version != "new":
                 await asyncio.sleep(0)
-        assert engine.version == "old-level1"
+        assert engine.version == "old-level2"
         assert len(await heard(engine, "one")) == len(first)
         assert not switching.done()
     await switching

@@ -75,7 +75,7 @@ async def test_weights_are_switched_while_a_text_is_spoken(config: Config) -> No
     async with service(config) as client:
         whole = await client.post("/v1/audio/speech", json=body(LONG))
         before = whole.headers["x-engine-version"]
-        assert before.endswith("-one-1-level1")
+        assert before.endswith("-one-1-level2")
         (place,) = (await models(client))["places"]
         assert (place["place"], place["state"]) == ("kokoro", "up")
         async with client.stream("POST", "/v1/audio/speech/stream", json=body(LONG)) as under_way:
@@ -90,7 +90,7 @@ async def test_weights_are_switched_while_a_text_is_spoken(config: Config) -> No
                 while "-two-" not in (await models(client))["places"][0]["version"]:
                     size += len(await anext(sound, b""))
             following = await client.post("/v1/audio/speech", json=body("And the next."))
-            assert following.headers["x-engine-version"].endswith("-two-1-level1")
+            assert following.headers["x-engine-version"].endswith("-two-1-level2")
             async for chunk in sound:
                 size += len(chunk)
             assert under_way.headers["x-engine-version"] == before
@@ -109,7 +109,7 @@ async def test_a_model_that_cannot_be_loaded_changes_nothing(config: Config) -> 
         assert last["stage"] == "failed"
         assert "did not start" in last["reason"]
         answer = await client.post("/v1/audio/speech", json=body("Still here."))
-        assert answer.headers["x-engine-version"].endswith("-one-1-level1")
+        assert answer.headers["x-engine-version"].endswith("-one-1-level2")
         for order, status, code in (
             ({"engine": "kokoro", "weights": "three"}, 400, "unknown_weights"),
             ({"engine": "kokoro", "to": "faster-whisper"}, 400, "cannot_be_used"),
