@@ -102,6 +102,13 @@ def bench_tts(
         Optional[str],  # noqa: UP045
         typer.Option(help="Cores that a started service may use, as 0 or 0,1."),
     ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Measure indic-parler on random weights of its true dimensions; needs a GPU.",
+        ),
+    ] = False,
 ) -> None:
     """How soon the voices speak, against how many listen; prints one JSON object."""
     from ivr.bench.service import Options
@@ -117,6 +124,7 @@ def bench_tts(
         seconds=seconds,
         plot=plot,
         cpus=frozenset(int(each) for each in cores.split(",")) if cores else None,
+        random_weights=random_weights,
     )
     raise SystemExit(run(options))
 
@@ -141,6 +149,13 @@ def bench_asr(
         Optional[str],  # noqa: UP045
         typer.Option(help="Cores that a started service may use, as 0 or 0,1."),
     ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Measure faster-whisper on random weights of its true dimensions; needs a GPU.",
+        ),
+    ] = False,
 ) -> None:
     """How soon yes and no are understood, against how many speak; prints one JSON object."""
     from ivr.bench.asr import run
@@ -156,6 +171,7 @@ def bench_asr(
         seconds=seconds,
         plot=plot,
         cpus=frozenset(int(each) for each in cores.split(",")) if cores else None,
+        random_weights=random_weights,
     )
     raise SystemExit(run(options))
 

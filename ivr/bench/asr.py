@@ -23,7 +23,9 @@ from websockets.exceptions import WebSocketException
 from engines.contract import SpeechRequest
 from engines.tts.espeak import EspeakSynthesizer
 from ivr.bench.plot import chart
+from ivr.bench.random_weights import prepared
 from ivr.bench.service import Options, cpu_s, service, shares
+from ivr.bench.vram import peak_vram
 from ivr.local import ServerFailed
 from media.g711 import encode_alaw
 from media.resample import resample_clip
@@ -60,8 +62,11 @@ class Understood:
 def run(options: Options) -> int:
     """Measures, prints one JSON object, writes the chart; 1 when a turn failed."""
     try:
-        with service("asr", options.url, options.config, options.cpus) as (url, pid):
-            measured = asyncio.run(_all_levels(options, url, pid))
+        with (
+            prepared("asr", options) as chosen,
+            service("asr", chosen.url, chosen.config, chosen.cpus) as (url, pid),
+        ):
+            measured = asyncio.run(_all_levels(chosen, url, pid))
     except* (ServerFailed, OSError, WebSocketException) as failed:
         raise SystemExit(f"ivr: {_first(failed)}") from failed
     print(json.dumps(measured, indent=2, ensure_ascii=False))
@@ -74,7 +79,12 @@ async def _all_levels(options: Options, url: str, pid: int | None) -> dict[str, 
     spoken = await _speak(options.languages)
     address = f"ws{url.removeprefix('http')}/ws/stream"
     levels = [await _level(address, options, spoken, count, pid) for count in options.levels]
-    return {"cores": psutil.cpu_count(), "languages": options.languages, "levels": levels}
+    return {
+        "cores": psutil.cpu_count(),
+        "languages": options.languages,
+        "random_weights": options.random_weights,
+        "levels": levels,
+    }
 
 
 async def _speak(languages: Sequence[str]) -> dict[str, list[Spoken]]:
@@ -98,7 +108,7 @@ async def _level(
 ) -> dict[str, Any]:
     understood = Understood()
     began, used = time.monotonic(), cpu_s(pid)
-    async with asyncio.TaskGroup() as callers:
+    async with peak_vram(pid) as vram, asyncio.TaskGroup() as callers:
         for number in range(count):
             callers.create_task(_caller(address, options, spoken, understood, random.Random(number)))
     took_s = time.monotonic() - began
@@ -111,6 +121,7 @@ async def _level(
         "final_ms": shares(understood.final, 1e6),
         "added_ms": shares(understood.added, 1e6),
         "service_cores": None if used is None else round(((cpu_s(pid) or 0) - used) / took_s, 3),
+        "vram_mb": vram.mb,
         "failures": understood.failures[:10],
     }
 

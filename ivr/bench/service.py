@@ -24,8 +24,8 @@ _STOP_S: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """`url` of a service that runs; None starts one with `config`. Each of `levels` (how many at once) lasts
-    `seconds`."""
+    """`url` of a service that runs; None starts one with `config`, or, with `random_weights`, one whose
+    engine has such. Each of `levels` (how many at once) lasts `seconds`."""
 
     levels: tuple[int, ...]
     seconds: float
@@ -37,6 +37,7 @@ class Options:
     plot: Path | None = None
     cpus: frozenset[int] | None = None
     """The cores that a started service may use."""
+    random_weights: bool = False
 
 
 def shares(samples: Sequence[int], unit: float) -> dict[str, float | None]:

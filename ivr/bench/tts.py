@@ -19,7 +19,9 @@ import psutil
 
 from ivr.bench.http import Client
 from ivr.bench.plot import chart
+from ivr.bench.random_weights import prepared
 from ivr.bench.service import Options, cpu_s, service, shares
+from ivr.bench.vram import peak_vram
 from ivr.local import ServerFailed
 
 ARRIVALS: Final = 10.0
@@ -63,8 +65,11 @@ class Heard:
 def run(options: Options) -> int:
     """Measures, prints one JSON object, writes the chart; 1 when a request failed."""
     try:
-        with service("tts", options.url, options.config, options.cpus) as (url, pid):
-            measured = asyncio.run(_all_levels(options, url, pid))
+        with (
+            prepared("tts", options) as chosen,
+            service("tts", chosen.url, chosen.config, chosen.cpus) as (url, pid),
+        ):
+            measured = asyncio.run(_all_levels(chosen, url, pid))
     except (ServerFailed, OSError) as error:
         raise SystemExit(f"ivr: {error}") from error
     print(json.dumps(measured, indent=2, ensure_ascii=False))
@@ -80,13 +85,18 @@ async def _all_levels(options: Options, url: str, pid: int | None) -> dict[str, 
     if first.failures:
         raise ServerFailed(f"{url}: {first.failures[0]}")
     levels = [await _level(url, options, count, pid) for count in options.levels]
-    return {"cores": psutil.cpu_count(), "languages": options.languages, "levels": levels}
+    return {
+        "cores": psutil.cpu_count(),
+        "languages": options.languages,
+        "random_weights": options.random_weights,
+        "levels": levels,
+    }
 
 
 async def _level(url: str, options: Options, count: int, pid: int | None) -> dict[str, Any]:
     heard = Heard()
     began, used = time.monotonic(), cpu_s(pid)
-    async with asyncio.TaskGroup() as listeners:
+    async with peak_vram(pid) as vram, asyncio.TaskGroup() as listeners:
         for number in range(count):
             draw = random.Random(number)
             listeners.create_task(_listener(url, options, count, began, heard, draw))
@@ -99,6 +109,7 @@ async def _level(url: str, options: Options, count: int, pid: int | None) -> dic
         "rtf": shares([round(each * 1e6) for each in heard.rtf], 1e6),
         "sound_s_per_s": round(heard.sound_s / took_s, 1),
         "service_cores": None if used is None else round(((cpu_s(pid) or 0) - used) / took_s, 3),
+        "vram_mb": vram.mb,
         "failures": heard.failures[:10],
     }
 

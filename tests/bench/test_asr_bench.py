@@ -15,7 +15,9 @@ from ivr.bench.service import Options
 def test_it_measures_a_service_that_it_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plot = tmp_path / "final.svg"
     assert run(Options(levels=(1, 3), seconds=2.0, plot=plot)) == 0
-    levels = json.loads(capsys.readouterr().out)["levels"]
+    report = json.loads(capsys.readouterr().out)
+    assert report["random_weights"] is False
+    levels = report["levels"]
     assert [level["streams"] for level in levels] == [1, 3]
     for level in levels:
         assert level["turns"] >= level["streams"]
@@ -25,6 +27,7 @@ def test_it_measures_a_service_that_it_starts(tmp_path: Path, capsys: pytest.Cap
         assert 0 < final["p50"] <= final["p95"] <= final["p99"] <= final["max"]
         assert level["added_ms"]["p50"] <= final["p50"]
         assert level["service_cores"] > 0
+        assert level["vram_mb"] is None or level["vram_mb"] > 0
     ElementTree.fromstring(plot.read_text())
 
 

@@ -16,8 +16,8 @@ import pytest_asyncio
 from engines.asr.remote import WorkerRecognizer
 from engines.asr.whisper import whisper
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable, RecognitionRequest, Transcript
+from ivr.bench.random_whisper import write_model
 from tests.fakes.speech import frames, noise, silence, spoken
-from tests.fakes.whisper_model import write_model
 
 WITHOUT_GUARDS = {
     "no_speech": None,

@@ -20,10 +20,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from engines.service.encoding import AudioFormat, encode
+from ivr.bench.random_whisper import write_model
 from ivr.config import ConfigError, load
 from ivr.recognition import recognizer_engines
 from tests.fakes.speech import frames, silence, spoken
-from tests.fakes.whisper_model import write_model
 
 YES_NO = ["हाँ", "जी हाँ", "नहीं"]
 

@@ -1,11 +1,16 @@
-"""A tiny Whisper with random weights, in CTranslate2's own format: faster-whisper loads it like any other.
+"""A Whisper with random weights, in CTranslate2's own format: faster-whisper loads it like any other.
 
-What it says is nonsense, but the same nonsense for the same audio, at the cost of a few milliseconds.
+What it says is nonsense, but the same nonsense for the same audio, and how long it takes depends on its
+dimensions alone. Runs in the environment of faster-whisper, without torch:
+`python -m ivr.bench.random_whisper FOLDER` writes one of the true dimensions.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,21 +29,39 @@ _LANGUAGES: Final = codes(
     "yue "
 )
 _TEXT_TOKENS: Final = 50257
-_WIDTH: Final = 16
-_HEADS: Final = 2
-_MELS: Final = 80
 _FRAMES: Final = 1500
 _LENGTH: Final = 448
 
 
-def write_model(folder: Path, seed: int = 7, width: int = _WIDTH, layers: int = 1) -> Path:
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """`width` of the model, `mels` bands that it hears."""
+
+    width: int
+    heads: int
+    encoder_layers: int
+    decoder_layers: int
+    mels: int
+
+
+TINY: Final = Dimensions(16, 2, 1, 1, 80)
+"""For tests: some milliseconds a clip."""
+
+LARGE_V3_TURBO: Final = Dimensions(1280, 20, 32, 4, 128)
+"""Of openai/whisper-large-v3-turbo: 809 million parameters."""
+
+
+def write_model(folder: Path, dimensions: Dimensions = TINY, seed: int = 7) -> Path:
     """Writes the model into `folder` and gives the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     tokens = _write_tokenizer(folder)
     random = np.random.default_rng(seed)
+    width = dimensions.width
+    even = math.sqrt(TINY.width / width)
+    """Sums over more values are no larger: what is said is of the same length in all widths."""
 
     def values(*shape: int, scale: float = 0.6) -> NDArray[np.float32]:
-        return random.normal(0.0, scale, shape).astype(np.float32)
+        return random.normal(0.0, scale * even, shape).astype(np.float32)
 
     def norm(spec: object) -> None:
         spec.gamma = np.ones(width, np.float32)  # type: ignore[attr-defined]
@@ -59,9 +82,10 @@ def write_model(folder: Path, seed: int = 7, width: int = _WIDTH, layers: int = 
         linear(spec.linear_0, 4 * width, width)  # type: ignore[attr-defined]
         linear(spec.linear_1, width, 4 * width)  # type: ignore[attr-defined]
 
-    spec = WhisperSpec(layers, _HEADS, layers, _HEADS)
+    heads = dimensions.heads
+    spec = WhisperSpec(dimensions.encoder_layers, heads, dimensions.decoder_layers, heads)
     encoder, decoder = spec.encoder, spec.decoder
-    encoder.conv1.weight, encoder.conv1.bias = values(width, _MELS, 3), values(width)
+    encoder.conv1.weight, encoder.conv1.bias = values(width, dimensions.mels, 3), values(width)
     encoder.conv2.weight, encoder.conv2.bias = values(width, width, 3), values(width)
     encoder.position_encodings.encodings = values(_FRAMES, width)
     norm(encoder.layer_norm)
@@ -91,8 +115,14 @@ def write_model(folder: Path, seed: int = 7, width: int = _WIDTH, layers: int = 
     spec.validate()
     spec.optimize(quantization="int8")
     spec.save(str(folder))
-    (folder / "preprocessor_config.json").write_text(json.dumps({"feature_size": _MELS}))
+    (folder / "preprocessor_config.json").write_text(json.dumps({"feature_size": dimensions.mels}))
     return folder
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m ivr.bench.random_whisper FOLDER")
+    write_model(Path(sys.argv[1]), LARGE_V3_TURBO)
 
 
 def _write_tokenizer(folder: Path) -> list[str]:
@@ -113,3 +143,7 @@ def _write_tokenizer(folder: Path) -> list[str]:
     tokenizer.save(str(folder / "tokenizer.json"))
     # CTranslate2 takes a vocabulary with an empty token for a multilingual one, as Whisper's is.
     return [*text[:-1], "", *special, *times]
+
+
+if __name__ == "__main__":
+    main()
