@@ -261,6 +261,7 @@ class _Attempt:
                     if chunk:
                         await self.room.acquire()
                         self._put(_Event(self, chunk))
+                        await asyncio.sleep(0)  # whoever waits for it comes before the next is made
             self._put(_Event(self, None))
         except EngineError as error:
             self._put(_Event(self, error))
