@@ -51,7 +51,8 @@ class SpeechRequest:
 
     `speed` is a multiple of the voice's normal one, from 0.5 to 2. The text may hold tags, and `emotion` is
     one of those of `engines.tts.emotion`, felt with an `intensity` from 0 to 1: an engine leaves out what it
-    lacks. A `reference` takes the place of a `voice`, with engines that clone.
+    lacks. A `reference` takes the place of a `voice`, with engines that clone. What is not `waited_for` is
+    made ahead: an engine that others wait for serves them first.
     """
 
     text: str
@@ -61,6 +62,7 @@ class SpeechRequest:
     emotion: str = "neutral"
     intensity: float = 0.5
     reference: VoiceReference | None = None
+    waited_for: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class NeuralSynthesizer(WorkerVoice):
         deadline = loop.time() + deadline_s
         for number, job_request in enumerate(self._jobs(request)):
             crowded = self._worker.health.jobs >= self._streams
-            job = self._worker.open({**job_request, "more": number > 0})
+            job = self._worker.open({**job_request, "more": number > 0 or not request.waited_for})
             try:
                 while frame := await job.receive(deadline):
                     yield frame.data

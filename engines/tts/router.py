@@ -228,13 +228,19 @@ class Speech:
         for command in commands:
             match command:
                 case Ask(link=link):
-                    deadline_s = self._timing.deadline_s if self._urgent else self._timing.ahead_s
-                    self._attempts[link] = _Attempt(link, self._choices[link], deadline_s, self._inbox.put)
+                    self._attempts[link] = self._attempt(link)
                 case Drop(link=link):
                     self._router.drop(self._attempts[link].task)
                 case Won() | Lost():
                     pass
         self._telling.new()
+
+    def _attempt(self, link: int) -> _Attempt:
+        choice = self._choices[link]
+        if self._urgent:
+            return _Attempt(link, choice, self._timing.deadline_s, self._inbox.put)
+        ahead = replace(choice, request=replace(choice.request, waited_for=False))
+        return _Attempt(link, ahead, self._timing.ahead_s, self._inbox.put)
 
 
 @dataclass(frozen=True, slots=True)

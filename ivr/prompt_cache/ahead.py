@@ -1,8 +1,8 @@
 """What one call may have to speak next, made while nothing waits for it.
 
-Bounded, the nearest first, two at a time, and after what the call says now: a slow voice with one stream must
-not be busy with what may never be heard. What a step would have led to is dropped when the call goes another
-way.
+Bounded, the nearest first, one after the other, and after what the call says now: a slow voice with one
+stream must not be busy with what may never be heard. What a step would have led to is dropped when the call
+goes another way.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
-from typing import Final
 
 from ivr.flow.protocol import Utterance, pieces_of
 from ivr.prompts import Prompt, Prompts
 from media.codecs import Codec
-
-AT_ONCE: Final = 2
-"""The second is asked for while the first still speaks: an engine is never idle between two."""
 
 
 class Ahead:
@@ -28,6 +24,8 @@ class Ahead:
         self._prompts = prompts
         self._wanted: dict[Utterance, Prompt] = {}
         self._waiting: deque[tuple[Utterance, Codec]] = deque()
+        self._after: Prompt | None = None
+        """Nothing is begun before it is made."""
 
     def want(self, coming: Iterable[Utterance], codec: Codec, after: Prompt | None = None) -> None:
         """What may be spoken next, nearest first; it takes the place of what was wanted before. What is not
@@ -37,10 +35,10 @@ class Ahead:
         for utterance in [u for u in self._wanted if u not in pieces or self._wanted[u].clip.codec != codec]:
             self._prompts.release(self._wanted.pop(utterance))
         self._waiting = deque((utterance, codec) for utterance in wanted if utterance not in self._wanted)
-        if after is None or after.made.done():
-            self._begin()
-        else:
+        self._after = after
+        if after is not None and not after.made.done():
             after.made.add_done_callback(self._made)
+        self._begin()
 
     def close(self) -> None:
         self._waiting.clear()
@@ -49,7 +47,9 @@ class Ahead:
         self._wanted.clear()
 
     def _begin(self) -> None:
-        while self._waiting and sum(not prompt.made.done() for prompt in self._wanted.values()) < AT_ONCE:
+        if self._after is not None and not self._after.made.done():
+            return
+        while self._waiting and all(prompt.made.done() for prompt in self._wanted.values()):
             utterance, codec = self._waiting.popleft()
             prompt = self._wanted[utterance] = self._prompts.ahead(utterance, codec)
             if not prompt.made.done():
