@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from engines.asr.roster import EMBEDDED, AsrEngine, AsrSettings, CannotUse, new_recognizer
 from engines.asr.router import RoutedRecognizer
 from engines.catalogue import Kind, UnknownEngine
-from engines.contract import Recognizer
+from engines.contract import EngineError, Recognizer
 from engines.routing.watch import Watch
 from engines.service.admin import Operators, admin_routes
 from engines.service.asr.app import create_app
@@ -18,6 +19,7 @@ from engines.service.asr.roster import Roster
 from engines.service.asr.transcriptions import Bounds
 from engines.service.keys import Keys
 from engines.service.metrics import ServiceMetrics
+from engines.turns.smart_turn import SmartTurn, installed_model
 from ivr.config import Config, ConfigError
 from ivr.engine_places import place_of
 from ivr.gpu_budget import checked_budgets
@@ -64,6 +66,18 @@ def new_engine(config: Config, name: str) -> AsrEngine:
         return new_recognizer(name, settings)
     except (CannotUse, UnknownEngine) as error:
         raise ConfigError(f"engines.setup.{name}: {error}") from error
+
+
+def advisor_of(config: Config) -> SmartTurn | None:
+    """Who tells by the sound of a turn whether it is over, where one is wanted; not started yet. Raises
+    `ConfigError`."""
+    wanted = config.engines.smart_turn
+    if wanted is None:
+        return None
+    try:
+        return SmartTurn(installed_model() if wanted == "installed" else Path(wanted))
+    except EngineError as error:
+        raise ConfigError(f"engines.smart_turn: {error}") from error
 
 
 @asynccontextmanager

@@ -36,8 +36,8 @@ from ivr.outbox import Outbox
 from ivr.prompt_cache.figures import PromptFigures
 from ivr.prompt_cache.settings import codecs_of, folder_of, limits_of
 from ivr.prompts import Prompts
+from ivr.recognition import advisor_of, recognizer_engines, recognizer_of
 from ivr.recognition import new_engine as new_recogniser
-from ivr.recognition import recognizer_engines, recognizer_of
 from ivr.routed import EngineWatch, SpeechEngines
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
@@ -195,7 +195,17 @@ async def running(config: Config) -> AsyncIterator[Server]:
         for engine in neural:
             on_exit.push_async_callback(engine.close)
             _background(on_exit, start_when_able(engine))
-        parts: tuple[_Part, ...] = (*voices, recognizer, vad, recorder)
+        advisor = advisor_of(config)
+        if advisor is not None:
+            on_exit.push_async_callback(advisor.close)
+            _background(on_exit, start_when_able(advisor))
+        parts: tuple[_Part, ...] = (
+            *voices,
+            recognizer,
+            vad,
+            recorder,
+            *(() if advisor is None else (advisor,)),
+        )
         for part in parts:
             on_exit.push_async_callback(part.close)
         await asyncio.gather(*(part.start() for part in parts))
@@ -241,6 +251,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             classifiers=classifiers_of(config.classifiers, client, metrics.classified),
             max_call_s=config.limits.call_s,
             agents=agents,
+            advisor=advisor,
         )
         trunks = trunks_of(config)
         try:

@@ -191,7 +191,8 @@ class Engines(_Strict):
     the transcript. An engine that has not answered by then gets the next beside it after `hedge_ms`.
 
     `tts` and `asr` name engines by language, first choice first; the embedded one is always the last.
-    `setup` says how they run, `gpu` what they may take of a graphics card.
+    `setup` says how they run, `gpu` what they may take of a graphics card. `smart_turn` is the file of a
+    model that tells by its sound whether a turn is over, or `installed`: that of the pipecat-ai wheel.
     """
 
     tts_deadline_s: float = Field(default=0.8, gt=0)
@@ -202,6 +203,7 @@ class Engines(_Strict):
     asr: dict[LanguageCode, Recognisers] = {}
     setup: dict[EngineName, EngineSetup] = {}
     gpu: Gpu | None = None
+    smart_turn: Literal["installed"] | Path | None = None
 
     @property
     def voice_routes(self) -> Routes:
