@@ -198,7 +198,8 @@ def _event(event: Mapping[str, Any]) -> str:
         case "prompt":
             return f"speaks «{data['text']}»"
         case "speech_made":
-            return f"  in the voice of {data['by']['engine']}: {data['by']['why']}, {data['by'].get('ms', 0)} ms"
+            by = data["by"]
+            return f"  in the voice of {by['engine']}: {by['why']}, {by.get('ms', 0)} ms"
         case "prompt_cut":
             return f"prompt cut off after {data['after_ms']} ms"
         case "step":

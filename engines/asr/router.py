@@ -27,7 +27,7 @@ from engines.contract import (
     Transcript,
 )
 from engines.routing.board import Board
-from engines.routing.inbox import Inbox
+from engines.routing.inbox import Inbox, time_of
 from engines.routing.race import Ask, Command, Drop, Lost, Race, Timing, Won
 from engines.routing.routes import Engines, Link, Purpose, Routes
 from engines.routing.watch import Telling, Unwatched, Watch
@@ -131,7 +131,7 @@ class RoutedStream:
             while not race.over:
                 heard = await self._inbox.next(lambda: race.due)
                 if heard is None:
-                    self._do(race.tick(_now()))
+                    self._do(race.tick(time_of(race.due)))
                 elif self._hearings.get(heard.hearing.link) is heard.hearing:  # else it was dropped
                     self._do(self._told(heard.hearing, heard.what))
                 if (winner := race.winner) is not None:

@@ -9,6 +9,7 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
+_BREATH_S: Final = 0.001
 _ROUNDS: Final = 8
 """Of the loop: from bytes that wait in a socket to an item, with some to spare."""
 
@@ -47,3 +48,9 @@ class Inbox(Generic[T]):
             if self._waiting:
                 return True
         return False
+
+
+def time_of(due: float | None) -> float:
+    """The loop's time; what is due, where its timer came a breath early."""
+    now = asyncio.get_running_loop().time()
+    return due if due is not None and 0 < due - now < _BREATH_S else now

@@ -16,7 +16,7 @@ from typing import Final
 from engines.breaker import BreakerState
 from engines.contract import EngineDown, EngineError, Reason, Route, SpeechRequest, Synthesizer
 from engines.routing.board import Board
-from engines.routing.inbox import Inbox
+from engines.routing.inbox import Inbox, time_of
 from engines.routing.race import Ask, Command, Drop, Lost, Race, Timing, Won
 from engines.routing.routes import Engines, Link, Purpose, Routes
 from engines.routing.watch import Telling, Unwatched, Watch
@@ -220,7 +220,7 @@ class Speech:
         self._do(self._race.failed(link, _now(), detail, refused=isinstance(error, EngineDown)))
 
     def _late(self) -> None:
-        now = _now()
+        now = time_of(self._due())
         winner = self._race.winner
         self._do(self._race.tick(now) if winner is None else self._race.stalled(winner, now))
 
