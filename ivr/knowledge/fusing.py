@@ -9,11 +9,11 @@ RANK_CONSTANT: Final = 60
 """Of reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009)."""
 
 
-def fuse(rankings: Iterable[tuple[float, Sequence[int]]]) -> list[tuple[int, float]]:
-    """Ids with their scores, the best first: the sum of weight / (60 + rank) over the rankings they are in.
-    Of equals, the one that came first stays first."""
+def fuse(rankings: Iterable[Sequence[int]]) -> list[tuple[int, float]]:
+    """Ids with their scores, the best first: the sum of 1 / (60 + rank) over the rankings that have them. Of
+    equals, the one that came first stays first."""
     scores: dict[int, float] = {}
-    for weight, ranking in rankings:
+    for ranking in rankings:
         for rank, id in enumerate(ranking, 1):
-            scores[id] = scores.get(id, 0.0) + weight / (RANK_CONSTANT + rank)
+            scores[id] = scores.get(id, 0.0) + 1 / (RANK_CONSTANT + rank)
     return sorted(scores.items(), key=lambda item: -item[1])

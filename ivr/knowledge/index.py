@@ -26,6 +26,9 @@ MOST_PIECES: Final = 10_000
 FORM: Final = 1
 """Changes with the tables, and with how terms are made: an index of another form is made anew."""
 
+ALL: Final = ""
+"""The term that stands in `counts` for all passages."""
+
 _TABLES: Final = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY, collection TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL,
@@ -118,6 +121,7 @@ def _settle(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT hash FROM pieces)")
     db.execute("DELETE FROM counts")
     db.execute("INSERT INTO counts SELECT term, doc FROM vocabulary")
+    db.execute("INSERT INTO counts SELECT ?, count(*) FROM pieces", (ALL,))
 
 
 def _update(db: sqlite3.Connection, collection: str, found: Listing) -> int:

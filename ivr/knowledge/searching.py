@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ivr.knowledge.contract import Passage
 from ivr.knowledge.fusing import fuse
-from ivr.knowledge.index import FORM
+from ivr.knowledge.index import ALL, FORM
 from ivr.knowledge.terms import sounds, terms
 
 CONSIDERED: Final = 20
@@ -23,12 +23,9 @@ CONSIDERED: Final = 20
 _MOST_TERMS: Final = 24
 _LONGEST_QUESTION: Final = 1_000
 _PREFIX_FROM: Final = 4
-_RANKED: Final = 600
-_WEIGHTS: Final = "2.0, 1.0, 1.0"
-"""Of a heading, a text, and their sounds."""
-
-_SOUND_COUNTS: Final = 0.5
-"""To sound alike is less than to be the same word: it counts half of a word's rank."""
+_RANKED: Final = 400
+_WEIGHTS: Final = "2.0, 1.0, 0.5"
+"""Of a heading, a text, and their sounds: to sound alike is less than to be the same word."""
 
 Vector = npt.NDArray[np.float32]
 
@@ -51,12 +48,10 @@ class Searcher:
         if db is None or not collections:
             return ()
         question = question[:_LONGEST_QUESTION]
-        rankings = [
-            (1.0, _by_terms(db, collections, terms(question))),
-            (_SOUND_COUNTS, _by_terms(db, collections, sounds(question))),
-        ]
+        asked = [*terms(question)[:_MOST_TERMS], *sounds(question)[:_MOST_TERMS]]
+        rankings = [_by_terms(db, collections, dict.fromkeys(asked))]
         if vector is not None and self._vectors is not None:
-            rankings.append((1.0, self._vectors.nearest(vector, collections)))
+            rankings.append(self._vectors.nearest(vector, collections))
         return tuple(_passages(db, fuse(rankings), most))
 
     def load_vectors(self, model: str) -> None:
@@ -96,8 +91,8 @@ class Searcher:
         return self._db
 
 
-def _by_terms(db: sqlite3.Connection, collections: Collection[str], asked: Sequence[str]) -> list[int]:
-    wanted = _match(db, dict.fromkeys(asked[:_MOST_TERMS]))
+def _by_terms(db: sqlite3.Connection, collections: Collection[str], asked: Iterable[str]) -> list[int]:
+    wanted = _match(db, asked)
     if not wanted:
         return []
     marks = ", ".join("?" * len(collections))
@@ -119,18 +114,20 @@ def _match(db: sqlite3.Connection, wanted: Iterable[str]) -> str:
     counted = sorted(filter(None, (_counted(db, term) for term in wanted)))
     if not counted:
         return ""
-    every = " OR ".join(term for _, term in counted)
     ranked = list(accumulate(count for count, _ in counted))
     choosing = [term for (_, term), count in zip(counted, ranked, strict=True) if count <= _RANKED]
     if len(choosing) == len(counted):
-        return every
-    chosen = " OR ".join(choosing) or _meeting(db, counted)
+        return " OR ".join(choosing)
+    passages = _passages_with(db, ALL) or 1
+    # What a quarter of so many passages has says little about any of them.
+    telling = [one for one in counted if one[0] * 4 <= passages] or counted
+    every = " OR ".join(term for _, term in telling)
+    chosen = " OR ".join(choosing) or _meeting(db, counted, passages)
     return f"({chosen}) AND ({every})"
 
 
-def _meeting(db: sqlite3.Connection, counted: Sequence[tuple[int, str]]) -> str:
+def _meeting(db: sqlite3.Connection, counted: Sequence[tuple[int, str]], passages: int) -> str:
     """Where all are common: the passages in which so many of the rarest meet that few are left."""
-    (passages,) = db.execute("SELECT count(*) FROM pieces").fetchone()
     expected = float(passages)
     found = counted[0][1]
     for count, term in counted:
@@ -147,14 +144,18 @@ def _meeting(db: sqlite3.Connection, counted: Sequence[tuple[int, str]]) -> str:
 def _counted(db: sqlite3.Connection, term: str) -> tuple[int, str] | None:
     """How many passages have a term, and how it is asked for: by its beginning where none has it."""
     quoted = '"' + term.replace('"', '""') + '"'
-    row = db.execute("SELECT passages FROM counts WHERE term = ?", (term,)).fetchone()
-    if row is not None:
-        return int(row[0]), quoted
+    if count := _passages_with(db, term):
+        return count, quoted
     if len(term) < _PREFIX_FROM:
         return None
     begins = f"{quoted} *"
     count = _count(db, begins)
     return (count, begins) if count else None
+
+
+def _passages_with(db: sqlite3.Connection, term: str) -> int:
+    row = db.execute("SELECT passages FROM counts WHERE term = ?", (term,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _count(db: sqlite3.Connection, match: str) -> int:

@@ -85,6 +85,26 @@ def test_words_of_other_scripts_are_found_whole_and_by_their_beginning(
     searcher.close()
 
 
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [
+        ("खाना ठंडा था, पैसे मिलेंगे क्या", "paise-wapas.md, पैसे वापस और शिकायत, खाना ठंडा या ख़राब था"),
+        ("मेरा खाना अभी तक नहीं आया", "paise-wapas.md, पैसे वापस और शिकायत, खाना नहीं आया"),
+        ("one dish was missing", "refunds.md, Refunds and complaints, Something is missing or wrong"),
+        ("delivery charge in pune", "charges.csv, line 2"),
+        ("नागपुर में डिलीवरी चार्ज", "charges.csv, line 5"),
+    ],
+)
+def test_the_example_of_the_cookbook_answers(tmp_path: Path, question: str, source: str) -> None:
+    folder = Path(__file__).parents[2] / "docs" / "cookbook" / "knowledge"
+    report = build(tmp_path / "k.db", {"returns": folder})
+    assert report.collections["returns"].faults == ()
+    searcher = Searcher(tmp_path / "k.db")
+    found = [passage.source for passage in searcher.find({"returns"}, question, most=3)]
+    assert found[0] == source, found
+    searcher.close()
+
+
 def test_what_has_nothing_to_do_with_it_finds_nothing(searcher: Searcher) -> None:
     for question in ("क्या हाल है", "weather tomorrow", "", "  ", "?!", "मौसम"):
         assert searcher.find({"shop"}, question, most=4) == ()
@@ -243,9 +263,8 @@ def test_a_search_can_be_ended(shop: Path) -> None:
 
 
 def test_rankings_are_fused_by_rank() -> None:
-    assert [id for id, _ in fuse([(1.0, [1, 2, 3]), (1.0, [3, 1])])] == [1, 3, 2]
-    assert [id for id, _ in fuse([(0.5, [1]), (1.0, [2])])] == [2, 1]
-    assert fuse([(1.0, [7])]) == [(7, 1 / 61)]
+    assert [id for id, _ in fuse([[1, 2, 3], [3, 1]])] == [1, 3, 2]
+    assert fuse([[7]]) == [(7, 1 / 61)]
     assert fuse([]) == []
 
 
