@@ -10,7 +10,7 @@ from ivr.config import Config
 from ivr.knowledge.configured import knowledge_of
 from ivr.llm import chain_of
 from ivr.metrics import Metrics
-from ivr.talking.dialogue import Style
+from ivr.talking.asking import Style
 from ivr.talking.service import ModelAgents
 
 

@@ -10,15 +10,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from engines.llm.contract import ChatRequest, FromCaller, Instruction, Message
 from ivr.flow.agent_protocol import (
-    AgentCalls,
-    AgentSums,
     Converse,
-    Conversed,
     Dropped,
     NoInput,
     Presumed,
@@ -30,10 +25,12 @@ from ivr.flow.hearing.fold import fold
 from ivr.flow.protocol import Heard, Key, NothingSaid, SpeechBegan
 from ivr.talking import instructions
 from ivr.talking.answer import Answer, Outcome, TooLong, Withheld
+from ivr.talking.asking import Style, request_for
 from ivr.talking.errands import Errands
 from ivr.talking.grounds import Grounds
 from ivr.talking.guard import Fault, language_of
 from ivr.talking.history import History, Sentence
+from ivr.talking.leaving import Leaving
 from ivr.talking.protocol import (
     Ask,
     Broke,
@@ -49,8 +46,7 @@ from ivr.talking.protocol import (
     Wake,
 )
 from ivr.talking.speaking import Speaking
-from ivr.talking.summing import SUMMARY_S, Summing
-from ivr.talking.tools import as_data, languages_of
+from ivr.talking.tools import languages_of
 
 OPENING_S: Final = 4.0
 """Without a greeting the flow has asked something before the step, as a rule; who does not begin to answer so
@@ -86,14 +82,6 @@ _WITHHELD: Final[dict[Fault, Counted]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a model answers: `most_tokens` bound each answer."""
-
-    temperature: float = 0.3
-    most_tokens: int = 300
-
-
 class Dialogue:
     """`handle` takes what happens and returns what is to be done; `due` is when it wants a `Wake`."""
 
@@ -109,18 +97,13 @@ class Dialogue:
         self._history = History()
         self._speaking = Speaking(begin, self._emit)
         self._errands = Errands(begin, self._history, self._grounds, self._emit)
-        self._over = False
+        self._leaving = Leaving(begin, self._history, self._errands, self._grounds, self._emit)
         self._ids = 0
         self._cost = 0.0
         # What is under way.
         self._answer: Answer | None = None
         self._cut_short = False
         """An answer was ended when its words were cut: there would have been more."""
-        self._summing: Summing | None = None
-        self._parting: AgentCalls | Conversed | None = None
-        """How it ends, once all is said."""
-        self._closing = False
-        """The flow leaves, and only wants the summary."""
         # What is awaited, as times.
         self._opens_at: float | None = now if begin.greeting else now + OPENING_S
         self._keys = ""
@@ -139,23 +122,25 @@ class Dialogue:
 
     @property
     def due(self) -> float | None:
-        summing = None if self._summing is None else self._summing.until
-        if self._closing or self._over:
-            return summing
-        times = (self._opens_at, self._keys_at, self._speaks_until, self._filler_at, summing)
+        leaving = self._leaving
+        if leaving.closing or leaving.over:
+            return leaving.due
+        times = (self._opens_at, self._keys_at, self._speaks_until, self._filler_at, leaving.due)
         return min((time for time in times if time is not None), default=None)
 
     @property
     def over(self) -> bool:
-        return self._over
+        return self._leaving.over
 
     def handle(self, event: Event, now: float) -> list[Command]:
-        if not self._over:
-            if not self._closing or isinstance(event, Got | Broke | Spent | Wake):
+        if not self.over:
+            closing = self._leaving.closing
+            if not closing or isinstance(event, Got | Broke | Spent | Wake):
                 self._take(event, now)
-            if self._speaks_until is None and not self._closing:
+            if self._speaks_until is None and not closing:
                 self._speaking.advance()
-            self._part()
+            if self._speaking.silent:
+                self._leaving.finish()
         commands, self._commands = self._commands, []
         return commands
 
@@ -165,8 +150,8 @@ class Dialogue:
                 if self._answer is not None and id == self._answer.id:
                     sentences, outcome = self._answer.take(piece, now, self._grounds, self._readable)
                     self._advance(self._answer, sentences, outcome, now)
-                elif self._summing is not None and id == self._summing.id and self._summing.take(piece):
-                    self._summed(self._summing)
+                else:
+                    self._leaving.got(id, piece)
             case Broke(id=id, reason=reason):
                 self._broke(id, reason)
             case Found(id=id, passages=passages):
@@ -174,21 +159,19 @@ class Dialogue:
             case Spent(cost):
                 self._cost += cost
             case Summarise():
-                self._closing = True
                 self._stop_answer()
-                if self._summing is None:
-                    self._sum_up(now)
+                self._leaving.close(now)
             case Said():
                 if self._speaking.said(event):
                     self._was_cut()
             case ToolDone():
                 if self._errands.used(event):
                     self._filler_at = None
-                    if self._parting is None:
+                    if not self._leaving.begun:
                         self._ask_when_free()
             case Wake():
                 self._wake(now)
-            case _ if self._parting is None:
+            case _ if not self._leaving.begun:
                 self._caller(event, now)
             case _:
                 pass
@@ -351,7 +334,7 @@ class Dialogue:
     def _busy(self) -> bool:
         """Words are on their way to the caller."""
         answering = self._answer is not None and self._answer.presumed is None
-        return answering or self._speaking.waiting or self._errands.in_use or self._parting is not None
+        return answering or self._speaking.waiting or self._errands.in_use or self._leaving.begun
 
     def _ask_when_free(self) -> None:
         """With the answers of all tools that are in use, and not while the caller speaks."""
@@ -392,22 +375,9 @@ class Dialogue:
             self._send(self._answer)
 
     def _send(self, answer: Answer) -> None:
-        notes = answer.notes
-        if self._turns + (answer.presumed is not None) >= self._begin.bounds.turns:
-            notes = (*notes, instructions.LAST_TURN)
-        mood = instructions.MOOD.get(self._speaking.temper.now.mood, "")
-        aside = "\n".join(filter(None, (*map(as_data, answer.passages), mood)))
-        without = answer.reply if answer.again else None
-        said = self._history.messages(aside, presumed=answer.presumed or "", without=without)
-        first: tuple[Message, ...] = ()
-        if not said or not isinstance(said[0], FromCaller):
-            # Many models want the first word to be another's.
-            first = (FromCaller(instructions.BEGINNING if said else instructions.OPENING),)
-        system = Instruction(instructions.system(self._begin, self._language, notes))
-        style = self._style
-        request = ChatRequest(
-            (system, *first, *said), self._errands.offers, style.temperature, style.most_tokens
-        )
+        last = self._turns + (answer.presumed is not None) >= self._begin.bounds.turns
+        mood = self._speaking.temper.now.mood
+        request = request_for(answer, self._begin, self._history, self._errands, mood, self._style, last=last)
         self._emit(Ask(answer.id, request))
 
     def _stop_answer(self) -> None:
@@ -479,9 +449,7 @@ class Dialogue:
         if self._errands.hopeless:
             self._give_up("tool calls that cannot be used")
         elif granted.parting is not None:
-            self._parting = granted.parting
-            if self._begin.summary:
-                self._sum_up(now)
+            self._leaving.begin(granted.parting, now)
         elif granted.in_use:
             self._fillers, self._filler_at = 0, now + TOOL_SLOW_S
         elif granted.complete and answer.asks:
@@ -492,10 +460,9 @@ class Dialogue:
 
     def _broke(self, id: str, reason: str) -> None:
         answer = self._answer
-        if self._summing is not None and id == self._summing.id:
-            self._summing.broken()
-            self._summed(self._summing)
-        elif answer is not None and id == answer.id:
+        if answer is None or id != answer.id:
+            self._leaving.broke(id)
+        else:
             self._answer = None
             if answer.presumed is not None:
                 return  # it is asked again when it is sure
@@ -534,10 +501,8 @@ class Dialogue:
             self._speaking.say(kind, self._language)
 
     def _wake(self, now: float) -> None:
-        if self._summing is not None and now >= self._summing.until:
-            self._summing.broken()
-            self._summed(self._summing)
-        if self._closing:
+        self._leaving.wake(now)
+        if self._leaving.closing:
             return
         if self._opens_at is not None and now >= self._opens_at:
             self._opens_at = None
@@ -555,42 +520,7 @@ class Dialogue:
             self._fill_pause("looking")
             self._filler_at = now + NEXT_FILLER_S if self._fillers < FILLERS else None
 
-    # --- how it ends
-
     def _give_up(self, reason: str) -> None:
         self._stop_answer()
         self._speaking.drop()
-        if self._begin.summary:
-            self._emit(AgentSums(self._begin.id, self._new_summing(0.0).without_model()))
-        self._end(Conversed(self._begin.id, "otherwise", {}, reason))
-
-    def _new_summing(self, until: float) -> Summing:
-        self._ids += 1
-        transcript = list(self._history.transcript())
-        return Summing(f"s{self._ids}", self._language, transcript, self._errands.filled, until)
-
-    def _sum_up(self, now: float) -> None:
-        self._summing = summing = self._new_summing(now + SUMMARY_S)
-        request = summing.request()
-        if request is None:
-            self._summed(summing)
-        else:
-            self._emit(Ask(summing.id, request))
-
-    def _summed(self, summing: Summing) -> None:
-        self._summing = None
-        text = summing.text(self._grounds)
-        self._count("summary" if text else "summary_without_model")
-        self._emit(Cancel(summing.id))
-        self._emit(AgentSums(self._begin.id, text or summing.without_model()))
-        self._over = self._closing
-
-    def _part(self) -> None:
-        if self._parting is None or self._over or self._closing:
-            return
-        if self._speaking.silent and self._summing is None:
-            self._end(self._parting)
-
-    def _end(self, last: AgentCalls | Conversed) -> None:
-        self._over = True
-        self._emit(last)
+        self._leaving.give_up(reason)

@@ -18,7 +18,8 @@ from ivr.agents import Send
 from ivr.alarm import Alarm
 from ivr.flow.agent_protocol import Converse, Conversed, News
 from ivr.knowledge.contract import Knowledge
-from ivr.talking.dialogue import Dialogue, Style
+from ivr.talking.asking import Style
+from ivr.talking.dialogue import Dialogue
 from ivr.talking.protocol import (
     Ask,
     Broke,

@@ -14,9 +14,6 @@ from ivr.talking.phrasebook import phrases
 from ivr.talking.sentences import SentenceFeed
 from ivr.talking.tools import as_data
 
-SUMMARY_S: Final = 2.0
-"""So long a summary by the model is waited for."""
-
 MOST: Final = 400
 """Characters of a summary: what fits a text of a flow, and half a minute of listening."""
 

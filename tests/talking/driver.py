@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from engines.llm.contract import Finished, FromCaller, Piece, ToolCall, Words
 from ivr.flow.agent_protocol import AgentSays, Bounds, Converse, Said, Slot, Tool
 from ivr.flow.protocol import BargeIn, Heard
-from ivr.talking.dialogue import Dialogue, Style
+from ivr.talking.asking import Style
+from ivr.talking.dialogue import Dialogue
 from ivr.talking.protocol import Ask, Cancel, Command, Count, Event, Got, Wake
 
 T = TypeVar("T")

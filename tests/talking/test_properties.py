@@ -22,7 +22,8 @@ from ivr.flow.agent_protocol import (
     ToolDone,
 )
 from ivr.flow.protocol import Heard, Key, NothingSaid, SpeechBegan
-from ivr.talking.dialogue import Dialogue, Style
+from ivr.talking.asking import Style
+from ivr.talking.dialogue import Dialogue
 from ivr.talking.protocol import Ask, Broke, Cancel, Count, Find, Found, Got, Spent, Wake
 from ivr.talking.speaking import AHEAD
 from tests.talking.driver import begin, call

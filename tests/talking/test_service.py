@@ -13,7 +13,7 @@ from engines.llm.contract import ChatRequest, Finished, OnSpent, Piece, Usage, W
 from ivr.flow.agent_protocol import AgentSays, Bounds, Conversed, Presumed, Said
 from ivr.flow.protocol import Heard
 from ivr.knowledge.contract import Passage
-from ivr.talking.dialogue import Style
+from ivr.talking.asking import Style
 from ivr.talking.protocol import Counted
 from ivr.talking.service import Conversation, ModelAgents
 from tests.talking.driver import begin
