@@ -516,9 +516,16 @@ class Dialogue:
             self._speaks_until = None
             self._go_on()
         if self._filler_at is not None and now >= self._filler_at:
-            self._fillers += 1
-            self._fill_pause("looking")
-            self._filler_at = now + NEXT_FILLER_S if self._fillers < FILLERS else None
+            self._fill_wait(now)
+
+    def _fill_wait(self, now: float) -> None:
+        """A tool takes its time."""
+        if not self._speaking.silent or self._speaks_until is not None:
+            self._filler_at = now + TOOL_SLOW_S
+            return
+        self._fillers += 1
+        self._fill_pause("looking")
+        self._filler_at = now + NEXT_FILLER_S if self._fillers < FILLERS else None
 
     def _give_up(self, reason: str) -> None:
         self._stop_answer()

@@ -59,7 +59,7 @@ EVENTS: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(EVENTS, max_size=40), st.booleans(), st.booleans())
 def test_whatever_happens(events: list[Any], knowledge: bool, summary: bool) -> None:
     first = begin(knowledge=("returns",) if knowledge else (), summary=summary, bounds=Bounds(5, 60.0, 6.0))
