@@ -81,6 +81,12 @@ _MIXED: Final = 2
 """With so many small words of its own a sentence is in a language, however many it borrows."""
 
 
+def warm() -> None:
+    """Before the first caller waits: tables are computed when they are first looked into."""
+    for language in _MARKERS:
+        check("one 1", language, Grounds())
+
+
 def check(text: str, language: str, grounds: Grounds, readable: Personal = frozenset()) -> Finding | None:
     """The first thing that is wrong with a sentence, or None."""
     if _CODE.search(text):

@@ -20,6 +20,7 @@ from ivr.flow.agent_protocol import Converse, Conversed, News
 from ivr.knowledge.contract import Knowledge
 from ivr.talking.asking import Style
 from ivr.talking.dialogue import Dialogue
+from ivr.talking.guard import warm
 from ivr.talking.protocol import (
     Ask,
     Broke,
@@ -65,6 +66,7 @@ class ModelAgents:
         self.knowledge = knowledge
         self.style = style
         self.deadline_s = deadline_s
+        warm()
 
     def open(self, begin: Converse, send: Send) -> Conversation:
         self.model.warm()

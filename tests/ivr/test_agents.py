@@ -81,8 +81,10 @@ async def test_it_talks_with_the_caller_and_finds_out_what_is_wanted(flow: Flow,
     await call.leg.until(lambda leg: leg.sink is not None)
     assert agents.begun is not None
     assert agents.begun.instructions == "Help callers of Sharma."
-    agents.send(AgentSays(agents.begun.id, "Which order?", "m1"))
+    agents.send(AgentSays(agents.begun.id, "Which order?", "m1", "sorry", 0.7))
     assert is_prompt(await call.leg.hears(), call.voice, "Which order?")
+    (asked,) = (request for request in call.voice.requests if request.text == "Which order?")
+    assert (asked.emotion, asked.intensity) == ("sorry", 0.7)
     call.leg.finish()
     await agents.until(Said)
     call.leg.speak(SPEECH)
