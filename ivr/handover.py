@@ -159,9 +159,14 @@ class Handover:
         return outcome
 
     async def _attended(self, command: Transfer, attended: Attended) -> TransferOutcome:
+        whisper = [self._means.located(utterance) for utterance in attended.whisper]
+        with self._means.prompts.making(whisper, self._leg.codec):
+            return await self._introduced(command, attended, whisper)
+
+    async def _introduced(
+        self, command: Transfer, attended: Attended, whisper: list[Utterance]
+    ) -> TransferOutcome:
         means = self._means
-        whisper = [means.located(utterance) for utterance in attended.whisper]
-        means.prompts.prefetch(whisper, self._leg.codec)
         search = Search(
             command.target,
             self._leg.info.trunk,
@@ -238,10 +243,12 @@ async def whispered(leg: CallLeg, prompts: Prompts, whisper: Iterable[Utterance]
 async def _whispered(leg: CallLeg, prompts: Prompts, utterances: list[Utterance], accept: str | None) -> bool:
     for _ in range(1 if accept is None else WHISPERS):
         mark = ""
-        for index, utterance in enumerate(utterances):
-            mark = f"whisper/{index}"
-            leg.play(prompts.get(utterance, leg.codec).clip, mark)
-        if utterances and (decided := await _until(leg, mark, accept)) is not None:
+        with prompts.making(utterances, leg.codec, now=True) as said:
+            for index, prompt in enumerate(said):
+                mark = f"whisper/{index}"
+                leg.play(prompt.clip, mark)
+            decided = await _until(leg, mark, accept) if said else None
+        if decided is not None:
             leg.stop()
             return decided
         if accept is None:

@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import logging
 import wave
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -130,10 +131,18 @@ class Prompts:
         if prompt.personal or not prompt.clip.frames:
             prompt.task.cancel()
 
-    def prefetch(self, utterances: Iterable[Utterance], codec: Codec) -> None:
-        """Makes what will be spoken, before it is needed."""
-        for utterance in utterances:
-            self.ahead(utterance, codec)
+    @contextmanager
+    def making(
+        self, utterances: Iterable[Utterance], codec: Codec, *, now: bool = False
+    ) -> Iterator[list[Prompt]]:
+        """What is wanted while the block runs, `now` or later."""
+        find = self.get if now else self.ahead
+        prompts = [find(utterance, codec) for utterance in utterances]
+        try:
+            yield prompts
+        finally:
+            for prompt in prompts:
+                self.release(prompt)
 
     def forget_personal(self) -> None:
         """Nothing with values of a call is kept from here on, but what is being spoken."""
