@@ -183,6 +183,7 @@ class Dialogue:
                 self._speaks_until = now + SPEAKS_S
             case NothingSaid():
                 self._speaks_until = None
+                self._drop_presumed()
                 self._go_on()
             case Presumed(text=text):
                 self._presume(text)
@@ -344,7 +345,9 @@ class Dialogue:
     def _ask(
         self, *, presumed: str | None = None, notes: tuple[str, ...] = (), again: Answer | None = None
     ) -> None:
-        """`again`: in the place of this one, which came to nothing."""
+        """In the place of whatever is asked now. `again`: for this one, which came to nothing."""
+        self._drop_presumed()
+        self._stop_answer()
         if self._begin.bounds.cost is not None and self._cost >= self._begin.bounds.cost:
             if presumed is None:
                 self._give_up("cost")
@@ -514,6 +517,7 @@ class Dialogue:
             self._keyed(now)
         if self._speaks_until is not None and now >= self._speaks_until:
             self._speaks_until = None
+            self._drop_presumed()
             self._go_on()
         if self._filler_at is not None and now >= self._filler_at:
             self._fill_wait(now)

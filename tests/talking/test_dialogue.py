@@ -22,7 +22,7 @@ from ivr.flow.agent_protocol import (
     ToolDone,
 )
 from ivr.flow.protocol import Heard, Key, NothingSaid, SpeechBegan
-from ivr.talking.dialogue import NEXT_FILLER_S, OPENING_S, TOOL_SLOW_S
+from ivr.talking.dialogue import NEXT_FILLER_S, OPENING_S, PRESUMPTIONS, TOOL_SLOW_S
 from ivr.talking.phrasebook import PHRASES
 from ivr.talking.protocol import Ask, Broke, Cancel, Find, Found, Got, Spent
 from tests.talking.driver import DONE, ORDER, STATE, Talk, call, last_caller
@@ -183,6 +183,24 @@ class TestSpeculation:
         assert talk.cancelled == asked[:-1]
         talk.send(Heard("something else", 0.9))
         assert talk.cancelled == asked
+
+    def test_a_caller_who_never_comes_to_an_end_costs_five_at_most(self, talk: Talk) -> None:
+        said = ""
+        for number in range(20):
+            said += f" and then {number}"
+            talk.send(SpeechBegan())
+            talk.send(Presumed(said))
+            talk.send(Dropped())
+        assert len(talk.of(Ask, all=True)) == len(talk.cancelled) == PRESUMPTIONS
+        talk.send(Heard(said, 0.9))
+        assert len(talk.of(Ask)) == 1
+
+    def test_a_cough_after_an_answer_was_prepared_is_no_second_request(self, talk: Talk) -> None:
+        first = talk.hears("where is it")
+        talk.send(Presumed("hm"))
+        talk.send(NothingSaid())
+        assert talk.cancelled == [first.id, "a2"]
+        assert talk.dialog == ["FromCaller: where is it"]
 
     def test_no_tool_is_used_before_it_is_sure(self, talk: Talk) -> None:
         talk.send(Presumed("order 482"))
