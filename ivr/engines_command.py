@@ -37,6 +37,7 @@ from ivr.config import Config, ConfigError, load
 from ivr.engine_places import place_of, shelf_of
 from ivr.gpu_command import tell_budgets
 from ivr.known_voices import voices_of_engine
+from ivr.slow_engines import slow_engines
 from media.resample import resample_clip
 
 _DEADLINE_S: Final = 60.0
@@ -122,6 +123,8 @@ def try_out(config: Path, name: str) -> int:
         )
         vram = "" if tried.vram_gb is None else f", {tried.vram_gb:.1f} GB of the card's memory"
         print(f"{name} works: {tried.what}, {latency_ms:.0f} ms{vram}")
+        for slow in slow_engines(loaded, name):
+            print(f"ivr: {slow}", file=sys.stderr)
 
     return _with_engine(config, name, work)
 

@@ -42,6 +42,7 @@ from ivr.routed import EngineWatch, SpeechEngines
 from ivr.shelf.keeper import FlowKeeper
 from ivr.shelf.opening import open_library
 from ivr.shelf.reader import FlowReaderProcess
+from ivr.slow_engines import slow_engines
 from ivr.speech import Engine, start_when_able, voice_engines, voices_of
 from ivr.speech import new_engine as new_voice
 from ivr.stacks import stack_of
@@ -261,6 +262,8 @@ async def running(config: Config) -> AsyncIterator[Server]:
         warn_of_missing_agents(
             (entry.version.flow for entry in library if entry.version is not None), services.agents
         )
+        for slow in slow_engines(config):
+            log.warning("%s", slow)
         load = Load(config.limits.calls, config.limits.loop_lag_ms, lambda: plane.lateness_ms)
         tracing = tracing_of(config.tracing)
         on_exit.push_async_callback(asyncio.to_thread, tracing.close)
