@@ -200,6 +200,8 @@ def _event(event: Mapping[str, Any]) -> str:
         case "speech_made":
             by = data["by"]
             return f"  in the voice of {by['engine']}: {by['why']}, {by.get('ms', 0)} ms"
+        case "prompt_resumed":
+            return "goes on: that was no answer"
         case "prompt_cut":
             return f"prompt cut off after {data['after_ms']} ms"
         case "step":

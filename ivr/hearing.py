@@ -200,6 +200,7 @@ class _Listening:
         self._do(self._turns.key())
 
     def close(self) -> None:
+        self._do(self._turns.leave())
         self._closed = True
         self._vad.close()
         self._drop()

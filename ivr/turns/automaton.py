@@ -280,6 +280,10 @@ class TurnTaker:
             return []
         return self._let_be() if not isinstance(self._state, Speaking | Draining) else []
 
+    def leave(self) -> list[Output]:
+        """Nobody listens any more: our own voice is as it was."""
+        return self._let_be()
+
     def playing(self, mode: BargeIn | None) -> list[Output]:
         """What is played from now on may be interrupted so; None: nothing is played any more."""
         if mode is self._playing:

@@ -333,6 +333,18 @@ async def test_who_knows_the_sound_of_an_end_shortens_the_silence() -> None:
     answer(0.0)
 
 
+async def test_a_prompt_that_gave_way_is_as_loud_as_ever_when_nobody_listens_any_more() -> None:
+    for seconds in (0.1, 0.5):
+        scene = Scene()
+        scene.ear.listen(FREE)
+        scene.plays()
+        scene.hears(seconds)
+        assert scene.leg.ducked or scene.leg.paused
+        scene.ear.stop()
+        assert not scene.leg.ducked
+        assert not scene.leg.paused
+
+
 async def test_nothing_is_told_once_nobody_listens() -> None:
     scene = Scene(["one"])
     scene.ear.listen(FREE)
