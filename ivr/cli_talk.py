@@ -91,6 +91,9 @@ def bench_talk(
         bool, typer.Option(help="With a language model; without one a form says again what it hears.")
     ] = True,
     plot: Annotated[OptionalPath, typer.Option(help="Also draw the figures as SVG.")] = None,
+    trace: Annotated[
+        OptionalPath, typer.Option(help="Also draw the waterfalls of the last conversation, as SVG.")
+    ] = None,
 ) -> None:
     """How soon callers get a reply from engines of known speed, and how soon it gives way to them.
 
@@ -98,7 +101,7 @@ def bench_talk(
     from ivr.bench.talk import Options, run
 
     levels = tuple(int(each) for each in conversations.split(","))
-    raise SystemExit(run(Options(levels, seconds, profile.value, agent, plot)))
+    raise SystemExit(run(Options(levels, seconds, profile.value, agent, plot, trace)))
 
 
 def bench_turns(

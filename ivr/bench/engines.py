@@ -107,7 +107,7 @@ async def _listen(socket: WebSocket, delay_s: float) -> None:
     while (message := await socket.receive())["type"] != "websocket.disconnect":
         if (pcm := message.get("bytes")) is not None:
             size += len(pcm)
-            words = min(size // _WORD_BYTES, len(HEARD) - 1)
+            words = min(size // _WORD_BYTES, len(HEARD))
             if partials and words > told:
                 told = words
                 text = " ".join(HEARD[:words])

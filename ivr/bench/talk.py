@@ -31,6 +31,8 @@ from ivr.bench.service import shares
 from ivr.bench.talk_flow import NAME, floor_s, write_flow
 from ivr.bench.talker import TalkSamples, level
 from ivr.local import PATIENT, LocalServer, ServerFailed, local_server
+from ivr.trace.model import CallTrace, share, trace_of
+from ivr.trace.picture import picture
 from media.clip import Clip, ClipWriter
 from media.codecs import PCMA
 
@@ -70,6 +72,8 @@ class Options:
     profile: str = "none"
     agent: bool = True
     plot: Path | None = None
+    trace: Path | None = None
+    """Where the waterfalls of the newest conversation are drawn, as SVG."""
 
 
 def run(options: Options) -> int:
@@ -98,10 +102,14 @@ def measure(options: Options) -> dict[str, Any]:
         config = _config(address, max(options.levels) + _SPARE_CALLS)
         with local_server(Path(folder), config, cpus=ours) as server:
             _generate(server, 1, WARM_S, utterances, others)  # a first conversation fills the caches
-            levels = [
-                _figures(*_generate(server, calls, options.seconds, utterances, others), calls)
-                for calls in options.levels
-            ]
+            levels = []
+            for calls in options.levels:
+                before = {call["id"] for call in server.api.calls()}
+                samples, usage = _generate(server, calls, options.seconds, utterances, others)
+                traces = _traces(server, before)
+                levels.append(_figures(samples, usage, calls, traces))
+            if options.trace is not None:
+                options.trace.write_text(picture(traces[0]), encoding="utf-8")
     floor = floor_s(agent=options.agent)
     return {
         "profile": options.profile,
@@ -122,7 +130,12 @@ def _generate(
     return TalkSamples(**measured), usage
 
 
-def _figures(samples: TalkSamples, usage: tuple[Usage, Usage, Usage] | None, calls: int) -> dict[str, Any]:
+def _figures(
+    samples: TalkSamples,
+    usage: tuple[Usage, Usage, Usage] | None,
+    calls: int,
+    traces: list[CallTrace],
+) -> dict[str, Any]:
     for reason, count in Counter(samples.failures).most_common():
         print(f"ivr bench: {count} failed: {reason}", file=sys.stderr)
     cpu_percent = None
@@ -136,6 +149,7 @@ def _figures(samples: TalkSamples, usage: tuple[Usage, Usage, Usage] | None, cal
         "unanswered": samples.unanswered,
         "not_cut": samples.not_cut,
         "reply_ms": _ms(samples.reply),
+        "stages_ms": _stages(traces),
         "ducked_ms": _ms(samples.ducked),
         "silent_ms": _ms(samples.silent),
         "key_silent_ms": _ms(samples.key_silent),
@@ -144,6 +158,25 @@ def _figures(samples: TalkSamples, usage: tuple[Usage, Usage, Usage] | None, cal
         "cpu_percent": cpu_percent,
         "generator_lateness_ms": _ms(samples.lateness),
     }
+
+
+def _traces(server: LocalServer, before: set[str]) -> list[CallTrace]:
+    """Of the calls that came since, newest first."""
+    ids = [call["id"] for call in server.api.calls() if call["id"] not in before]
+    return [trace_of(server.api.ended(call_id)) for call_id in ids]
+
+
+def _stages(traces: list[CallTrace]) -> dict[str, dict[str, float]]:
+    """When the stages of spoken turns were reached, since the end of speech, by the server's own record."""
+    reached: dict[str, list[float]] = {}
+    for turn in (turn for trace in traces for turn in trace.turns if turn.trigger == "speech"):
+        for bar in turn.bars:
+            reached.setdefault(bar.stage.value, []).append(bar.end_s * 1000)
+    found = {}
+    for stage, times in reached.items():
+        ordered = sorted(times)
+        found[stage] = {name: round(share(ordered, of), 1) for name, of in (("p50", 0.5), ("p95", 0.95))}
+    return found
 
 
 def _ms(samples: list[int]) -> dict[str, float | None]:
