@@ -32,12 +32,18 @@ LEVEL: Final = 8000
 """Of the voice: a square wave, so that how loud it is can be told from any single packet."""
 
 HEARD: Final = ("please", "tell", "me", "where", "my", "order", "is", "now", "thank", "you.")
-"""What is said to the recogniser, one word more with every 200 ms."""
+"""What is said to the recogniser: a word with each 200 ms of voice, the last with the pause behind it."""
 
 _WORD_BYTES: Final = RATE * 2 // 5
+_PAUSE_BYTES: Final = RATE * 2 // 10
+_LOUD: Final = 1000
 _HALF_PERIOD: Final = 10
 _CHUNK_S: Final = 0.2
 _TOKEN_S: Final = 0.01
+_TOKENS: Final = 7
+SENTENCE_S: Final = (_TOKENS - 1) * _TOKEN_S
+"""From the first token of an answer to the end of its first sentence, which is all of it."""
+
 _WORDS: Final = (
     "amber",
     "birch",
@@ -62,9 +68,10 @@ class Delays:
     token_s: float = 0.0
     audio_s: float = 0.0
 
-    @property
-    def sum_s(self) -> float:
-        return self.transcript_s + self.token_s + self.audio_s
+    def sum_s(self, *, model: bool) -> float:
+        """One after the other, up to the first audio of a reply; with the model its first sentence, too."""
+        heard_and_said = self.transcript_s + self.audio_s
+        return heard_and_said + self.token_s + SENTENCE_S if model else heard_and_said
 
 
 def create_app(delays: Delays) -> FastAPI:
@@ -102,23 +109,18 @@ def create_app(delays: Delays) -> FastAPI:
 
 async def _listen(socket: WebSocket, delay_s: float) -> None:
     """See `engines.service.asr.protocol`."""
-    size = told = 0
-    partials = False
+    hearing = _Hearing()
     while (message := await socket.receive())["type"] != "websocket.disconnect":
         if (pcm := message.get("bytes")) is not None:
-            size += len(pcm)
-            words = min(size // _WORD_BYTES, len(HEARD))
-            if partials and words > told:
-                told = words
-                text = " ".join(HEARD[:words])
+            text = hearing.hear(pcm)
+            if text:
                 await socket.send_json(
                     {"type": "partial", "utterance": 1, "text": text, "stable": 0, "language": "en"}
                 )
             continue
         asked = json.loads(message["text"])
         if asked["type"] == "start":
-            size = told = 0
-            partials = asked["partials"]
+            hearing = _Hearing()
             await socket.send_json({"type": "ready", "model": asked["model"]})
         elif asked["type"] == "finish":
             await asyncio.sleep(delay_s)
@@ -131,6 +133,27 @@ async def _listen(socket: WebSocket, delay_s: float) -> None:
             await socket.send_json({"type": "final", "utterance": 1, **said})
 
 
+class _Hearing:
+    """What was heard of one utterance so far."""
+
+    def __init__(self) -> None:
+        self._voiced = self._quiet = self._told = 0
+
+    def hear(self, pcm: bytes) -> str:
+        """All words so far when there is one more, else nothing."""
+        if max(memoryview(pcm).cast("h"), default=0) >= _LOUD:
+            self._voiced += len(pcm)
+            self._quiet = 0
+        else:
+            self._quiet += len(pcm)
+        paused = self._voiced and self._quiet >= _PAUSE_BYTES
+        words = len(HEARD) if paused else min(self._voiced // _WORD_BYTES, len(HEARD) - 1)
+        if words <= self._told:
+            return ""
+        self._told = words
+        return " ".join(HEARD[:words])
+
+
 async def _speech(delay_s: float) -> AsyncIterator[bytes]:
     period = struct.pack("<h", LEVEL) * _HALF_PERIOD + struct.pack("<h", -LEVEL) * _HALF_PERIOD
     chunk = period * int(RATE * _CHUNK_S / (2 * _HALF_PERIOD))
@@ -141,7 +164,7 @@ async def _speech(delay_s: float) -> AsyncIterator[bytes]:
 
 async def _answer(delay_s: float) -> AsyncIterator[bytes]:
     """Words that no answer before had, so that nobody has them ready; one sentence."""
-    words = ["Certainly, it is the", *random.choices(_WORDS, k=5), "one, and it comes soon."]
+    words = ["Certainly, it is the", *random.choices(_WORDS, k=_TOKENS - 2), "one, and it comes soon."]
     await asyncio.sleep(delay_s)
     for number, word in enumerate(words):
         if number:

@@ -28,7 +28,7 @@ from ivr.bench.generator import Plan
 from ivr.bench.plot import chart
 from ivr.bench.process import BenchFailed, Usage, generated
 from ivr.bench.service import shares
-from ivr.bench.talk_flow import NAME, floor_s, write_flow
+from ivr.bench.talk_flow import FLOOR_S, NAME, write_flow
 from ivr.bench.talker import TalkSamples, level
 from ivr.local import PATIENT, LocalServer, ServerFailed, local_server
 from ivr.trace.model import CallTrace, share, trace_of
@@ -94,7 +94,6 @@ def measure(options: Options) -> dict[str, Any]:
     delays = PROFILES[options.profile]
     cores = sorted(os.sched_getaffinity(0))
     ours, others = ({cores[0]}, {cores[-1]}) if len(cores) > 1 else (None, None)
-    engines_s = delays.sum_s if options.agent else delays.transcript_s + delays.audio_s
     with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder, _engines(delays, others) as address:
         utterances = Path(folder) / "utterances.json"
         utterances.write_text(json.dumps(asyncio.run(_spoken())), encoding="utf-8")
@@ -110,13 +109,12 @@ def measure(options: Options) -> dict[str, Any]:
                 levels.append(_figures(samples, usage, calls, traces))
             if options.trace is not None:
                 options.trace.write_text(picture(traces[0]), encoding="utf-8")
-    floor = floor_s(agent=options.agent)
     return {
         "profile": options.profile,
         "delays_ms": {name: round(seconds * 1000) for name, seconds in asdict(delays).items()},
         "model": options.agent,
-        "floor_ms": round(floor * 1000),
-        "bound_ms": round((floor + engines_s) * 1000),
+        "floor_ms": round(FLOOR_S * 1000),
+        "bound_ms": round((FLOOR_S + delays.sum_s(model=options.agent)) * 1000),
         "levels": levels,
     }
 

@@ -7,6 +7,9 @@ from typing import Final
 
 NAME: Final = "talk"
 
+FLOOR_S: Final = 0.2
+"""The silence that ends a turn at the soonest."""
+
 _HEAD: Final = f"""\
 flow: {NAME}
 languages: [en]
@@ -23,6 +26,8 @@ steps:
     agent:
       instructions: "You answer callers of a shop, in one short sentence."
       limits: {turns: 100, time: 30m}
+      barge_in: any
+      end_silence: 200ms..600ms
     next: bye
     otherwise: bye
     operator: bye
@@ -38,7 +43,7 @@ steps:
     collect:
       prompt: {en: ""}
       into: words
-      speech: {slot: text, max: 20s, end_silence: 300ms}
+      speech: {slot: text, max: 20s, end_silence: 200ms..600ms}
       retry: {wait: 20s, prompts: []}
       next: told
       otherwise: bye
@@ -51,8 +56,3 @@ def write_flow(folder: Path, *, agent: bool) -> None:
     """With an agent, or as a form that says again what it has heard."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{NAME}.yaml").write_text(_HEAD + (_AGENT if agent else _FORM), encoding="utf-8")
-
-
-def floor_s(*, agent: bool) -> float:
-    """The silence that ends a turn at the soonest."""
-    return 0.3

@@ -39,14 +39,14 @@ async def test_the_engines_take_their_time_and_no_less() -> None:
         try:
             partials: list[Transcript] = []
             stream = recogniser.open(RecognitionRequest("en", RATE), partials.append)
-            for _ in range(50):
-                stream.write(bytes(320))
+            for frame in [b"\x00\x20" * 160] * 30 + [bytes(320)] * 10:
+                stream.write(frame)
             began = loop.time()
             transcript = await stream.finish(deadline_s=20)
             assert loop.time() - began >= DELAYS.transcript_s
             assert transcript.text == " ".join(HEARD)
-            assert partials
-            assert not partials[0].final
+            texts = [partial.text for partial in partials]
+            assert texts == [*(" ".join(HEARD[:count]) for count in (1, 2, 3)), " ".join(HEARD)]
 
             began = loop.time()
             size = 0

@@ -24,8 +24,8 @@ SPEAKS_S: Final = 20.0
 
 SPOKEN_S: Final = 90.0
 ENDS_S: Final = 60.0
-QUIET_S: Final = 0.7
-"""So much silence, and it is the caller's turn."""
+QUIET_S: Final = 1.2
+"""So much silence, and it is the caller's turn: longer than a prompt is held for a cough."""
 
 _POLL_S: Final = 0.02
 _RECORD_S: Final = 15.0
@@ -76,6 +76,8 @@ class Playing:
         match what:
             case str() if keys:
                 await self._turn(call)
+                pressed = time.time()
+                self._said.append(Said(Kind.KEYS, pressed, pressed, 0))
                 with contextlib.suppress(CallOver):  # a key may be all that the server waited for
                     await call.press(what)
                 self._acted_at = self._loop.time()

@@ -26,11 +26,12 @@ class Kind(Enum):
     """Words into what the server says; it is to give way."""
     LISTENING = "listening"
     """A listener's word, or a cough; the server is to speak on."""
+    KEYS = "keys"
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Something that the caller said, from its first sound to its last; `words` is how many."""
+    """Something that the caller said, from its first sound to its last, or pressed; `words` is how many."""
 
     kind: Kind
     began: float
@@ -91,15 +92,16 @@ def sounds_of(packets: Iterable[tuple[float, bool]], frame_s: float = 0.02) -> l
 
 def score(heard: Heard, expect: Expect, within_s: float | None) -> Score:
     """`within_s` bounds the replies where the scenario itself does not."""
-    spoken = [one for one in heard.said if one.kind is not Kind.LISTENING]
+    spoken = [one for one in heard.said if one.kind in (Kind.WORDS, Kind.INTERRUPTION)]
     listening = [one for one in heard.said if one.kind is Kind.LISTENING]
     interruptions = [one for one in spoken if one.kind is Kind.INTERRUPTION]
     answers = [_reply_s(one, heard.sounds, _next(one, spoken)) for one in spoken]
+    cut = [_cut_by(at, heard.said) for at in heard.cuts]
     replies = [seconds for seconds in answers if seconds is not None]
     # Who has said his last word may be hung up on without another one.
     unanswered = sum(seconds is None for seconds in answers[:-1])
-    false = sum(_is_cut(one, heard.cuts) for one in listening)
-    missed = sum(not _is_cut(one, heard.cuts) for one in interruptions)
+    false = sum(one in cut for one in listening)
+    missed = sum(one not in cut for one in interruptions)
     talked_over = sum(_talked_over(one, heard.sounds) for one in spoken)
     failures = list(_wrong_results(heard, expect))
     bound = expect.within if expect.within is not None else within_s
@@ -136,8 +138,10 @@ def _reply_s(one: Said, sounds: Sequence[Sound], until: float) -> float | None:
     return None if began is None else began - one.ended
 
 
-def _is_cut(one: Said, cuts: Sequence[float]) -> bool:
-    return any(one.began <= cut <= one.ended + CUT_WITHIN_S for cut in cuts)
+def _cut_by(at: float, said: Sequence[Said]) -> Said | None:
+    """What cut a prompt off: the last that was done before, unless that is too long ago."""
+    last = max((one for one in said if one.began <= at), key=lambda one: one.began, default=None)
+    return last if last is not None and at <= last.ended + CUT_WITHIN_S else None
 
 
 def _talked_over(one: Said, sounds: Sequence[Sound]) -> float:

@@ -90,8 +90,8 @@ def test_a_folder_is_all_that_is_in_it(tmp_path: Path) -> None:
 def test_what_is_shipped_can_be_used() -> None:
     from ivr.evaluation.talk.stage import read
 
-    suites = read(scenario_files([Path("evals")]))
-    assert {suite.flow.name for suite in suites} >= {"vendor-order"}
+    suites = read(scenario_files([Path("evals"), Path("evals/model")]))
+    assert {suite.flow.name for suite in suites} == {"vendor-order", "assistant"}
     for suite in suites:
         for scenario in suite.file.scenarios:
             assert suite.language(scenario) in suite.flow.languages

@@ -70,6 +70,12 @@ def test_an_interruption_is_to_cut_and_a_listener_is_not() -> None:
     )
 
 
+def test_what_a_key_cuts_off_was_cut_by_no_cough() -> None:
+    cough, key = words(2.0, 2.2, 0, Kind.LISTENING), words(2.9, 2.9, 0, Kind.KEYS)
+    found = score(call([cough, key], [Sound(0.0, 2.9)], [2.92]), Expect(), None)
+    assert (found.false_barge_ins, found.replies_ms, found.unanswered) == (0, (), 0)
+
+
 def test_the_result_and_the_end_count() -> None:
     expect = Expect(result={"decision": "accepted", "eta": 20}, ended="normal")
     assert score(call([], [], decision="accepted", eta=20, more=1), expect, None).passed
