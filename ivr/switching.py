@@ -46,7 +46,14 @@ def switcher_of(
     places: dict[str, Place] = {
         each.name: each for each in engines if isinstance(each, VoicePlace | RecogniserPlace)
     }
-    return Switcher(places, lambda place, order: candidate(config, place, order, makers), warm_up, budgets)
+    elsewhere = {name: setup.address for name, setup in config.engines.setup.items() if setup.address}
+    return Switcher(
+        places,
+        lambda place, order: candidate(config, place, order, makers),
+        warm_up,
+        budgets,
+        elsewhere=elsewhere,
+    )
 
 
 def monitor_of(switcher: Switcher) -> GpuMonitor:

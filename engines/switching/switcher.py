@@ -83,7 +83,8 @@ WarmUp = Callable[[Any], Awaitable[None]]
 
 class Switcher:
     """Knows the places whose models can be switched, by the name of the engine that the configuration has
-    there, and what is meant for which card."""
+    there, and what is meant for which card. `elsewhere` are addresses of engines that run in other services:
+    who asks for them is told where."""
 
     def __init__(
         self,
@@ -92,11 +93,13 @@ class Switcher:
         warm_up: WarmUp,
         budgets: tuple[CardBudget, ...] = (),
         *,
+        elsewhere: Mapping[str, str] | None = None,
         drain_s: float = DRAIN_S,
         grace_s: float = GRACE_S,
     ) -> None:
         self.places = dict(places)
         self.budgets = budgets
+        self._elsewhere = elsewhere or {}
         self._make = make
         self._warm_up = warm_up
         self._drain_s = drain_s
@@ -152,6 +155,8 @@ class Switcher:
         place = self.places.get(order.engine) or next(
             (each for each in self.places.values() if each.name == order.engine), None
         )
+        if place is None and (address := self._elsewhere.get(order.engine)):
+            raise SwitchRefused(f"{order.engine} runs at {address}: switch it there", "unknown_engine")
         if place is None:
             known = ", ".join(self.places) or "none"
             raise SwitchRefused(

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from engines.catalogue.voices import PARLER
 from engines.tts.generating import streamed
 from engines.tts.generation import Sentence, Sound, VoiceEngine, weights_of
@@ -74,7 +76,9 @@ class ParlerVoice:
                 stopping_criteria=StoppingCriteriaList([Stop()]),
             ),
             streamer,
-            streamer.end,
+            # Not `end`, which first makes sound of the tokens that are left: where those were the trouble, it
+            # fails as well, and the listener would wait for ever.
+            lambda: streamer.on_finalized_audio(np.zeros(0, np.float32), stream_end=True),
             stopped.set,
         )
 

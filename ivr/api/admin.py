@@ -55,7 +55,7 @@ def routes(gateway: Gateway, keys: Keys) -> APIRouter:
         """Answers when it has begun; `GET /admin/models` tells how it goes on. The new model is loaded beside
         the old one and warmed up; then what comes next is its own, and the old one is unloaded when what it
         had begun is done: no call hears it. Nothing of it outlives a restart: the configuration says what is
-        loaded then. An engine at a speech service elsewhere is switched there, by the same request."""
+        loaded then. An engine at a speech service elsewhere is switched there, by the same request to it."""
         try:
             standing = gateway.switcher.order(body.order(), client.name)
         except SwitchRefused as refused:

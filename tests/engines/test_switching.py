@@ -331,6 +331,9 @@ async def test_one_at_a_time_and_only_what_can_be() -> None:
             scene.switcher.order(order, "tester")
         assert refused.value.code == code
     assert len(scene.switcher.standings) == 1, "what is refused never began"
+    far = Switcher({}, scene.make, scene.warm_up, elsewhere={"kokoro": "http://gpu-1:7002"})
+    with pytest.raises(SwitchRefused, match="kokoro runs at http://gpu-1:7002: switch it there"):
+        far.order(Order("kokoro", "kokoro"), "tester")
 
 
 def budget(total_gb: float) -> CardBudget:

@@ -55,7 +55,11 @@ class ParlerTTSForConditionalGeneration:
         step = len(whole) // count
         for at in range(count):
             note(f"token {at} of {text}")
-            work(text, at)
+            try:
+                work(text, at)
+            except RuntimeError:
+                streamer.spoilt = True
+                raise
             streamer.on_finalized_audio(whole[at * step : (at + 1) * step])
             if stopping_criteria(None, None):
                 break
@@ -68,8 +72,12 @@ class ParlerTTSStreamer:
         self.audio_queue = Queue()
         self.stop_signal = None
         self.timeout = timeout
+        self.spoilt = False
 
     def end(self):
+        """Makes sound of what is left, first: of tokens that are none, it cannot."""
+        if self.spoilt:
+            raise IndexError("index out of range in self")
         self.on_finalized_audio(np.zeros(0, np.float32), stream_end=True)
 
     def on_finalized_audio(self, audio, stream_end=False):
