@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from engines.contract import Reason, Route
 from ivr.flow.protocol import (
@@ -28,6 +28,10 @@ from ivr.turns.words_out import words_out
 from ivr.waiting import WAITING
 from ivr.waterfall import Waterfall
 from media.leg import Began, CallLeg, Stopped
+
+BEFORE_S: Final = 0.5
+"""So long before a piece is due its voice is hurried, if it has given no sound yet: the hedge, and the first
+sound of the next voice, fit in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Mouth:
         self._cut_ms = 0
         """The same of the one that was stopped."""
         self._ahead = Ahead(prompts)
+        self._soon: asyncio.TimerHandle | None = None
+        """Wakes the piece that follows shortly before it is due."""
 
     def say(self, command: Say) -> None:
         codec = self._leg.codec
@@ -154,6 +160,7 @@ class Mouth:
         if saying is not None:
             prompt = saying.prompt
             self._waterfall.began(saying.turn, prompt.audio_at, prompt.voice, event.at)
+            self._hurry_what_follows(event.mark, prompt)
 
     def stopped(self, event: Stopped) -> None:
         before_ms = self._cut_ms
@@ -174,6 +181,15 @@ class Mouth:
             return replace(utterance, path=f"{utterance.folder or self._folder}/{utterance.path}")
         return utterance
 
+    def _hurry_what_follows(self, mark: str, prompt: Prompt) -> None:
+        """So that a voice which is late with it is found out before there is a hole."""
+        marks = list(self._saying)
+        following = marks[marks.index(mark) + 1 :]
+        if following and prompt.clip.finished:
+            in_s = prompt.clip.duration_ms / 1000 - BEFORE_S
+            hurry = self._saying[following[0]].prompt.hurry
+            self._soon = asyncio.get_running_loop().call_later(max(0.0, in_s), hurry)
+
     @property
     def _latest(self) -> Prompt | None:
         """What is heard last of what is being said."""
@@ -183,3 +199,5 @@ class Mouth:
         for saying in self._saying.values():
             self._prompts.release(saying.prompt)
         self._saying.clear()
+        if self._soon is not None:
+            self._soon.cancel()

@@ -207,8 +207,8 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
     )
     async def erase(call_id: str) -> None:
         """Numbers, parameters, headers, result, who answered, what was said, recording, messages and
-        deliveries still waiting are deleted for good. That there was a call, when, of which flow and how it
-        ended stays."""
+        deliveries still waiting are deleted for good; prompts that spoke values are forgotten. That there was
+        a call, when, of which flow and how it ended stays."""
         record = await find_call(store, call_id)
         for path in await store.erase_call(record.id, time.time()):
             await asyncio.to_thread(Path(path).unlink, missing_ok=True)

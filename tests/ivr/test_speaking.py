@@ -15,7 +15,7 @@ from ivr.prompts import Prompt, PromptLimits, Prompts
 from ivr.speaking import Mouth
 from ivr.waterfall import About, Waterfall
 from media.codecs import PCMA, PCMU
-from media.leg import Stopped
+from media.leg import Began, Stopped
 from tests.fakes.engines import routed
 from tests.fakes.gated import GatedSynthesizer
 from tests.fakes.leg import FakeLeg
@@ -112,6 +112,19 @@ class TestPieces:
         first_ms = len(HELLO.text) * voice.ms_per_character
         ((_, cut),) = [note for note in scene.notes if note[0] == "prompt_cut"]
         assert abs(cut["after_ms"] - (first_ms + 100)) <= 20
+
+    async def test_a_late_voice_is_hurried_before_there_is_a_hole(
+        self, scene: Scene, prompts: Prompts, voice: GatedSynthesizer
+    ) -> None:
+        voice.let(HELLO.text)
+        scene.say(WHOLE)
+        await made(prompts.get(HELLO, PCMA))
+        following = prompts.ahead(READY, PCMA)
+        assert not following.urgent
+        scene.mouth.began(Began(0.0, scene.leg.playing[0][0]))
+        async with asyncio.timeout(20):
+            await following.awaited
+        assert len(scene.leg.playing) == 3, "the first still plays"
 
     async def test_a_barge_in_frees_the_voice(self, scene: Scene, voice: GatedSynthesizer) -> None:
         scene.say(WHOLE)

@@ -194,7 +194,7 @@ import sys
 from pathlib import Path
 from tests.prompt_cache.test_files import FRAMES, KEY, PromptFiles
 files = PromptFiles(Path(sys.argv[1]), 1024 * 1024)
-for _ in range(300):
+for _ in range(100):
     files.keep(KEY, FRAMES)
 """
 
