@@ -297,12 +297,14 @@ class Dialogue:
 
     def _key(self, key: str, now: float) -> None:
         self._opens_at = None
-        self._forget_cut()
         if key.isdigit():
+            self._forget_cut()
             self._keys = (self._keys + key)[:32]
             self._keys_at = now + KEYS_S
         elif self._keys:
             self._keyed(now)
+        else:
+            self._go_on()  # it says nothing, but may have cut us
 
     def _keyed(self, now: float) -> None:
         keys, self._keys, self._keys_at = self._keys, "", None
@@ -452,6 +454,7 @@ class Dialogue:
         if self._errands.hopeless:
             self._give_up("tool calls that cannot be used")
         elif granted.parting is not None:
+            self._count("turn")
             self._leaving.begin(granted.parting, now)
         elif granted.in_use:
             self._fillers, self._filler_at = 0, now + TOOL_SLOW_S

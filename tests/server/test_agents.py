@@ -14,7 +14,7 @@ from engines.contract import Transcript
 from tests.engines.test_asr_client import service
 from tests.fakes.llm_server import Answer, Call, LlmServer, llm_server
 from tests.fakes.speech import RATE, spoken
-from tests.server.conftest import Bench, OpenBench
+from tests.server.conftest import OpenBench
 from tests.server.talkers import phones
 from tests.service.asr.conftest import KEY, Scripted
 
@@ -49,7 +49,6 @@ steps:
     otherwise: bye
   bye: {end: normal}
 """
-SECOND = "and it is cold as well"
 
 
 def script(body: dict[str, Any]) -> Answer:
@@ -58,7 +57,7 @@ def script(body: dict[str, Any]) -> Answer:
     if system.startswith("You write for a colleague"):
         return Answer("Order 48213 is late and cold.")
     if last["role"] == "tool":
-        return Answer("It comes. In 25 minutes.")
+        return Answer("In 25 minutes. I connect you.", calls=(Call("person"),))
     said = last["content"]
     if "48213" in said:
         fill, look = (
@@ -66,8 +65,6 @@ def script(body: dict[str, Any]) -> Answer:
             Call("order-state", '{"order": "48213"}', id="call_2"),
         )
         return Answer("Let me look.", calls=(fill, look))
-    if SECOND in said:
-        return Answer("Sorry. I connect you.", calls=(Call("person"),))
     return Answer("Which order is it?")
 
 
@@ -115,13 +112,6 @@ def told(record: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [event["data"] for event in record["events"] if event["kind"] == kind]
 
 
-async def prompted(b: Bench, text: str) -> None:
-    """Waits until this is being said."""
-    async with asyncio.timeout(30):
-        while text not in [data["text"] for data in told(await b.record(), "prompt")]:
-            await asyncio.sleep(0.05)
-
-
 async def test_a_caller_is_helped_and_handed_over(bench: OpenBench, tmp_path: Path) -> None:
     engine = Scripted(answer=Transcript("where is my order 48213", "en", 0.9))
     asked: list[str] = []
@@ -133,10 +123,6 @@ async def test_a_caller_is_helped_and_handed_over(bench: OpenBench, tmp_path: Pa
         b = await stack.enter_async_context(bench(**changes(tmp_path, asr, llm, endpoint, desk.address)))
         call = await b.phone.call(b.uri)
         await call.until_answered()
-        await call.play_pcm(spoken("hello there", "en"), RATE)
-        await prompted(b, "In 25 minutes.")
-        await call.quiet(0.3)
-        engine.answer = Transcript(SECOND, "en", 0.9)
         await call.play_pcm(spoken("hello there", "en"), RATE)
         agent = await desk.answer(30)
         await agent.until_answered()
@@ -150,13 +136,7 @@ async def test_a_caller_is_helped_and_handed_over(bench: OpenBench, tmp_path: Pa
         metrics = (await b.api.get("/metrics")).text
     assert record["result"] == {"order": "48213", "brief": "Order 48213 is late and cold."}
     said = [data["text"] for data in told(record, "prompt")]
-    assert [text for text in said if text != "Which order is it?"] == [
-        "Let me look.",
-        "It comes.",
-        "In 25 minutes.",
-        "Sorry.",
-        "I connect you.",
-    ]
+    assert said == ["Let me look.", "In 25 minutes.", "I connect you."]
     assert asked == ["GET /?order=48213 HTTP/1.1"]
     assert [data["tool"] for data in told(record, "agent_tool")] == ["order-state", "person"]
     first = told(record, "turn")[0]["ms"]
@@ -166,5 +146,5 @@ async def test_a_caller_is_helped_and_handed_over(bench: OpenBench, tmp_path: Pa
     assert transfer["whisper"].startswith("Order")
     assert 'ivr_agent_events_total{what="turn"}' in metrics
     assert 'ivr_agent_conversations_total{outcome="left"} 1.0' in metrics
-    history = [f"{one['role']}: {one['content']}" for one in llm.asked[-2].body["messages"][1:]]
-    assert "assistant: It comes. In 25 minutes." in history
+    talk = next(one.said[1] for one in llm.asked if one.said[0].startswith("system: You write for"))
+    assert "agent: Let me look.\nagent: In 25 minutes." in talk

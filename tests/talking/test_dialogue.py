@@ -470,6 +470,13 @@ class TestACaller:
             talk.send(Key(key))
         assert talk.dialog[-1].endswith(" 48")
 
+    def test_a_key_that_says_nothing_lets_it_go_on(self, talk: Talk) -> None:
+        talk.hears("hello")
+        talk.model("How can I help you?")
+        talk.send(Said(talk.of(AgentSays)[0].mark, cut=True, heard="How"))
+        talk.send(Key("*"))
+        assert talk.texts == ["How can I help you?"]
+
     def test_the_language_follows_where_the_flow_allows_it(self) -> None:
         slot = Slot("language", "what he speaks", {"enum": ["hi", "en"]}, False)
         talk = Talk(slots=(slot,), language_slot="language", language="hi")
