@@ -192,13 +192,13 @@ def _failed(text: Text, reason: str, engine: str = "") -> Outcome:
 
 async def _spoken(choice: Choice) -> tuple[bytes, int]:
     """All of it as PCM, and its rate."""
-    engine = choice.engine
+    engine, request = choice.engine, replace(choice.request, waited_for=False)
     pcm = bytearray()
     lead = LeadingSilence(engine.sample_rate)
     try:
         async with (
             asyncio.timeout(_TEXT_S),
-            contextlib.aclosing(engine.synthesize(choice.request, deadline_s=FIRST_SOUND_S)) as sound,
+            contextlib.aclosing(engine.synthesize(request, deadline_s=FIRST_SOUND_S)) as sound,
         ):
             async for chunk in sound:
                 pcm += lead.cut(chunk)

@@ -94,10 +94,6 @@ class PromptFiles:
         with contextlib.suppress(OSError):
             os.utime(self._path(key))
 
-    def has(self, key: PromptKey) -> bool:
-        """Whether it is there, and whole."""
-        return self.load(key) is not None
-
     def keep(self, key: PromptKey, frames: list[bytes]) -> int:
         """Stores the payloads and gives the size of the file; 0 when it could not be written: a full disk
         costs the cache, not the call."""

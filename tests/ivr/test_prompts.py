@@ -1,6 +1,7 @@
 """The prompt cache: made once, shared, kept, and never in the way of a call."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -345,3 +346,19 @@ async def test_what_is_in_memory_is_made_anew_when_another_model_has_the_place(t
         assert cache.get(text, PCMA) is second
     assert [request.text for request in new.requests] == [HELLO.text, HELLO_MR.text]
     await cache.close()
+
+
+async def test_a_file_whose_prompt_is_spoken_from_memory_counts_as_used(
+    prompts: Prompts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said every day must not be the first to go."""
+    await made(prompts.get(HELLO, PCMA))
+    (entry,) = prompts.files.entries()
+    os.utime(entry.path, (1.0, 1.0))
+    await made(prompts.get(HELLO, PCMA))
+    assert entry.path.stat().st_mtime == 1.0, "told once in a while"
+    monkeypatch.setattr("ivr.prompts._TOUCH_S", -1.0)
+    prompts.get(HELLO, PCMA)
+    async with asyncio.timeout(20):
+        while entry.path.stat().st_mtime == 1.0:
+            await asyncio.sleep(0.001)
