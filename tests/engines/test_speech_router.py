@@ -182,7 +182,10 @@ async def test_what_is_made_ahead_has_time_until_somebody_waits_for_it() -> None
     assert speech.route.reason is Reason.LATE
 
 
-async def test_what_fails_again_and_again_is_left_alone_but_the_last_link() -> None:
+async def test_what_fails_again_and_again_is_left_alone_but_the_last_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engines.routing.board.FIRST_S", 3600.0)
     best, last = ToneSynthesizer(name="best", breaks_after=1), ToneSynthesizer(name="last")
     router = routed(best, last)
     for _ in range(5):

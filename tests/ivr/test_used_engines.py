@@ -116,7 +116,7 @@ async def test_what_no_engine_spoke_names_none(scene: Scene, tmp_path: Path) -> 
 async def test_lookahead_leaves_the_first_choice_its_time_and_a_caller_does_not(tmp_path: Path) -> None:
     scene = Scene(tmp_path, hedge_s=0.05)
     scene.best.delay_s = 3600.0
-    scene.prompts.prefetch([HELLO], scene.leg.codec)
+    scene.prompts.ahead(HELLO, scene.leg.codec)
     await asyncio.sleep(0.2)
     assert scene.last.requests == []
     await scene.says(HELLO)
@@ -125,9 +125,10 @@ async def test_lookahead_leaves_the_first_choice_its_time_and_a_caller_does_not(
 
 
 async def test_what_another_engine_spoke_is_no_answer_of_the_first_choice_on_disk(
-    scene: Scene, tmp_path: Path
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A breaker that is open does not make the embedded voice's file the prompt for ever."""
+    monkeypatch.setattr("engines.routing.board.FIRST_S", 3600.0)
     scene.best.breaks_after = 1
     for number in range(4):
         await scene.says(Text(f"Hello {number}.", "en"))

@@ -147,8 +147,9 @@ async def test_an_engine_that_fails(client: httpx.AsyncClient, engine: Scripted)
 
 
 async def test_without_a_name_the_next_engine_hears_it_and_one_that_fails_is_left_alone(
-    client: httpx.AsyncClient, engine: Scripted
+    client: httpx.AsyncClient, engine: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("engines.routing.board.FIRST_S", 3600.0)
     engine.failure = EngineTimeout("too late")
     for _ in range(4):
         assert (await post(client, model="auto")).json() == {"text": "second"}
