@@ -25,8 +25,14 @@ _BETWEEN: Final = re.compile(r"(?<=\d)[\s()-]+(?=\d)")
 _SPELLED_FROM: Final = 3
 """So many single digits side by side are one string: that each of them was there before says nothing."""
 
-_ARTICLES: Final = frozenset(map(fold, ("one", "a", "एक", "ek", "oh")))
-"""Words that count nothing by themselves: "one moment", "एक मिनट"."""
+_ARTICLES: Final = frozenset(map(fold, ("one", "a", "एक", "एका", "ek")))
+"""Words that count nothing by themselves: "one moment", "एक मिनट". Of money they do."""
+
+_ALIKE: Final = frozenset(map(fold, ("oh", "अशी", "सह", "शे", "टू", "फोर", "फ़ॉर", "वन", "एट")))
+"""Words that mean something else unless they count something: "अशी" is "such" as well as 80."""
+
+_GIVE: Final = fold("दो")
+"""Two, or at the end of a sentence: "बता दो"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +63,23 @@ def numbers_in(text: str, language: str) -> list[Number]:
         if run and (span is None or span.start != run[-1].end):
             unit = known.units.get(words[run[-1].end]) if run[-1].end < len(words) else None
             counted = [run.pop()] if unit is not None and len(run) > 1 else []  # "48213, 25 minutes"
-            money = unit in (Unit.RUPEE, Unit.PAISA)
             parts = filter(None, (run, counted))
-            found += [_number(one, words, commas) for one in parts if money or not _is_article(one, words)]
+            found += [_number(one, words, commas) for one in parts if not _is_word(one, words, unit)]
             run = []
         if span is not None:
             run.append(span)
     return found
 
 
-def _is_article(run: list[Span], words: list[str]) -> bool:
-    return run[-1].end - run[0].start == 1 and words[run[0].start] in _ARTICLES
+def _is_word(run: list[Span], words: list[str], unit: Unit | None) -> bool:
+    """Whether what reads as a number is none."""
+    start, end = run[0].start, run[-1].end
+    word = words[start]
+    if end - start > 1:
+        return False
+    if word in _ARTICLES:
+        return unit not in (Unit.RUPEE, Unit.PAISA)
+    return unit is None and (word in _ALIKE or (word == _GIVE and end == len(words) and start > 0))
 
 
 def _number(run: list[Span], words: list[str], commas: set[str]) -> Number:
