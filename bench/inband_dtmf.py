@@ -2,7 +2,7 @@
 
     python -m bench.inband_dtmf --minutes 60
 
-The speech is espeak-ng's (the program), voices of men and women at several speeds and pitches, through A-law;
+The speech is the embedded espeak-ng's, voices of men and women at several speeds and pitches, through A-law;
 the text is what the shipped flows say, in Hindi, Marathi and English. Prints one JSON object: microseconds of
 each kind of frame (the best of several runs, decoding included), and the keys heard in speech, of which
 there should be none.
@@ -15,13 +15,13 @@ import itertools
 import json
 import random
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from engines.tts.espeak_library import EspeakLibrary
 from media import g711
 from media.inband import InbandReceiver
 from media.resample import resample_clip
@@ -33,6 +33,9 @@ RUNS = 9
 VOICES = ("", "+f1", "+f2", "+f3", "+f4", "+f5", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+croak")
 SPEEDS = (110, 140, 170, 210)
 PITCHES = (20, 50, 80)
+LANGUAGES = {"hi": "hi", "mr": "mr", "en": "en-us"}
+PITCH = 3
+"""espeak-ng's parameter, 0 to 99."""
 FLOWS = Path(__file__).parents[1] / "flows"
 
 
@@ -45,14 +48,27 @@ def texts() -> dict[str, str]:
 
 def speech() -> Iterator[tuple[str, bytes]]:
     """Name and A-law payload of one speaker after the other, without end."""
+    espeak = EspeakLibrary()
     for turn in itertools.count():
         manners = list(itertools.product(texts().items(), VOICES, SPEEDS, PITCHES))
         random.Random(turn).shuffle(manners)
         for (language, text), voice, speed, pitch in manners:
-            command = ["espeak-ng", "-v", language + voice, "-s", str(speed), "-p", str(pitch), "--stdout"]
-            wav = subprocess.run([*command, text], capture_output=True, check=True).stdout[44:]
-            pcm = resample_clip(wav[: len(wav) // 2 * 2], 22050, RATE)
+            espeak.set_voice(f"{LANGUAGES[language]}{voice}")
+            espeak.set_rate(speed)
+            espeak._library.espeak_SetParameter(PITCH, pitch, 0)
+            pcm = resample_clip(spoken(espeak, text), espeak.sample_rate, RATE)
             yield f"{language}{voice} {speed} {pitch}", g711.encode_alaw(pcm)
+
+
+def spoken(espeak: EspeakLibrary, text: str) -> bytes:
+    pieces: list[bytes] = []
+
+    def take(pcm: bytes) -> bool:
+        pieces.append(pcm)
+        return True
+
+    espeak.speak(text, take)
+    return b"".join(pieces)
 
 
 def payloads(pcm: bytes) -> list[bytes]:
