@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import struct
 import sys
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -82,12 +83,14 @@ def create_app(delays: Delays) -> FastAPI:
         except WebSocketDisconnect:
             return
 
-    async def speak(request: Request) -> StreamingResponse:
-        await request.body()
+    async def speak(request: Request) -> Response:
+        if not await _whole(request):
+            return Response()
         return StreamingResponse(_speech(delays.audio_s), media_type="audio/pcm")
 
-    async def chat(request: Request) -> StreamingResponse:
-        await request.body()
+    async def chat(request: Request) -> Response:
+        if not await _whole(request):
+            return Response()
         return StreamingResponse(_answer(delays.token_s), media_type="text/event-stream")
 
     async def model(request: Request) -> JSONResponse:
@@ -105,6 +108,15 @@ def create_app(delays: Delays) -> FastAPI:
             Route("/v1/voices", voices),
         ]
     )
+
+
+async def _whole(request: Request) -> bool:
+    """Whether the request came to its end: what is prepared for a caller who goes on is cancelled."""
+    try:
+        await request.body()
+    except ClientDisconnect:
+        return False
+    return True
 
 
 async def _listen(socket: WebSocket, delay_s: float) -> None:
@@ -187,6 +199,7 @@ async def _serve(delays: Delays) -> None:
 
 
 def main(arguments: list[str]) -> None:
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # that a client has gone is no news here
     asyncio.run(_serve(Delays(**json.loads(arguments[0]))))
 
 
