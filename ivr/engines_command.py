@@ -97,7 +97,7 @@ def install(config: Path, name: str, *, python: str, hub: str, accepted: bool, w
 def remove(config: Path, name: str) -> int:
     def work(entry: CatalogueEntry, shelf: Shelf) -> None:
         if not isinstance(entry.runs, Installed):
-            raise InstallError(f"{name} was never installed: there is nothing to remove")
+            raise InstallError(f"{name} has nothing on this disk: there is nothing to remove")
         for path in shelf.remove(entry):
             print(f"removed {path}")
         print(f"{name} is not installed")

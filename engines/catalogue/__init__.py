@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -42,6 +43,7 @@ __all__ = [
     "UnknownEngine",
     "VoiceFiles",
     "find",
+    "not_here",
 ]
 
 ENGINES: Final = (*RECOGNISERS, *VOICES)
@@ -60,3 +62,14 @@ def find(name: str) -> CatalogueEntry:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_BY_NAME)}"
         raise UnknownEngine(f"no engine is called {name!r}: {hint}")
     return _BY_NAME[name]
+
+
+def not_here(name: str, kind: Kind, present: Sequence[str]) -> str:
+    """Words for who asks a service for a model that is not among those `present`."""
+    words = f"there is no model {name!r}; there {'is' if len(present) == 1 else 'are'} {', '.join(present)}"
+    entry = _BY_NAME.get(name)
+    if entry is None or entry.kind is not kind:
+        return words
+    if isinstance(entry.runs, Installed):
+        return f"{words}. `ivr engines install {name}` adds it"
+    return f"{words}. It can be added in `engines.{kind}` of the configuration"

@@ -224,7 +224,7 @@ GLM_TTS: Final = CatalogueEntry(
     role="research into emotion; Chinese and English",
     languages=("zh", "en"),
     rate=24000,
-    streaming=Streaming.NATIVE,
+    streaming=Streaming.PIECES,
     licence=Licence("Apache-2.0", "MIT"),
     runs=Installed(
         GLM,

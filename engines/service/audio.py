@@ -54,7 +54,7 @@ _STRANGERS: Final = (
 )
 """What people send by mistake, by how it begins."""
 
-_READABLE: Final = "wav, flac, mp3, ogg, opus, webm or m4a, or raw audio named as pcm, ulaw or alaw"
+_READABLE: Final = "wav, flac, mp3, ogg, opus, webm or m4a, or raw audio named as pcm, mulaw or alaw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def raw_form(name: str, media_type: str, given: str = "", rate: int = 0) -> Raw 
     """
     kind, _, parameters = media_type.lower().partition(";")
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    form = given or _SUFFIXES.get(suffix) or _MEDIA_TYPES.get(kind.strip())
+    form = _SUFFIXES.get(f".{given}") or _SUFFIXES.get(suffix) or _MEDIA_TYPES.get(kind.strip())
     if not form:
         return None
     if not rate and (named := re.search(r"rate=(\d{1,6})", parameters)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable
+from engines.service.faults import in_words
 
 _log = logging.getLogger(__name__)
 
@@ -94,14 +95,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:
-        faults = [(_place(fault["loc"]), str(fault["msg"])) for fault in error.errors()]
-        message = "; ".join(f"{place}: {_plain(text)}" for place, text in faults)
-        body = error_body(400, message, code="invalid_value", param=faults[0][0] if faults else None)
-        return JSONResponse(body, 400)
+        message, field = in_words(error.errors())
+        return JSONResponse(error_body(400, message, code="invalid_value", param=field), 400)
 
     @app.exception_handler(HTTPException)
-    async def on_http(_: Request, error: HTTPException) -> Response:
-        body = error_body(error.status_code, str(error.detail), code="http_error")
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        body = error_body(error.status_code, _refusal(request, error), code="http_error")
         return JSONResponse(body, error.status_code, error.headers)
 
     @app.exception_handler(Exception)
@@ -136,10 +135,12 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 """For `responses=` of routes that do work."""
 
 
-def _place(location: Sequence[str | int]) -> str:
-    parts = [str(part) for part in location]
-    return ".".join(parts[1:] if parts[0] in {"body", "query", "path", "header"} and parts[1:] else parts)
-
-
-def _plain(message: str) -> str:
-    return message.replace("Input should", "should").replace("Value error, ", "")
+def _refusal(request: Request, error: HTTPException) -> str:
+    """What the framework says of a path in two words, and where to look."""
+    path = request.url.path
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"{path} takes {allowed}, not {request.method}"
+    if error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase:
+        return f"there is nothing at {path}: /docs shows what there is"
+    return str(error.detail)

@@ -75,7 +75,7 @@ class _Body:
         if self._complete:  # what comes now is the client's leaving
             return await self._receive()
         if self._left < 0:
-            self._refuse(413, f"the body is over {self._most_bytes} bytes", "body_too_large")
+            self._refuse_size()
         try:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
@@ -83,7 +83,7 @@ class _Body:
             self._refuse(408, f"the body did not come within {self._most_s:g} s", "body_too_slow")
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            self._refuse(413, f"the body is over {self._most_bytes} bytes", "body_too_large")
+            self._refuse_size()
         self._complete = not message.get("more_body", False)
         return message
 
@@ -98,6 +98,9 @@ class _Body:
                     left -= len(message.get("body", b""))
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
                         return
+
+    def _refuse_size(self) -> NoReturn:
+        self._refuse(413, f"the body is over {self._most_bytes / 2**20:.4g} MiB", "body_too_large")
 
     def _refuse(self, status: int, message: str, code: str) -> NoReturn:
         self.refused = BodyRefused(status, message, code)

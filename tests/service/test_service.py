@@ -84,8 +84,11 @@ async def test_what_the_framework_refuses_has_it_too(client: httpx.AsyncClient) 
     wrong = await client.post("/fail/x", params={"times": "often"})
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "times")
     assert "integer" in wrong.json()["error"]["message"]
-    assert (await client.get("/nowhere")).json()["error"]["code"] == "http_error"
-    assert (await client.get("/size")).status_code == 405
+    nowhere = (await client.get("/nowhere")).json()["error"]
+    assert nowhere["code"] == "http_error"
+    assert nowhere["message"] == "there is nothing at /nowhere: /docs shows what there is"
+    method = await client.get("/size")
+    assert (method.status_code, method.json()["error"]["message"]) == (405, "/size takes POST, not GET")
 
 
 async def test_keys(client: httpx.AsyncClient) -> None:

@@ -27,7 +27,7 @@ Speech in, text out. Files: as OpenAI's API does it. Streams of speech: over the
 
 | to the service | |
 |---|---|
-| `{"type": "start", "model": "", "language": "hi", "encoding": "pcm", "rate": 8000, "phrases": [], "prompt": "", "words": false, "partials": true, "endpointing": true, "end_silence_s": 0.6, "max_s": 30}` | begins to listen; every field but `type` may be left out; `encoding` is `pcm` (16-bit little-endian), `ulaw` or `alaw` |
+| `{"type": "start", "model": "", "language": "hi", "encoding": "pcm", "rate": 8000, "phrases": [], "prompt": "", "words": false, "partials": true, "endpointing": true, "end_silence_s": 0.6, "max_s": 30}` | begins to listen; every field but `type` may be left out; `encoding` is `pcm` (16-bit little-endian), `mulaw` (also `ulaw`) or `alaw` |
 | binary | mono audio, any length at a time |
 | `{"type": "finish"}` | the utterance is over now (needed without `endpointing`) |
 | `{"type": "cancel"}` | the utterance is dropped |

@@ -23,7 +23,7 @@ class Start(_Message):
     type: Literal["start"]
     model: str = ""
     language: str = Field(default="", pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$")
-    encoding: Literal["pcm", "ulaw", "alaw"] = "pcm"
+    encoding: Literal["pcm", "mulaw", "ulaw", "alaw"] = "pcm"
     rate: int = Field(default=8000, ge=8000, le=48000)
     phrases: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=500)
     prompt: str = Field(default="", max_length=2000)

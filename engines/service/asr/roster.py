@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from engines.asr.router import purpose_of
+from engines.catalogue import Kind, UnknownEngine, find, not_here
 from engines.contract import (
     EngineDown,
     EngineError,
@@ -27,6 +29,9 @@ AUTOMATIC: Final = ("", "auto", "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-t
 """The engine is chosen by language; clients of OpenAI ask for its own names."""
 
 _RECORDING_IDLE_S: Final = 60.0
+
+_MOST_LISTED: Final = 25
+"""Languages: more are no help in an error."""
 
 
 @runtime_checkable
@@ -120,12 +125,8 @@ class Roster:
     def find(self, name: str) -> ServedRecognizer:
         """The engine of a name; raises the `ServiceError` that answers 404."""
         if name not in self._recognizers:
-            known = ", ".join(self._recognizers)
             raise bad_request(
-                f"there is no model {name!r}; there are {known}",
-                code="model_not_found",
-                param="model",
-                status=404,
+                not_here(name, Kind.ASR, self.names), code="model_not_found", param="model", status=404
             )
         return self._recognizers[name]
 
@@ -135,7 +136,7 @@ class Roster:
             if isinstance(recognizer, LanguageDetector):
                 return recognizer
         raise bad_request(
-            f"none of the engines here ({', '.join(self._recognizers)}) finds out languages",
+            f"{' and '.join(self._recognizers)} cannot find out languages: faster-whisper can",
             code="not_supported",
             param="model",
         )
@@ -165,7 +166,9 @@ def check(recognizer: Recognizer, request: RecognitionRequest) -> None:
             param="phrases",
         )
     raise bad_request(
-        f"{name} does not speak {request.language!r}", code="language_not_supported", param="language"
+        f"{name} does not understand {request.language!r}{_understood(name)}",
+        code="language_not_supported",
+        param="language",
     )
 
 
@@ -216,6 +219,14 @@ async def transcribe(
         return await stream.finish(deadline_s=deadline_s)
     finally:
         stream.cancel()
+
+
+def _understood(name: str) -> str:
+    """What it understands instead, as far as that is known and can be read."""
+    with contextlib.suppress(UnknownEngine):
+        languages = find(name).languages
+        return f"; it understands {', '.join(languages)}" if len(languages) <= _MOST_LISTED else ""
+    return ""
 
 
 def _with_phrases(request: RecognitionRequest) -> RecognitionRequest:

@@ -19,6 +19,7 @@ from engines.service.asr import protocol
 from engines.service.asr.protocol import Cancel, ClientMessage, Finish, Start, Stop
 from engines.service.asr.roster import Roster, ServedRecognizer
 from engines.service.errors import ServiceError, engine_failure
+from engines.service.faults import in_words
 from engines.service.metrics import ServiceMetrics
 from media import g711
 from media.resample import StreamResampler
@@ -115,7 +116,7 @@ class Listening:
         self._request = RecognitionRequest(
             start.language, start.rate, tuple(start.phrases), start.prompt, start.words
         )
-        self._decode = {"pcm": _as_it_is, "ulaw": g711.decode_ulaw, "alaw": g711.decode_alaw}[start.encoding]
+        self._decode = _DECODERS[start.encoding]
         self._odd = b""
         self._pre_roll: deque[bytes] = deque(maxlen=int(_PRE_ROLL_S / _PIECE_S))
         self._piece = int(start.rate * _PIECE_S) * 2
@@ -285,16 +286,23 @@ class _Connection:
         self._outbox = outbox
         self._deadline_s = deadline_s
         self._listening: Listening | None = None
+        self._told_to_start = False
         self.spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
     async def audio(self, data: bytes) -> None:
-        if self._listening is None:
-            raise ServiceError(400, "audio before `start`", code="not_started")
-        await self._listening.audio(data)
+        """Raises `ServiceError` before a `start`, once: a client that sends fifty frames a second has heard
+        it."""
+        if self._listening is not None:
+            await self._listening.audio(data)
+        elif not self._told_to_start:
+            self._told_to_start = True
+            message = "audio before `start`, or after one that was refused, is left out"
+            raise ServiceError(400, message, code="not_started")
 
     async def message(self, text: str) -> bool:
         """Whether the connection goes on. Raises `ServiceError`."""
         message = _read(text)
+        self._told_to_start = False
         if isinstance(message, Start):
             self._begin(message)
         elif isinstance(message, Stop):
@@ -360,11 +368,18 @@ def _read(text: str) -> Start | Finish | Cancel | Stop:
     try:
         return ClientMessage.validate_json(text)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'][1:])) or 'message'}: {fault['msg']}" for fault in error.errors()
-        )
-        raise ServiceError(400, faults, code="invalid_value") from None
+        # The first place is the message's type.
+        message, field = in_words({**fault, "loc": fault["loc"][1:]} for fault in error.errors())
+        raise ServiceError(400, message, code="invalid_value", param=field) from None
 
 
 def _as_it_is(data: bytes) -> bytes:
     return data
+
+
+_DECODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "pcm": _as_it_is,
+    "ulaw": g711.decode_ulaw,
+    "mulaw": g711.decode_ulaw,
+    "alaw": g711.decode_alaw,
+}

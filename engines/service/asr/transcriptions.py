@@ -102,7 +102,7 @@ Language = Annotated[
     str, Form(description="ISO 639 code, as hi or hi-IN; empty: to be found out", pattern=f"^{_LANGUAGE}$")
 ]
 RawName = Annotated[
-    Literal["", "pcm", "ulaw", "alaw"],
+    Literal["", "pcm", "mulaw", "ulaw", "alaw"],
     Form(description="For audio without a header: 16-bit little-endian PCM, or G.711"),
 ]
 RawRate = Annotated[int, Form(description="Its rate in Hz; 0: 8000 for G.711, 16000 for PCM", ge=0, le=48000)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from engines.catalogue import CatalogueEntry, find
+from engines.catalogue import CatalogueEntry, Kind, find, not_here
 from engines.contract import VoiceReference, base_of
 from engines.routing.routes import Routes
 from engines.service.encoding import output_rate
@@ -119,9 +119,10 @@ class Desk:
     def profile(self, profile_id: str, owner: str) -> VoiceProfile:
         found = self._profiles.find(profile_id, owner)
         if found is None:
-            raise bad_request(
-                f"there is no voice profile {profile_id!r}", code="voice_not_found", param="voice", status=404
-            )
+            message = f"there is no voice profile {profile_id!r}"
+            if any(voice.id == profile_id for voice in self.voices()):
+                message += ": that is a voice of an engine, as it comes"
+            raise bad_request(message, code="voice_not_found", param="voice", status=404)
         return found
 
     async def forget(self, key: str) -> None:
@@ -211,7 +212,7 @@ class Desk:
 
     def _no_model(self, name: str) -> ServiceError:
         return bad_request(
-            f"there is no model {name!r}: there are {', '.join(self._engines)}",
+            not_here(name, Kind.TTS, self.names),
             code="model_not_found",
             param="model",
             status=404,
@@ -220,7 +221,7 @@ class Desk:
     def _unspoken(self, language: str, engines: Sequence[str]) -> ServiceError:
         spoken = sorted({code for name in engines for code in find(name).languages})
         return bad_request(
-            f"{' and '.join(engines)} cannot speak {language!r}; it can be {', '.join(spoken)}",
+            f"{' and '.join(engines)} cannot speak {language!r}; what can be spoken: {', '.join(spoken)}",
             code="unsupported_language",
             param="language",
         )

@@ -77,10 +77,10 @@ async def test_a_turn(url: str, engine: Scripted, vad: ScriptedVad) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("encoding", ["ulaw", "alaw"])
+@pytest.mark.parametrize("encoding", ["ulaw", "mulaw", "alaw"])
 async def test_g711(url: str, engine: Scripted, encoding: str) -> None:
     code, decode = (
-        (g711.encode_ulaw, g711.decode_ulaw) if encoding == "ulaw" else (g711.encode_alaw, g711.decode_alaw)
+        (g711.encode_ulaw, g711.decode_ulaw) if encoding != "alaw" else (g711.encode_alaw, g711.decode_alaw)
     )
     async with connected(url) as socket:
         await start(socket, encoding=encoding, endpointing=False)
@@ -153,6 +153,20 @@ async def test_an_engine_that_fails_costs_one_utterance(url: str, engine: Script
         await socket.send(LOUD)
         await socket.send(json.dumps({"type": "finish"}))
         await receive(socket, "final")
+
+
+async def test_audio_before_a_start_is_refused_once(url: str) -> None:
+    async with connected(url) as socket:
+        for _ in range(50):
+            await socket.send(b"\0\0")
+        await socket.send('{"type": "start", "language": "hindi"}')
+        await socket.send(b"\0\0")
+        await socket.send(b"\0\0")
+        await socket.send('{"type": "stop"}')
+        async with asyncio.timeout(20):
+            told = [json.loads(message)["error"] async for message in socket]
+    assert [error["code"] for error in told] == ["not_started", "invalid_value"]
+    assert (told[1]["param"], "as hi, mr or en-IN" in told[1]["message"]) == ("language", True)
 
 
 @pytest.mark.parametrize(

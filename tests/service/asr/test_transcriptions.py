@@ -87,6 +87,8 @@ async def test_audio_without_a_header(client: httpx.AsyncClient, engine: Scripte
     answer = await post(client, b"\xff" * 8000, "a", input_format="ulaw")
     assert answer.status_code == 200
     assert len(engine.audio[-1]) == 32000
+    assert (await post(client, b"\xff" * 8000, "a", input_format="mulaw")).status_code == 200
+    assert engine.audio[-1] == engine.audio[-2]
     answer = await post(client, b"\0" * 24000, "a.pcm", sample_rate=24000)
     assert len(engine.audio[-1]) == 16000
 
@@ -100,8 +102,15 @@ async def test_phrases(client: httpx.AsyncClient, engine: Scripted) -> None:
     ("fields", "status", "param", "says"),
     [
         ({"model": "gpt-9"}, 404, "model", "there are scripted, second"),
-        ({"language": "mr"}, 400, "language", "does not speak 'mr'"),
-        ({"language": "Hindi!"}, 400, "language", "pattern"),
+        ({"language": "mr"}, 400, "language", "does not understand 'mr'"),
+        (
+            {"language": "hindi"},
+            400,
+            "language",
+            "language should be a code, as hi, mr or en-IN, not 'hindi'",
+        ),
+        ({"model": "faster-whisper"}, 404, "model", "`ivr engines install faster-whisper` adds it"),
+        ({"model": "deepgram"}, 404, "model", "It can be added in `engines.asr`"),
         ({"response_format": "docx"}, 400, "response_format", "'json', 'text', 'srt'"),
         ({"temperature": "7"}, 400, "temperature", "less than or equal to 1"),
         ({"stream": "true"}, 400, "stream", "/ws/stream"),
