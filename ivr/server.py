@@ -28,6 +28,7 @@ from ivr.call_parts import Services
 from ivr.classifiers import classifiers_of
 from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
+from ivr.elsewhere import Elsewhere
 from ivr.endpoints import Endpoints
 from ivr.gpu_budget import checked_budgets
 from ivr.library import FlowLibrary, environment_of
@@ -82,6 +83,7 @@ class Server:
         prompts: Prompts,
         speech: SpeechEngines,
         switcher: Switcher,
+        elsewhere: Elsewhere,
         api: str,
     ) -> None:
         self.config = config
@@ -95,6 +97,7 @@ class Server:
         self._prompts = prompts
         self._speech = speech
         self.switcher = switcher
+        self.elsewhere = elsewhere
         self.gpu = monitor_of(switcher)
 
     @property
@@ -276,7 +279,10 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         listener = _listener(config)
         api = f"http://{config.api.host}:{listener.getsockname()[1]}"
-        server = Server(config, library, keeper, desk, stack, store, voices, prompts, speech, switcher, api)
+        elsewhere = Elsewhere(config.engines.setup, client)
+        server = Server(
+            config, library, keeper, desk, stack, store, voices, prompts, speech, switcher, elsewhere, api
+        )
         await _serve_api(on_exit, server, store, metrics, listener)
         # What is there now stays: the collector need not walk it again while calls are live.
         gc.collect()

@@ -154,7 +154,8 @@ class EngineSetup(_Strict):
     sentences it makes at once, `memory_gb` what its process may take before it is replaced, `vram_gb` what it
     takes of a card, where that differs from what is known.
 
-    With an `address` the engine is asked of a speech service there (`ivr tts`, `ivr asr`), with `key` as its
+    With an `address` the engine is asked of a speech service there (`ivr tts`, `ivr asr`; its models are
+    switched there with `operator_key`, or else `key`), with `key` as its
     API key. Of a cloud service: its `key` (else the environment variable of the catalogue), and its `voices`,
     ids by names of our own. `options` are told to the engine as they are.
     """
@@ -168,6 +169,7 @@ class EngineSetup(_Strict):
     licence_accepted: bool = False
     voices: dict[str, str] = {}
     key: str | None = Field(default=None, min_length=8)
+    operator_key: str | None = Field(default=None, min_length=16)
     address: str | None = Field(default=None, pattern=r"^(https?|wss?)://[^\s/]+")
     options: dict[str, Any] = {}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
 from engines.gpu.status import GpuStatus
@@ -13,8 +13,10 @@ from engines.switching.switcher import SwitchRefused
 from ivr.api.auth import Client, Keys
 from ivr.api.calls import errors
 from ivr.api.gateway import Gateway
-from ivr.api.problems import INVALID, NO_ENGINE, NOT_SWITCHED, ProblemError, fields
+from ivr.api.problems import INVALID, NO_ENGINE, NOT_SWITCHED, SERVICE_FAILED, ProblemError, fields
+from ivr.elsewhere import ServiceFailed
 
+_Engine = Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 _FIELDS: Final = {"unknown_weights": "weights", "cannot_be_used": "to", "size_unknown": "vram_gb"}
 
 
@@ -38,29 +40,40 @@ def routes(gateway: Gateway, keys: Keys) -> APIRouter:
         "/models",
         response_model=Models,
         dependencies=[reading],
-        responses=errors(),
+        responses=errors(502),
         summary="Places whose models can be switched, and the last switches",
     )
-    async def models() -> Models:
-        return models_of(gateway.switcher)
+    async def models(engine: _Engine = None) -> Models:
+        """Those of this server, or, with an `engine` that is at a speech service elsewhere, of that one."""
+        if engine is None or not gateway.elsewhere.has(engine):
+            return models_of(gateway.switcher)
+        try:
+            return await gateway.elsewhere.models(engine)
+        except (ServiceFailed, SwitchRefused) as failed:
+            raise ProblemError(SERVICE_FAILED, str(failed)) from failed
 
     @router.post(
         "/models/switch",
         status_code=202,
         response_model=SwitchStanding,
-        responses=errors(404, 409, 422),
+        responses=errors(404, 409, 422, 502),
         summary="Load another model, and let it take over",
     )
     async def switch(body: SwitchBody, client: Client = operator) -> JSONResponse:
         """Answers when it has begun; `GET /admin/models` tells how it goes on. The new model is loaded beside
         the old one and warmed up; then what comes next is its own, and the old one is unloaded when what it
         had begun is done: no call hears it. Nothing of it outlives a restart: the configuration says what is
-        loaded then. An engine at a speech service elsewhere is switched there, by the same request to it."""
+        loaded then. A speech service elsewhere that has the engine is asked to switch it."""
         try:
-            standing = gateway.switcher.order(body.order(), client.name)
+            if gateway.elsewhere.has(body.engine):
+                standing = await gateway.elsewhere.switch(body, client.name)
+            else:
+                standing = shown(gateway.switcher.order(body.order(), client.name))
         except SwitchRefused as refused:
             raise _problem(refused) from refused
-        return JSONResponse(shown(standing).model_dump(mode="json"), 202)
+        except ServiceFailed as failed:
+            raise ProblemError(SERVICE_FAILED, str(failed)) from failed
+        return JSONResponse(standing.model_dump(mode="json"), 202)
 
     return router
 

@@ -45,6 +45,7 @@ _PHRASES: Final = {
     412: "It has changed meanwhile",
     422: "Something in the request is wrong; `fields` names it",
     428: "A condition is missing; the problem says which",
+    502: "A service elsewhere failed",
     503: "Not now; Retry-After says when",
 }
 

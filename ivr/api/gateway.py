@@ -12,6 +12,7 @@ from engines.breaker import BreakerState
 from engines.gpu.status import GpuMonitor
 from engines.supervisor import WorkerHealth
 from engines.switching.switcher import Switcher
+from ivr.elsewhere import Elsewhere
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
 from media.leg import Quality
@@ -181,6 +182,10 @@ class Gateway(Protocol):
     @property
     def switcher(self) -> Switcher:
         """The models of this process that can be switched."""
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """The engines at services elsewhere."""
 
     @property
     def gpu(self) -> GpuMonitor:

@@ -170,6 +170,13 @@ NOT_SWITCHED: Final = Kind(
     "It does not fit on the card beside the old one (`does_not_fit`: `detail` has the sum), another switch "
     "is under way (`switch_under_way`), or the engine has a place of its own (`engine_in_use`).",
 )
+SERVICE_FAILED: Final = Kind(
+    "speech-service-failed",
+    502,
+    "The speech service cannot be asked",
+    "The engine is at a service elsewhere, which is away or does not take our key: `operator_key` of the "
+    "engine's setup must be one of the service's operators.",
+)
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated",
     401,

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
+
 from engines.breaker import BreakerState
 from engines.gpu.cards import Cards
 from engines.gpu.status import GpuMonitor
@@ -23,6 +25,7 @@ from ivr.api import (
     UnknownTrunk,
 )
 from ivr.api.gateway import EngineStatus
+from ivr.elsewhere import Elsewhere
 from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
 from media.leg import Quality
@@ -41,6 +44,7 @@ class FakeGateway:
         self.refusal: Exception | None = None
         self.reasons: tuple[str, ...] = ()
         self.switcher = no_switcher()
+        self.elsewhere = Elsewhere({}, httpx.AsyncClient())
         self.cards = Cards((), "there is no NVIDIA driver on this machine")
         self.gpu = GpuMonitor(dict, lambda: self.switcher.budgets, lambda: self.cards)
         self.live_calls: dict[str, LiveCall] = {}
