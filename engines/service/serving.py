@@ -95,6 +95,7 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_service() as app, served(app, host, port) as url:
+        app.openapi()  # the framework makes its routes' models when they are first needed: now
         # What is there now stays: looking through all of it for garbage stops the loop for 40 ms.
         gc.collect()
         gc.freeze()
