@@ -36,7 +36,7 @@ async def test_errors_by_language(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert report["languages"]["hi"] == {"recordings": 1, "wer": 0.0, "cer": 0.0}
     assert report["languages"]["en"]["wer"] == 1.0
     assert report["worst"][0]["said"] == "my order is"
-    assert "does not speak 'mr'" in report["failures"][0]
+    assert "does not understand 'mr'" in report["failures"][0]
     assert report["line"] == {"snr_db": 20, "loss": 0.01, "seed": 1}
 
 
