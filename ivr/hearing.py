@@ -24,11 +24,12 @@ from ivr.turns.automaton import (
     Output,
     Paused,
     Presume,
+    Quiet,
     Speaking,
     Turn,
     TurnTaker,
 )
-from ivr.turns.echo import NEEDED_S, WINDOW_S, EchoGate
+from ivr.turns.echo import MOST_DELAY_S, NEEDED_S, WINDOW_S, EchoGate
 from ivr.waterfall import Stage
 from media.codecs import FRAME_MS
 from media.leg import CallLeg
@@ -46,8 +47,11 @@ KEPT_FRAMES: Final = 100
 BACK_MS: Final = 600
 """How far back the word is looked for that was broken off."""
 
-ECHO_TAIL_S: Final = 0.5
+ECHO_TAIL_S: Final = MOST_DELAY_S + WINDOW_S
 """So long after our last word it may still come back."""
+
+SURELY_ECHO: Final = 2
+"""So many are no accident."""
 
 
 class VadStream(Protocol):
@@ -164,7 +168,9 @@ class _Listening:
         self._narrow = StreamResampler(ear.leg.sample_rate, VAD_RATE)
         self._vad = ear.vad.open(self._on_probability)
         self._kept: deque[bytes] = deque(maxlen=KEPT_FRAMES)
-        self._echoes = EchoGate()
+        self._gate = EchoGate()
+        self._echoes = self._voices = 0
+        """Chunks over a prompt since it was quiet: those that were an echo, and those that were none."""
         self._played_until = 0.0 if playing is None else float("inf")
         """Of the caller's audio, in seconds."""
         self._stream: RecognizerStream | None = None
@@ -213,18 +219,29 @@ class _Listening:
         if self._closed:
             return
         at = sample / VAD_RATE
-        if probability >= RISING_PROBABILITY and at < self._played_until and self._is_echo():
-            probability = 0.0
+        if probability >= RISING_PROBABILITY and at < self._played_until:
+            probability = self._without_echo(probability)
         self._do(self._turns.voice(probability, at))
 
-    def _is_echo(self) -> bool:
-        """Who has the turn is the caller, whatever else there is to be heard."""
+    def _without_echo(self, probability: float) -> float:
+        """What is most of it an echo is let be, whatever its beginning was taken for."""
         if isinstance(self._turns.state, Speaking):
-            return False
+            return probability  # who has the turn is the caller, whatever else there is to be heard
+        if isinstance(self._turns.state, Quiet):
+            self._echoes = self._voices = 0
+        if not self._is_echo():
+            self._voices += 1
+            return probability
+        self._echoes += 1
+        if self._echoes >= SURELY_ECHO and self._echoes > self._voices:
+            self._do(self._turns.echo())
+        return 0.0
+
+    def _is_echo(self) -> bool:
         leg = self._ear.leg
         frames = ceil(WINDOW_S * 1000 / FRAME_MS)
         heard = b"".join(list(self._kept)[-frames:])
-        return self._echoes.is_echo(heard, leg.just_sent(int(NEEDED_S * 1000)), leg.sample_rate)
+        return self._gate.is_echo(heard, leg.just_sent(int(NEEDED_S * 1000)), leg.sample_rate)
 
     def _on_partial(self, transcript: Transcript) -> None:
         if not self._closed and self._stream is not None:

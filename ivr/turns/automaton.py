@@ -280,6 +280,10 @@ class TurnTaker:
             return []
         return self._let_be() if not isinstance(self._state, Speaking | Draining) else []
 
+    def echo(self) -> list[Output]:
+        """What is in doubt was our own voice, come back: whatever is made of it, it is nobody's."""
+        return self._let_be() if isinstance(self._state, Rising | InDoubt | Judging) else []
+
     def leave(self) -> list[Output]:
         """Nobody listens any more: our own voice is as it was."""
         return self._let_be()

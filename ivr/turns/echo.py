@@ -22,7 +22,9 @@ RATE: Final = 4000
 WINDOW_S: Final = 0.24
 """How much of what is heard is looked at."""
 
-MOST_DELAY_S: Final = 0.4
+MOST_DELAY_S: Final = 0.54
+"""The way there and back, and what waits in the buffers at both ends."""
+
 NEEDED_S: Final = WINDOW_S + MOST_DELAY_S
 """How much of what was said is looked at."""
 

@@ -343,6 +343,17 @@ class TestAPromptIsPlayed:
         caller.voice(0.4)
         assert kinds(caller.hears(caller.taker.playing(BargeIn.NONE))) == ["DROP", "RESUME"]
 
+    def test_what_was_our_own_voice_is_nobodys_whatever_is_made_of_it(self) -> None:
+        caller = Caller(BargeIn.ANY)
+        caller.voice(0.1)
+        assert kinds(caller.hears(caller.taker.echo())) == ["DROP", "RESTORE"]
+        assert caller.words("आपका ऑर्डर") == []
+        caller.voice(0.4)
+        assert kinds(caller.hears(caller.taker.echo())) == ["DROP", "RESUME"]
+        caller = Caller()
+        caller.voice(0.4)
+        assert caller.taker.echo() == [], "who has the turn keeps it"
+
     def test_who_types_has_not_been_speaking(self) -> None:
         caller = Caller(BargeIn.ANY)
         caller.voice(0.4)
@@ -486,6 +497,10 @@ class AnyOrder(RuleBasedStateMachine):
     def prompt_ends(self) -> None:
         self.playing = None
         self.do(self.taker.playing(None))
+
+    @rule()
+    def echo(self) -> None:
+        self.do(self.taker.echo())
 
     @rule()
     def press(self) -> None:

@@ -81,7 +81,7 @@ async def test_what_nobody_means_anything_by_does_not() -> None:
 
 async def test_a_prompt_out_of_a_loudspeaker_does_not_but_who_speaks_over_it_does() -> None:
     phone = Speakerphone(0.15, -14.0, 0.04)
-    silence = Sound("nothing", bytes(2 * 4 * RATE))
+    silence = Sound("its own words", bytes(2 * 4 * RATE), PROMPTS["hi"])
     alone = await hears(silence, FREE, phone)
     assert alone.told == []
     text = "मेरा ऑर्डर कहाँ है"
