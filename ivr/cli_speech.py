@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import typer
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from fastapi import FastAPI
+
+    from ivr.bench.service import Options
+    from ivr.config import Config
+
 OptionalPath = Optional[Path]  # noqa: UP045 (typer reads it at run time)
+OptionalText = Optional[str]  # noqa: UP045
+
+Host = Annotated[OptionalText, typer.Option(help="Listen there instead.")]
+Port = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(help="Listen there instead; 0 takes any free port.", min=0, max=65535),
+]
+Announce = Annotated[
+    OptionalPath, typer.Option(help="Write the real address to this file, as JSON, once it answers.")
+]
+
+Url = Annotated[OptionalText, typer.Option(help="Address of a service that runs; without it one is started.")]
+StartedConfig = Annotated[
+    OptionalPath, typer.Option("--config", "-c", help="The configuration of the one that is started.")
+]
+Key = Annotated[OptionalText, typer.Option(help="An API key of the service.")]
+Model = Annotated[str, typer.Option(help="An engine; auto: by language.")]
+Languages = Annotated[str, typer.Option(help="What is spoken, separated by commas.")]
+Seconds = Annotated[float, typer.Option(help="How long each measurement lasts.", min=1)]
+Cores = Annotated[OptionalText, typer.Option(help="Cores that a started service may use, as 0 or 0,1.")]
 
 
 def tts(
@@ -17,33 +46,14 @@ def tts(
             "--config", "-c", help="The configuration file; without it the embedded voice speaks alone."
         ),
     ] = None,
-    host: Annotated[Optional[str], typer.Option(help="Listen there instead.")] = None,  # noqa: UP045
-    port: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Listen there instead; 0 takes any free port.", min=0, max=65535),
-    ] = None,
-    announce: Annotated[
-        OptionalPath, typer.Option(help="Write the real address to this file, as JSON, once it answers.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    announce: Announce = None,
 ) -> None:
     """Serves the voices over HTTP, in the shape of OpenAI's API (port 7002)."""
-    from engines.contract import EngineError
-    from engines.service.serving import run
-    from ivr.config import Config, ConfigError, load
     from ivr.speech import tts_service
 
-    try:
-        loaded = load(config) if config else Config()
-        settings = loaded.services.tts
-        run(
-            lambda: tts_service(loaded),
-            host or settings.host,
-            settings.port if port is None else port,
-            announce,
-            "Speech",
-        )
-    except* (ConfigError, EngineError, OSError) as failed:
-        raise SystemExit(f"ivr: {_first(failed)}") from failed
+    _serve("tts", tts_service, "Speech", config, host, port, announce)
 
 
 def asr(
@@ -53,55 +63,28 @@ def asr(
             "--config", "-c", help="The configuration file; without it the embedded recogniser hears alone."
         ),
     ] = None,
-    host: Annotated[Optional[str], typer.Option(help="Listen there instead.")] = None,  # noqa: UP045
-    port: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Listen there instead; 0 takes any free port.", min=0, max=65535),
-    ] = None,
-    announce: Annotated[
-        OptionalPath, typer.Option(help="Write the real address to this file, as JSON, once it answers.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    announce: Announce = None,
 ) -> None:
     """Serves the recognisers over HTTP, in the shape of OpenAI's API, and over a WebSocket (port 7001)."""
-    from engines.contract import EngineError
-    from engines.service.serving import run
-    from ivr.config import Config, ConfigError, load
     from ivr.recognition import asr_service
 
-    try:
-        loaded = load(config) if config else Config()
-        settings = loaded.services.asr
-        run(
-            lambda: asr_service(loaded),
-            host or settings.host,
-            settings.port if port is None else port,
-            announce,
-            "Recognition",
-        )
-    except* (ConfigError, EngineError, OSError) as failed:
-        raise SystemExit(f"ivr: {_first(failed)}") from failed
+    _serve("asr", asr_service, "Recognition", config, host, port, announce)
 
 
 def bench_tts(
-    url: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Address of a service that runs; without it one is started."),
-    ] = None,
-    config: Annotated[
-        OptionalPath, typer.Option("--config", "-c", help="The configuration of the one that is started.")
-    ] = None,
-    key: Annotated[Optional[str], typer.Option(help="An API key of the service.")] = None,  # noqa: UP045
-    model: Annotated[str, typer.Option(help="An engine; auto: by language.")] = "auto",
-    languages: Annotated[str, typer.Option(help="What is spoken, separated by commas.")] = "hi,mr,en",
+    url: Url = None,
+    config: StartedConfig = None,
+    key: Key = None,
+    model: Model = "auto",
+    languages: Languages = "hi,mr,en",
     streams: Annotated[
         str, typer.Option(help="How many listen at once, one measurement each.")
     ] = "1,2,4,8,16,32,50,64",
-    seconds: Annotated[float, typer.Option(help="How long each measurement lasts.", min=1)] = 10.0,
+    seconds: Seconds = 10.0,
     plot: Annotated[OptionalPath, typer.Option(help="Also draw the first audio as SVG.")] = None,
-    cores: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Cores that a started service may use, as 0 or 0,1."),
-    ] = None,
+    cores: Cores = None,
     random_weights: Annotated[
         bool,
         typer.Option(
@@ -111,44 +94,24 @@ def bench_tts(
     ] = False,
 ) -> None:
     """How soon the voices speak, against how many listen; prints one JSON object."""
-    from ivr.bench.service import Options
     from ivr.bench.tts import run
 
-    options = Options(
-        url=url,
-        config=config,
-        key=key,
-        model=model,
-        languages=tuple(languages.split(",")),
-        levels=tuple(int(each) for each in streams.split(",")),
-        seconds=seconds,
-        plot=plot,
-        cpus=frozenset(int(each) for each in cores.split(",")) if cores else None,
-        random_weights=random_weights,
-    )
+    options = _options(url, config, key, model, languages, streams, seconds, plot, cores, random_weights)
     raise SystemExit(run(options))
 
 
 def bench_asr(
-    url: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Address of a service that runs; without it one is started."),
-    ] = None,
-    config: Annotated[
-        OptionalPath, typer.Option("--config", "-c", help="The configuration of the one that is started.")
-    ] = None,
-    key: Annotated[Optional[str], typer.Option(help="An API key of the service.")] = None,  # noqa: UP045
-    model: Annotated[str, typer.Option(help="An engine; auto: by language.")] = "auto",
-    languages: Annotated[str, typer.Option(help="What is spoken, separated by commas.")] = "hi,mr,en",
+    url: Url = None,
+    config: StartedConfig = None,
+    key: Key = None,
+    model: Model = "auto",
+    languages: Languages = "hi,mr,en",
     streams: Annotated[
         str, typer.Option(help="How many speak at once, one measurement each.")
     ] = "1,2,4,8,16,32,64",
-    seconds: Annotated[float, typer.Option(help="How long each measurement lasts.", min=1)] = 10.0,
+    seconds: Seconds = 10.0,
     plot: Annotated[OptionalPath, typer.Option(help="Also draw the time to the final as SVG.")] = None,
-    cores: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Cores that a started service may use, as 0 or 0,1."),
-    ] = None,
+    cores: Cores = None,
     random_weights: Annotated[
         bool,
         typer.Option(
@@ -159,34 +122,17 @@ def bench_asr(
 ) -> None:
     """How soon yes and no are understood, against how many speak; prints one JSON object."""
     from ivr.bench.asr import run
-    from ivr.bench.service import Options
 
-    options = Options(
-        url=url,
-        config=config,
-        key=key,
-        model=model,
-        languages=tuple(languages.split(",")),
-        levels=tuple(int(each) for each in streams.split(",")),
-        seconds=seconds,
-        plot=plot,
-        cpus=frozenset(int(each) for each in cores.split(",")) if cores else None,
-        random_weights=random_weights,
-    )
+    options = _options(url, config, key, model, languages, streams, seconds, plot, cores, random_weights)
     raise SystemExit(run(options))
 
 
 def eval_asr(
     manifest: Annotated[Path, typer.Argument(help="A data set: its manifest, or the folder with it.")],
-    url: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Address of a service that runs; without it one is started."),
-    ] = None,
-    config: Annotated[
-        OptionalPath, typer.Option("--config", "-c", help="The configuration of the one that is started.")
-    ] = None,
-    key: Annotated[Optional[str], typer.Option(help="An API key of the service.")] = None,  # noqa: UP045
-    model: Annotated[str, typer.Option(help="An engine; auto: by language.")] = "auto",
+    url: Url = None,
+    config: StartedConfig = None,
+    key: Key = None,
+    model: Model = "auto",
     language: Annotated[str, typer.Option(help="Of recordings that do not tell theirs.")] = "",
     snr: Annotated[
         Optional[float],  # noqa: UP045
@@ -221,12 +167,74 @@ def eval_asr(
     raise SystemExit(run(options))
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Several engines may fail at once: one is enough to say."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _serve(
+    kind: Literal["asr", "tts"],
+    service: Callable[[Config], AbstractAsyncContextManager[FastAPI]],
+    title: str,
+    config: Path | None,
+    host: str | None,
+    port: int | None,
+    announce: Path | None,
+) -> None:
+    from engines.contract import EngineError
+    from engines.service.serving import run
+    from ivr.config import Config, ConfigError, load
+    from ivr.failures import first_of
+
+    try:
+        loaded = load(config) if config else Config()
+        settings = getattr(loaded.services, kind)
+        run(
+            lambda: service(loaded),
+            host or settings.host,
+            settings.port if port is None else port,
+            announce,
+            title,
+        )
+    except* (ConfigError, EngineError, OSError) as failed:
+        raise SystemExit(f"ivr: {first_of(failed)}") from failed
+
+
+def _options(
+    url: str | None,
+    config: Path | None,
+    key: str | None,
+    model: str,
+    languages: str,
+    streams: str,
+    seconds: float,
+    plot: Path | None,
+    cores: str | None,
+    random_weights: bool,
+) -> Options:
+    """What both benches are told. Raises `typer.BadParameter`."""
+    from ivr.bench.service import Options
+
+    return Options(
+        url=url,
+        config=config,
+        key=key,
+        model=model,
+        languages=tuple(each.strip() for each in languages.split(",")),
+        levels=_numbers(streams, "--streams", least=1),
+        seconds=seconds,
+        plot=plot,
+        cpus=frozenset(_numbers(cores, "--cores", least=0)) if cores else None,
+        random_weights=random_weights,
+    )
+
+
+def _numbers(text: str, option: str, *, least: int) -> tuple[int, ...]:
+    """Whole numbers with commas between them."""
+    try:
+        found = tuple(int(each) for each in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < least:
+        raise typer.BadParameter(
+            f"{text!r} should be whole numbers from {least} on, with commas between them", param_hint=option
+        )
+    return found
 
 
 def register(app: typer.Typer, bench: typer.Typer, evaluation: typer.Typer) -> None:

@@ -16,15 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import psutil
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
 
 from engines.contract import SpeechRequest
 from engines.tts.espeak import EspeakSynthesizer
 from ivr.bench.plot import chart
-from ivr.bench.random_weights import prepared
-from ivr.bench.service import Options, cpu_s, service, shares
+from ivr.bench.service import Options, cpu_s, shares
+from ivr.bench.speech import Levels, measured
 from ivr.bench.vram import peak_vram
 from ivr.local import ServerFailed
 from media.g711 import encode_alaw
@@ -61,30 +59,13 @@ class Understood:
 
 def run(options: Options) -> int:
     """Measures, prints one JSON object, writes the chart; 1 when a turn failed."""
-    try:
-        with (
-            prepared("asr", options) as chosen,
-            service("asr", chosen.url, chosen.config, chosen.cpus) as (url, pid),
-        ):
-            measured = asyncio.run(_all_levels(chosen, url, pid))
-    except* (ServerFailed, OSError, WebSocketException) as failed:
-        raise SystemExit(f"ivr: {_first(failed)}") from failed
-    print(json.dumps(measured, indent=2, ensure_ascii=False))
-    if options.plot:
-        options.plot.write_text(_chart(measured["levels"]), encoding="utf-8")
-    return 1 if any(level["failures"] for level in measured["levels"]) else 0
+    return measured("asr", options, _WORDS, _all_levels, _chart)
 
 
-async def _all_levels(options: Options, url: str, pid: int | None) -> dict[str, Any]:
+async def _all_levels(options: Options, url: str, pid: int | None) -> Levels:
     spoken = await _speak(options.languages)
     address = f"ws{url.removeprefix('http')}/ws/stream"
-    levels = [await _level(address, options, spoken, count, pid) for count in options.levels]
-    return {
-        "cores": psutil.cpu_count(),
-        "languages": options.languages,
-        "random_weights": options.random_weights,
-        "levels": levels,
-    }
+    return [await _level(address, options, spoken, count, pid) for count in options.levels]
 
 
 async def _speak(languages: Sequence[str]) -> dict[str, list[Spoken]]:
@@ -174,14 +155,6 @@ async def _turn(socket: ClientConnection, said: Spoken, understood: Understood) 
     understood.final.append(took_ns)
     understood.added.append(took_ns - round(message["latency_ms"] * 1e6))
     understood.right += message["text"] == said.word
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Many callers fail alike: one is enough to say."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _chart(levels: Sequence[dict[str, Any]]) -> str:

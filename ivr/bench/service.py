@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,8 @@ def service(
     if url:
         yield url.rstrip("/"), None
         return
+    if cpus and not cpus <= (here := os.sched_getaffinity(0)):
+        raise ServerFailed(f"the cores here are {', '.join(map(str, sorted(here)))}")
     with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
         announce, log = Path(folder) / "announce.json", Path(folder) / "log"
         path = config or Path(folder) / "ivr.yaml"

@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import psutil
-
 from ivr.bench.http import Client
 from ivr.bench.plot import chart
-from ivr.bench.random_weights import prepared
-from ivr.bench.service import Options, cpu_s, service, shares
+from ivr.bench.service import Options, cpu_s, shares
+from ivr.bench.speech import Levels, measured
 from ivr.bench.vram import peak_vram
 from ivr.local import ServerFailed
 
@@ -64,33 +62,16 @@ class Heard:
 
 def run(options: Options) -> int:
     """Measures, prints one JSON object, writes the chart; 1 when a request failed."""
-    try:
-        with (
-            prepared("tts", options) as chosen,
-            service("tts", chosen.url, chosen.config, chosen.cpus) as (url, pid),
-        ):
-            measured = asyncio.run(_all_levels(chosen, url, pid))
-    except (ServerFailed, OSError) as error:
-        raise SystemExit(f"ivr: {error}") from error
-    print(json.dumps(measured, indent=2, ensure_ascii=False))
-    if options.plot:
-        options.plot.write_text(_chart(measured["levels"]), encoding="utf-8")
-    return 1 if any(level["failures"] for level in measured["levels"]) else 0
+    return measured("tts", options, _SENTENCES, _all_levels, _chart)
 
 
-async def _all_levels(options: Options, url: str, pid: int | None) -> dict[str, Any]:
+async def _all_levels(options: Options, url: str, pid: int | None) -> Levels:
     client = Client(url, options.key)
     await _listen(client, options, first := Heard(), random.Random(0))
     client.close()
     if first.failures:
         raise ServerFailed(f"{url}: {first.failures[0]}")
-    levels = [await _level(url, options, count, pid) for count in options.levels]
-    return {
-        "cores": psutil.cpu_count(),
-        "languages": options.languages,
-        "random_weights": options.random_weights,
-        "levels": levels,
-    }
+    return [await _level(url, options, count, pid) for count in options.levels]
 
 
 async def _level(url: str, options: Options, count: int, pid: int | None) -> dict[str, Any]:
