@@ -62,6 +62,13 @@ async def test_yes_and_no_are_heard(engine: PocketsphinxRecognizer, text: str, l
         assert transcript.final
 
 
+async def test_a_recording_may_begin_and_end_with_the_word(engine: PocketsphinxRecognizer) -> None:
+    for text, language in (("नहीं", "hi"), ("नाही", "mr"), ("yes", "en")):
+        request = RecognitionRequest(language, 8000, YES_NO[language])
+        stream = say(engine, spoken(text, language), request)
+        assert (await stream.finish(deadline_s=20)).text == text
+
+
 async def test_what_is_none_of_the_phrases_gives_no_text(engine: PocketsphinxRecognizer) -> None:
     nothing = Transcript("", "hi", 0.0)
     assert await hear(engine, silence(8000), "hi") == nothing
