@@ -2,7 +2,7 @@
 
     QUIET --voice--> RISING --60 ms--> SPEAKING (nothing is played: the flow is told at once)
                                    --> DOUBTFUL (a prompt is played: softer from here on)
-    DOUBTFUL --220 ms of voice--> HELD (the prompt is silent)     DOUBTFUL --pause--> LINGERING (loud again)
+    DOUBTFUL --180 ms of voice--> HELD (the prompt is silent)     DOUBTFUL --pause--> LINGERING (loud again)
     DOUBTFUL, LINGERING, HELD --words--> SPEAKING (the flow is told, and stops its prompt)
                               --a listener's "hmm"--> QUIET (the prompt goes on, from the word broken off)
                               --silence--> JUDGING: what the recogniser makes of it decides between the two
@@ -19,7 +19,7 @@ from enum import Enum, auto
 from typing import Final
 
 from ivr.flow.protocol import BargeIn
-from ivr.turns.phrasing import IsAnswer, Weight, completeness, weigh
+from ivr.turns.phrasing import COMPLETE, IsAnswer, Weight, completeness, weigh
 from ivr.turns.stretch import RELEASE_PROBABILITY, Stretch
 
 ONSET_PROBABILITY: Final = 0.5
@@ -30,15 +30,21 @@ RISING_PROBABILITY: Final = 0.35
 ONSET_S: Final = 0.06
 """Voice shorter than this is a click, not a word: two chunks of 32 ms in a row."""
 
-HOLD_AFTER_S: Final = 0.22
-"""So much voice silences a prompt; with the detector and the way of the packets that is 300 ms for the
+HOLD_AFTER_S: Final = 0.18
+"""So much voice silences a prompt; with the detector and the way of the packets that is 260 ms for the
 caller."""
+
+TURN_AFTER_S: Final = 0.22
+"""So much voice takes the turn where nobody can tell any words."""
 
 SURELY_A_TURN_S: Final = 3.0
 """So much voice is no cough and no listener's word, whatever a recogniser makes of it."""
 
 PAUSE_S: Final = 0.2
 """The turn may be over: what was heard is looked at, and a reply prepared."""
+
+SENTENCE_PAUSE_S: Final = 0.1
+"""As much behind a full stop: a recogniser that writes one takes the sentence for whole."""
 
 ANSWER_PAUSE_S: Final = 0.1
 """Ends a turn that is, word for word, one of the answers that are asked for."""
@@ -269,7 +275,7 @@ class TurnTaker:
             return []
         since = state.rising_from
         self._state = Quiet() if since is None else Rising(since, ducked=False)
-        takes = turn.voiced_s >= HOLD_AFTER_S if said is None else said in (Weight.WORDS, Weight.ANSWER)
+        takes = turn.voiced_s >= TURN_AFTER_S if said is None else said in (Weight.WORDS, Weight.ANSWER)
         if takes:
             return [*self._silence(held=state.held), Act.BEGAN, Act.HEARD]
         return [Act.RESUME] if state.held else []
@@ -384,8 +390,11 @@ class TurnTaker:
     def _pausing(self, state: Speaking) -> list[Output]:
         """What may be all is told, once."""
         stretch = state.stretch
+        if stretch.quiet_s < SENTENCE_PAUSE_S:
+            return []
         text = stretch.text(within_s=0.0)
-        if stretch.quiet_s < PAUSE_S or text == state.presumed or self._weigh(text) is Weight.NOTHING:
+        whole = stretch.quiet_s >= PAUSE_S or completeness(text, self._language) == COMPLETE
+        if not whole or text == state.presumed or self._weigh(text) is Weight.NOTHING:
             return []
         self._state = replace(state, presumed=text)
         return [Presume(text)]
