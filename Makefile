@@ -32,10 +32,11 @@ lint:
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-# The summary comes last. Much of the time is spent waiting for calls: three tests at a time use two cores well.
+# The summary comes last. Much of the time is spent waiting for calls: four tests at a time use two cores well,
+# and who is done takes over what others have left.
 test: lint
 	@scripts/setup test
-	$(PYTHON) -m pytest -n 3
+	$(PYTHON) -m pytest -n 4 --dist worksteal
 
 interop:
 	@scripts/setup test
