@@ -30,8 +30,7 @@ from ray import serve
 from engines.service.app import Health
 from engines.service.serving import DRAIN_S
 from ivr.config import Config, ConfigError, load
-from ivr.recognition import asr_service
-from ivr.speech import tts_service
+from ivr.services import asr_service, tts_service
 from ivr.speech_config import AsrService, TtsService
 
 SERVICES: Final[dict[str, Callable[[Config], AbstractAsyncContextManager[FastAPI]]]] = {

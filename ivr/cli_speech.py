@@ -51,7 +51,7 @@ def tts(
     announce: Announce = None,
 ) -> None:
     """Serves the voices over HTTP, in the shape of OpenAI's API (port 7002)."""
-    from ivr.speech import tts_service
+    from ivr.services import tts_service
 
     _serve("tts", tts_service, "Speech", config, host, port, announce)
 
@@ -68,7 +68,7 @@ def asr(
     announce: Announce = None,
 ) -> None:
     """Serves the recognisers over HTTP, in the shape of OpenAI's API, and over a WebSocket (port 7001)."""
-    from ivr.recognition import asr_service
+    from ivr.services import asr_service
 
     _serve("asr", asr_service, "Recognition", config, host, port, announce)
 

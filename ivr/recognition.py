@@ -1,31 +1,18 @@
-"""The recognisers that the configuration names, and the service over them."""
+"""The recognisers that the configuration names."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-from fastapi import FastAPI
 
 from engines.asr.roster import EMBEDDED, AsrEngine, AsrSettings, CannotUse, new_recognizer
 from engines.asr.router import RoutedRecognizer
-from engines.catalogue import Kind, UnknownEngine
+from engines.catalogue import UnknownEngine
 from engines.contract import EngineError, Recognizer
 from engines.routing.watch import Watch
-from engines.service.admin import Operators, admin_routes
-from engines.service.asr.app import create_app
-from engines.service.asr.roster import Roster
-from engines.service.asr.transcriptions import Bounds
-from engines.service.keys import Keys
-from engines.service.metrics import ServiceMetrics
 from engines.turns.smart_turn import SmartTurn, installed_model
 from ivr.config import Config, ConfigError
 from ivr.engine_places import place_of
-from ivr.gpu_budget import checked_budgets
-from ivr.speech import running
-from ivr.switching import monitor_of, placed_recognisers, switcher_of
-from media.vad import VadBatch
 
 
 def recognizer_engines(config: Config) -> list[AsrEngine]:
@@ -78,30 +65,3 @@ def advisor_of(config: Config) -> SmartTurn | None:
         return SmartTurn(installed_model() if wanted == "installed" else Path(wanted))
     except EngineError as error:
         raise ConfigError(f"engines.smart_turn: {error}") from error
-
-
-@asynccontextmanager
-async def asr_service(config: Config) -> AsyncIterator[FastAPI]:
-    """The application of `ivr asr`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
-    settings = config.services.asr
-    budgets = await checked_budgets(config)
-    engines = [*placed_recognisers(recognizer_engines(config)), new_engine(config, EMBEDDED)]
-    vad = VadBatch()
-    async with running([*engines, vad]):
-        keys = Keys(settings.keys)
-        app = create_app(
-            Roster({engine.name: engine for engine in engines}, config.engines.hearing_routes),
-            vad,
-            ServiceMetrics("asr"),
-            keys,
-            bounds=Bounds(audio_s=settings.audio_s, work_s=settings.work_s),
-            body_bytes=int(settings.body_mb * 1024 * 1024),
-            most_streams=settings.streams,
-            final_s=settings.deadline_s,
-        )
-        switcher = switcher_of(config, engines, budgets, {Kind.ASR: new_engine})
-        app.include_router(admin_routes(Operators(settings.operators, keys), monitor_of(switcher), switcher))
-        try:
-            yield app
-        finally:
-            await switcher.close()

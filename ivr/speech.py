@@ -1,4 +1,4 @@
-"""The engines that the configuration names, started and stopped together; and the service over them."""
+"""The engines that the configuration names, started and stopped together."""
 
 from __future__ import annotations
 
@@ -8,31 +8,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
-from fastapi import FastAPI
-
-from engines.catalogue import Kind, UnknownEngine
+from engines.catalogue import UnknownEngine
 from engines.contract import EngineError, Synthesizer
 from engines.routing.watch import Watch
-from engines.service.admin import Operators, admin_routes
-from engines.service.keys import Keys
-from engines.service.metrics import ServiceMetrics
 from engines.tts.levelled import LevelledSynthesizer
-from engines.tts.profiles import VoiceProfiles
 from engines.tts.roster import EMBEDDED, CannotUse, TtsEngine, TtsSettings
 from engines.tts.roster import new_engine as new_voice
 from engines.tts.router import SpeechRouter
-from engines.tts.service.app import create_app
-from engines.tts.service.desk import Desk
-from engines.tts.service.elsewhere import following
-from engines.tts.service.models import SpeechBody
-from engines.tts.service.speaking import Speaker
-from engines.tts.service.streaming import whole
 from ivr.config import Config, ConfigError
 from ivr.engine_places import Place, place_of
-from ivr.flow.sayas import known_languages, normalise
-from ivr.gpu_budget import checked_budgets
 from ivr.speech_config import EngineSetup
-from ivr.switching import monitor_of, placed_voices, switcher_of
 
 log = logging.getLogger(__name__)
 
@@ -100,41 +85,6 @@ async def running(engines: Iterable[Startable]) -> AsyncIterator[None]:
             for engine in engines:
                 starting.create_task(engine.start())
         yield
-
-
-@asynccontextmanager
-async def tts_service(config: Config) -> AsyncIterator[FastAPI]:
-    """The application of `ivr tts`, its engines running. Raises `ConfigError`, `EngineError`, `OSError`."""
-    settings = config.services.tts
-    budgets = await checked_budgets(config)
-    engines = [*placed_voices(voice_engines(config)), new_engine(config, EMBEDDED)]
-    profiles = await asyncio.to_thread(VoiceProfiles, config.store.path / "voices")
-    async with running(engines):
-        metrics = ServiceMetrics("tts")
-        desk = Desk(engines, config.engines.voice_routes, profiles)
-        speaker = Speaker(in_words, metrics, deadline_s=settings.deadline_s, most_streams=settings.streams)
-        keys = Keys(settings.keys)
-        app = create_app(desk, speaker, profiles, keys, metrics)
-        await _warm(desk)
-        switcher = switcher_of(config, engines, budgets, {Kind.TTS: new_engine})
-        app.include_router(admin_routes(Operators(settings.operators, keys), monitor_of(switcher), switcher))
-        async with AsyncExitStack() as on_exit:
-            on_exit.push_async_callback(switcher.close)
-            await on_exit.enter_async_context(following(profiles, desk))
-            yield app
-
-
-async def _warm(desk: Desk) -> None:
-    """One text in each language before anybody waits: patterns are compiled, tables computed."""
-    speaker = Speaker(in_words, ServiceMetrics("tts"))
-    for language in known_languages():
-        body = SpeechBody.model_validate({"input": "1 2 3 4 5", "language": language, "model": EMBEDDED})
-        await whole(await speaker.begin(desk.order(body, "")))
-
-
-def in_words(text: str, language: str) -> str:
-    """The text without figures and signs, where the language has words for them."""
-    return normalise(text, language) if language in known_languages() else text
 
 
 def new_engine(config: Config, name: str) -> TtsEngine:

@@ -129,7 +129,7 @@ class Stage:
         sdp: Sdp = USUAL,
         keys: Mapping[str, str] | None = None,
         hold_ms: int = 1500,
-        limit_s: int = 30,
+        limit_s: int = 90,
         endless: bool = False,
     ) -> Iterator[Conversation]:
         """Runs SIPp beside the block; leaving the block waits for it, and raises `Failed` when it failed.

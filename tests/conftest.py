@@ -3,7 +3,7 @@
 Hypothesis runs without deadlines (the machine may be busy), and with the same examples in every run: new ones
 are for `make properties`.
 
-Tests that hold real calls live in real time, with processes of their own: one that fails where the machine
+Tests that hold real calls, or start processes, live in real time: one that fails where the machine
 stood still for a second is run once more, and the summary counts it ("rerun"). What is wrong fails twice.
 """
 
@@ -22,7 +22,26 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 HERE: Final = Path(__file__).parent
 IN_REAL_TIME: Final = frozenset(
-    {"api", "bench", "broker", "docs", "evaluation", "interop", "phone", "server", "service", "test_demo.py"}
+    {
+        "api",
+        "bench",
+        "broker",
+        "docs",
+        "engines",
+        "evaluation",
+        "interop",
+        "ivr",
+        "media",
+        "phone",
+        "server",
+        "service",
+        "shelf",
+        "sip",
+        "speech",
+        "store",
+        "talking",
+        "test_demo.py",
+    }
 )
 
 

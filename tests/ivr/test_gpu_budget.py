@@ -13,7 +13,7 @@ from engines.catalogue import find
 from engines.gpu.budget import Part
 from engines.gpu.cards import Cards, read_cards
 from engines.installing.shelf import Shelf
-from ivr import gpu_budget, gpu_command, recognition, server, speech
+from ivr import gpu_budget, gpu_command, server, services
 from ivr.cli import app
 from ivr.config import Config, ConfigError, load
 from ivr.gpu_budget import budgets_of, check
@@ -114,7 +114,7 @@ async def test_no_process_starts_when_it_does_not_fit(
     loaded = config(tmp_path, TOO_MUCH)
     monkeypatch.setattr(gpu_budget, "read_cards", lambda: NONE)
     refusal = "the models do not fit on card 0, which has 8.0 GB"
-    for start in (server.running, speech.tts_service, recognition.asr_service):
+    for start in (server.running, services.tts_service, services.asr_service):
         with pytest.raises(ConfigError, match=refusal) as refused:
             async with start(loaded):
                 pass

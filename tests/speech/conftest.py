@@ -17,7 +17,7 @@ from engines.tts.profiles import VoiceProfiles
 from engines.tts.service.app import create_app
 from engines.tts.service.desk import Desk
 from engines.tts.service.speaking import Speaker
-from ivr.speech import in_words
+from ivr.services import in_words
 from ivr.switching import monitor_of
 from tests.fakes.engines import ToneSynthesizer, routes_by_language
 from tests.fakes.switching import no_switcher

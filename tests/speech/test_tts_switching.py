@@ -13,7 +13,7 @@ import pytest
 
 from engines.service.serving import served
 from ivr.config import Config, load
-from ivr.speech import tts_service
+from ivr.services import tts_service
 from tests.fakes.kokoro import write_kokoro
 
 OPERATOR = {"Authorization": "Bearer operator-key-0123456789"}
