@@ -37,7 +37,7 @@ HEARD: Final = ("please", "tell", "me", "where", "my", "order", "is", "now", "th
 
 _WORD_BYTES: Final = RATE * 2 // 5
 _PAUSE_BYTES: Final = RATE * 2 // 10
-_LOUD: Final = 1000
+_LOUD: Final = 200
 _HALF_PERIOD: Final = 10
 _CHUNK_S: Final = 0.2
 _TOKEN_S: Final = 0.01
@@ -156,6 +156,7 @@ class _Hearing:
         if max(memoryview(pcm).cast("h"), default=0) >= _LOUD:
             self._voiced += len(pcm)
             self._quiet = 0
+            self._told = min(self._told, len(HEARD) - 1)  # the last word was not: there are more
         else:
             self._quiet += len(pcm)
         paused = self._voiced and self._quiet >= _PAUSE_BYTES
