@@ -117,6 +117,8 @@ class Playing:
         """Requests whose step has not been told yet: the record may be a little late."""
         self._announced: dict[str, deque[Request]] = {}
         """The steps that have sent a request, by endpoint; the request comes after, or has come."""
+        self._in_background: deque[Request] = deque()
+        """Those that sent theirs in the background and whose has not been told yet, in the flow's order."""
         self._seen = 0
         self._prompt: _Prompt | None = None
         self._step: Step = flow.steps[flow.start.step]
@@ -221,6 +223,8 @@ class Playing:
             case "request":
                 if isinstance(self._step, Request):
                     self._announced.setdefault(data["endpoint"], deque()).append(self._step)
+                    if self._step.background:
+                        self._in_background.append(self._step)
                 return []
             case "wait":
                 # What is heard from now on is no prompt.
@@ -259,17 +263,22 @@ class Playing:
         coming, self._came = self._came, []
         for asked in coming:
             announced = self._announced.get(asked.endpoint)
-            if not announced:
+            if not announced or not self._is_next(announced[0]):
                 self._came.append(asked)
                 continue
             step = announced.popleft()
             if step.background:
                 asked.answer(204)
                 self._delivered += 1
+                self._in_background.popleft()
             else:
                 self._waiting = asked
             body = _typed_query(asked.body, step) if asked.get else asked.body
             await self._tell(call, Requested(asked.endpoint, body, awaited=not step.background))
+
+    def _is_next(self, step: Request) -> bool:
+        """What is sent in the background comes as it comes; it is told in the order of the flow."""
+        return not step.background or self._in_background[0] is step
 
     async def _take_events(self, call: PhoneCall) -> None:
         while not self._published.empty():
