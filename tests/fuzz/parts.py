@@ -69,6 +69,7 @@ def referral(data: bytes) -> None:
         to = asked.destination(trunk)
         assert to is None or to.startswith("+91") or Uri.parse(to).host.lower() == "pbx.example"
         again = Request("REFER", asked.target, request.headers.copy())
+        again.headers.set("CSeq", "1 REFER")  # whatever the method of this one was
         for name, value in asked.headers().items():
             again.headers.set(name, value)
         assert parse(again.to_bytes()).headers.get("Replaces") == again.headers.get("Replaces")
