@@ -13,7 +13,7 @@ from sip.reasons import REASONS
 from sip.replaces import Replaces, ReplacesError
 from sip.tolls import names_host, prefixes_in
 from sip.trunks import Trunk, canonical, without_separators
-from sip.uri import NameAddr, Uri, UriError
+from sip.uri import MAX_URI, NameAddr, Uri, UriError
 
 _NUMBER: Final = re.compile(r"\+[0-9]{3,15}|[0-9*#]{1,20}")
 _MAX_REFERRED_BY: Final = 1024
@@ -52,6 +52,8 @@ class Referral:
             uri = NameAddr.parse(values[0]).uri
         except UriError as error:
             raise ReferError(400, f"Refer-To: {error}") from error
+        if len(str(uri)) > MAX_URI:
+            raise ReferError(400, "Refer-To: the URI is too long, as it would be called")
         if uri.scheme not in ("sip", "tel"):
             raise ReferError(416, f"{uri.scheme[:20]}: addresses are not called from here")
         if (uri.param("method") or "INVITE").upper() != "INVITE":

@@ -11,7 +11,7 @@ from sip.referral import Notice, ReferError, Referral, Subscription
 from sip.replaces import Replaces, ReplacesError, replaces_of
 from sip.transfer import refer_to
 from sip.trunks import Trunk
-from sip.uri import NameAddr, Uri
+from sip.uri import MAX_URI, NameAddr, Uri
 from tests.sip.sip_parts import answer, request
 
 E164 = Trunk(number_format="e164", refer_to=("+9180", "1860", "sip:pbx.example", "sip:[2001:db8::1]"))
@@ -225,3 +225,10 @@ def test_news_in_any_order(steps: list[tuple[str, int]]) -> None:
     assert all(status < 200 for status in sent[:-1])
     if sent and sent[-1] >= 200:
         assert sent[-1] == final
+
+
+def test_a_target_that_is_too_long_once_it_is_written_is_refused() -> None:
+    text = "sip:a@pbx.example;a=" + "|" * 900
+    assert len(text) < MAX_URI < len(str(Uri.parse(text)))
+    with pytest.raises(ReferError, match="too long"):
+        asked(f"<{text}>")
