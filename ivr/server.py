@@ -195,21 +195,12 @@ async def running(config: Config) -> AsyncIterator[Server]:
         recognizer = PocketsphinxRecognizer()
         vad = VadBatch()
         recorder = RecordingWriter()
-        neural: tuple[Engine, ...] = (*engines, *recognizers)
-        for engine in neural:
+        advisor = advisor_of(config)
+        larger: tuple[Engine, ...] = (*engines, *recognizers, *(() if advisor is None else (advisor,)))
+        for engine in larger:
             on_exit.push_async_callback(engine.close)
             _background(on_exit, start_when_able(engine))
-        advisor = advisor_of(config)
-        if advisor is not None:
-            on_exit.push_async_callback(advisor.close)
-            _background(on_exit, start_when_able(advisor))
-        parts: tuple[_Part, ...] = (
-            *voices,
-            recognizer,
-            vad,
-            recorder,
-            *(() if advisor is None else (advisor,)),
-        )
+        parts: tuple[_Part, ...] = (*voices, recognizer, vad, recorder)
         for part in parts:
             on_exit.push_async_callback(part.close)
         await asyncio.gather(*(part.start() for part in parts))

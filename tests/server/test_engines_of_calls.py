@@ -5,9 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
+from tests.engines.test_smart_turn import made_model
 from tests.fakes.kokoro import write_kokoro
-from tests.server.conftest import OpenBench
+from tests.server.conftest import Bench, OpenBench
+
+
+async def hear_once(bench: Bench) -> dict[str, Any]:
+    """A call that hears something and hangs up; its record."""
+    call = await bench.phone.call(bench.uri)
+    await call.until_answered(10)
+    await call.hear(within_s=20)
+    await call.hang_up()
+    return await bench.ended()
 
 
 def first_audios(metrics: str, engine: str) -> int:
@@ -21,30 +32,16 @@ async def test_a_call_is_spoken_by_the_first_engine_of_its_language(bench: OpenB
     patient = {"tts_deadline_s": 20, "tts_hedge_ms": 5000}
     engines = {"tts": {"en": ["kokoro"]}, "setup": setup, **patient}
     async with bench(engines=engines) as b:
-
-        async def heard() -> tuple[int, int]:
-            call = await b.phone.call(b.uri)
-            await call.until_answered(10)
-            await call.hear(within_s=20)
-            await call.hang_up()
-            await b.ended()
-            metrics = (await b.api.get("/metrics")).text
-            return first_audios(metrics, "kokoro"), first_audios(metrics, "espeak")
-
         async with asyncio.timeout(90):
-            while (await heard())[0] == 0:  # its model is loaded beside the calls
-                pass
+            while first_audios((await b.api.get("/metrics")).text, "kokoro") == 0:
+                await hear_once(b)  # its model is loaded beside the calls
 
 
 async def test_an_engine_that_cannot_start_costs_no_call(bench: OpenBench, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     setup = {"kokoro": {"weights": str(tmp_path / "empty"), "device": "cpu"}}
     async with bench(engines={"tts": {"en": ["kokoro"]}, "setup": setup}) as b:
-        call = await b.phone.call(b.uri)
-        await call.until_answered(10)
-        await call.hear(within_s=20)
-        await call.hang_up()
-        record = await b.ended()
+        record = await hear_once(b)
         assert record["cause"] == "normal"
         said = (event["data"] for event in record["events"] if event["kind"] in ("prompt", "speech_made"))
         by = [data["by"] for data in said if "by" in data]
@@ -84,11 +81,7 @@ async def test_an_engine_that_hangs_costs_a_call_one_hedge(bench: OpenBench) -> 
         }
         engines = {"tts": {"en": ["elevenlabs"]}, "setup": setup, "tts_hedge_ms": 100, "tts_deadline_s": 20}
         async with bench(engines=engines) as b:
-            call = await b.phone.call(b.uri)
-            await call.until_answered(10)
-            await call.hear(within_s=20)
-            await call.hang_up()
-            record = await b.ended()
+            record = await hear_once(b)
             assert record["cause"] == "normal"
             made = [event["data"]["by"] for event in record["events"] if event["kind"] == "speech_made"]
             assert made[0]["engine"] == "espeak"
@@ -96,3 +89,18 @@ async def test_an_engine_that_hangs_costs_a_call_one_hedge(bench: OpenBench) -> 
             assert asked
             async with asyncio.timeout(20):
                 await ended.wait()  # what was asked for was given up for real
+
+
+async def test_a_server_has_an_adviser_of_turns(bench: OpenBench, tmp_path: Path) -> None:
+    model = made_model(tmp_path / "smart_turn.onnx")
+    async with bench(engines={"smart_turn": str(model)}) as b:
+        record = await hear_once(b)
+        assert record["cause"] == "normal"
+
+
+async def test_an_adviser_that_cannot_start_costs_no_call(bench: OpenBench, tmp_path: Path) -> None:
+    model = tmp_path / "smart_turn.onnx"
+    model.write_bytes(b"no model")
+    async with bench(engines={"smart_turn": str(model)}) as b:
+        record = await hear_once(b)
+        assert record["cause"] == "normal"
