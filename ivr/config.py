@@ -243,20 +243,22 @@ class InboundNumber(_Strict):
         return self
 
 
+Scope = Literal[
+    "calls:read",
+    "calls:write",
+    "recordings:read",
+    "metrics:read",
+    "flows:read",
+    "flows:write",
+    "engines:read",
+    "engines:write",
+]
+"""What a key of the API allows."""
+
+
 class ApiKey(_Strict):
     key: str = Field(min_length=16)
-    scopes: list[
-        Literal[
-            "calls:read",
-            "calls:write",
-            "recordings:read",
-            "metrics:read",
-            "flows:read",
-            "flows:write",
-            "engines:read",
-            "engines:write",
-        ]
-    ]
+    scopes: list[Scope]
 
 
 class Api(_Strict):

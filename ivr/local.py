@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import httpx
+
+from ivr.config import Scope
 
 START_S: Final = 60.0
 STOP_S: Final = 10.0
@@ -24,10 +26,6 @@ PATIENT: Final = {"loop_lag_ms": 1000.0}
 """Limits of a server that shares a busy machine with its callers: it is to take calls late rather than not
 at all."""
 
-_ALL_SCOPES: Final = [
-    "calls:read", "calls:write", "recordings:read", "metrics:read", "flows:read", "flows:write",
-    "engines:read", "engines:write",
-]  # fmt: skip
 _LOG_LINES: Final = 20
 
 
@@ -179,7 +177,7 @@ def _defaults(key: str) -> dict[str, Any]:
     return {
         "sip": {"listen": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]},
         "media": {"ports": [0, 0]},
-        "api": {"port": 0, "keys": {"local": {"key": key, "scopes": _ALL_SCOPES}}},
+        "api": {"port": 0, "keys": {"local": {"key": key, "scopes": list(get_args(Scope))}}},
         "trunks": {"local": {"allow": ["127.0.0.0/8"], "max_calls": 1000, "caller_id": "1000"}},
         "store": {"path": "var"},
         "limits": PATIENT,

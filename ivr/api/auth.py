@@ -6,25 +6,14 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from engines.service.keys import is_local
 from ivr.api.problems import FORBIDDEN, UNAUTHENTICATED, ProblemError
-from ivr.config import ApiKey
-
-Scope = Literal[
-    "calls:read",
-    "calls:write",
-    "recordings:read",
-    "metrics:read",
-    "flows:read",
-    "flows:write",
-    "engines:read",
-    "engines:write",
-]
+from ivr.config import ApiKey, Scope
 
 _bearer = HTTPBearer(auto_error=False, description="A key of the configuration")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
