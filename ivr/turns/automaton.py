@@ -20,15 +20,11 @@ from typing import Final
 
 from ivr.flow.protocol import BargeIn
 from ivr.turns.phrasing import COMPLETE, IsAnswer, Weight, completeness, weigh
-from ivr.turns.stretch import RELEASE_PROBABILITY, Stretch
-
-ONSET_PROBABILITY: Final = 0.5
+from ivr.turns.stretch import Stretch
+from media.turns import ONSET_PROBABILITY, ONSET_S, RELEASE_PROBABILITY
 
 RISING_PROBABILITY: Final = 0.35
 """The onset may be coming: a prompt is softer at once, and what is heard counts from here."""
-
-ONSET_S: Final = 0.06
-"""Voice shorter than this is a click, not a word: two chunks of 32 ms in a row."""
 
 HOLD_AFTER_S: Final = 0.18
 """So much voice silences a prompt; with the detector and the way of the packets that is 260 ms for the

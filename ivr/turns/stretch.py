@@ -4,11 +4,8 @@ Pure; times are seconds of the caller's audio."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
-RELEASE_PROBABILITY: Final = 0.35
-"""Below the onset's, so that a soft syllable does not end an utterance (hysteresis, as Silero's own iterator
-has it)."""
+from media.turns import RELEASE_PROBABILITY
 
 
 @dataclass(frozen=True, slots=True)
