@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
+
+from media.onnx_session import open_session
 
 RATE: Final = 8000
 CHUNK_SAMPLES: Final = 256
@@ -59,15 +60,10 @@ class SileroModel:
     """The model with the memory of its streams, kept in numbered slots. For one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime has no common class of its own
-            raise VadUnavailable(f"cannot load the model {path}: {error}") from error
+            self._session = open_session(path)
+        except ValueError as error:
+            raise VadUnavailable(str(error)) from error
         self._rate = np.array(RATE, dtype=np.int64)
         self._states: npt.NDArray[np.float32] = np.zeros((2, 0, _STATE), np.float32)
         self._contexts: npt.NDArray[np.float32] = np.zeros((0, _CONTEXT_SAMPLES), np.float32)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 
 from engines.turns.features import BANDS, FRAMES, RATE, SECONDS, features
 from engines.wire import Fields
 from engines.worker.engine import JobError, Progress, Reply
 from engines.worker.queue import Bounds, Priority, Want
 from engines.worker.settings import settings
+from media.onnx_session import open_session
 from media.resample import resample_clip
 
 INPUT: Final = "input_features"
@@ -26,15 +26,7 @@ class SmartTurnModel:
     """Raises `ValueError` when the file is no such model."""
 
     def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime has no common class of its own
-            raise ValueError(f"cannot load the model {path}: {error}") from error
+        self._session = open_session(path)
         inputs = [(each.name, each.shape[1:]) for each in self._session.get_inputs()]
         if inputs != [(INPUT, [BANDS, FRAMES])]:
             raise ValueError(f"{path} is no model of smart-turn v3: it takes {inputs}")
