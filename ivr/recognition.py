@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from engines.asr.roster import EMBEDDED, AsrEngine, AsrSettings, CannotUse, new_recognizer
+from engines.asr.roster import EMBEDDED, AsrEngine, AsrSettings, new_recognizer
 from engines.asr.router import RoutedRecognizer
 from engines.catalogue import UnknownEngine
 from engines.contract import EngineError, Recognizer
 from engines.routing.watch import Watch
+from engines.running_here import CannotUse
 from engines.turns.smart_turn import SmartTurn, installed_model
 from ivr.config import Config, ConfigError
 from ivr.engine_places import place_of
+from ivr.speech_config import EngineSetup
 
 
 def recognizer_engines(config: Config) -> list[AsrEngine]:
@@ -36,20 +38,18 @@ def recognizer_of(
 
 def new_engine(config: Config, name: str) -> AsrEngine:
     """The recogniser of a name as this configuration sets it up. Raises `ConfigError`."""
-    setup = config.engines.setup.get(name)
+    setup = config.engines.setup.get(name) or EngineSetup()
     try:
         place = place_of(config, name)
-        settings = AsrSettings(interpreter=place.python, weights=place.weights)
-        if setup is not None:
-            settings = AsrSettings(
-                interpreter=place.python,
-                weights=place.weights,
-                device=setup.device,
-                memory_gb=setup.memory_gb,
-                key=setup.key,
-                address=setup.address,
-                more=setup.options,
-            )
+        settings = AsrSettings(
+            interpreter=place.python,
+            weights=place.weights,
+            device=setup.device,
+            memory_gb=setup.memory_gb,
+            key=setup.key,
+            address=setup.address,
+            more=setup.options,
+        )
         return new_recognizer(name, settings)
     except (CannotUse, UnknownEngine) as error:
         raise ConfigError(f"engines.setup.{name}: {error}") from error

@@ -11,8 +11,9 @@ from typing import Final, Protocol
 from engines.catalogue import UnknownEngine
 from engines.contract import EngineError, Synthesizer
 from engines.routing.watch import Watch
+from engines.running_here import CannotUse
 from engines.tts.levelled import LevelledSynthesizer
-from engines.tts.roster import EMBEDDED, CannotUse, TtsEngine, TtsSettings
+from engines.tts.roster import EMBEDDED, TtsEngine, TtsSettings
 from engines.tts.roster import new_engine as new_voice
 from engines.tts.router import SpeechRouter
 from ivr.config import Config, ConfigError

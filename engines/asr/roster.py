@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -19,14 +19,10 @@ from engines.catalogue import CatalogueEntry, Cloud, Embedded, Installed, Kind, 
 from engines.catalogue.asr import CONFORMER, FASTER_WHISPER
 from engines.contract import Recognizer
 from engines.launch import WorkerCommand
+from engines.running_here import OFFLINE, CannotUse, limits_with, weights_of
 from engines.supervisor import WorkerHealth
 
 EMBEDDED: Final = "pocketsphinx"
-_GB: Final = 1024**3
-
-
-class CannotUse(Exception):
-    """An engine that is not set up; the text says what to do."""
 
 
 class AsrEngine(Recognizer, Protocol):
@@ -83,25 +79,20 @@ def new_recognizer(name: str, settings: AsrSettings | None = None) -> AsrEngine:
 
 
 def _installed(entry: CatalogueEntry, runs: Installed, settings: AsrSettings) -> WorkerRecognizer:
-    if settings.weights is None:
-        raise CannotUse(
-            f"{entry.name} has no weights: run `ivr engines install {entry.name}`, or set `weights`"
-        )
+    weights = weights_of(entry, settings.weights)
     if settings.interpreter is None and runs.environment is CONFORMER:
         raise CannotUse(f"{entry.name} has no environment: run `ivr engines install {entry.name}`")
     if settings.interpreter is None and find_spec("faster_whisper") is None:
         raise CannotUse(f"{entry.name} has no environment: run `ivr engines install {entry.name}`")
     interpreter = str(settings.interpreter or sys.executable)
-    limits = LIMITS
-    if settings.memory_gb is not None:
-        limits = replace(limits, memory_bytes=round(settings.memory_gb * _GB))
+    limits = limits_with(LIMITS, settings.memory_gb)
     told = {"device": settings.device or "auto", **settings.more}
     if entry is FASTER_WHISPER:
-        return whisper(settings.weights, interpreter, told, limits)
+        return whisper(weights, interpreter, told, limits)
     command = WorkerCommand(
         runs.worker,
         interpreter,
-        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
-        settings={**told, "model": str(settings.weights)},
+        environment=OFFLINE,
+        settings={**told, "model": str(weights)},
     )
-    return WorkerRecognizer(entry.name, f"{settings.weights.name}-1", command, limits, entry.speaks)
+    return WorkerRecognizer(entry.name, f"{weights.name}-1", command, limits, entry.speaks)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from engines.catalogue import CatalogueEntry, Cloud, Embedded, Installed, Kind, find
 from engines.contract import Synthesizer
 from engines.launch import WorkerCommand
+from engines.running_here import OFFLINE, CannotUse, limits_with, weights_of
 from engines.supervisor import WorkerHealth, WorkerState
 from engines.tts.elevenlabs import ElevenLabsSynthesizer
 from engines.tts.espeak import EspeakSynthesizer
@@ -19,11 +20,6 @@ from engines.tts.neural import LIMITS, NeuralSynthesizer
 from engines.tts.remote import RemoteSynthesizer
 
 EMBEDDED: Final = "espeak"
-_GB: Final = 1024**3
-
-
-class CannotUse(Exception):
-    """An engine that is not set up; the text says what to do."""
 
 
 class TtsEngine(Synthesizer, Protocol):
@@ -82,7 +78,12 @@ def new_engine(name: str, settings: TtsSettings | None = None) -> TtsEngine:
             return _installed(entry, entry.runs, settings)
 
 
-def health_of(engine: TtsEngine) -> WorkerHealth:
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def health_of(engine: Named) -> WorkerHealth:
     """Of its worker; an engine without one, a cloud service, counts as up."""
     health = getattr(engine, "health", None)
     if isinstance(health, WorkerHealth):
@@ -91,21 +92,15 @@ def health_of(engine: TtsEngine) -> WorkerHealth:
 
 
 def _installed(entry: CatalogueEntry, runs: Installed, settings: TtsSettings) -> NeuralSynthesizer:
-    if settings.weights is None:
-        raise CannotUse(
-            f"{entry.name} has no weights: run `ivr engines install {entry.name}`, or set `weights`"
-        )
-    told = {"weights": str(settings.weights), "device": settings.device, **settings.more}
+    weights = weights_of(entry, settings.weights)
+    told = {"weights": str(weights), "device": settings.device, **settings.more}
     command = WorkerCommand(
         runs.worker,
         str(settings.interpreter or sys.executable),
-        # What is installed is used: no model asks a hub while calls wait.
-        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
+        environment=OFFLINE,
         settings=told,
     )
-    limits = LIMITS
-    if settings.memory_gb is not None:
-        limits = replace(limits, memory_bytes=round(settings.memory_gb * _GB))
+    limits = limits_with(LIMITS, settings.memory_gb)
     return NeuralSynthesizer(entry, command, streams=settings.streams or 1, limits=limits)
 
 

@@ -11,9 +11,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from engines.asr.client import ServiceRecognizer
-from engines.asr.roster import AsrSettings, CannotUse, new_recognizer
+from engines.asr.roster import AsrSettings, new_recognizer
 from engines.catalogue import find
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable, RecognitionRequest, Transcript
+from engines.running_here import CannotUse
 from engines.service.asr.app import create_app
 from engines.service.asr.roster import Roster
 from engines.service.keys import Keys

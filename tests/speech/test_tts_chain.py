@@ -10,8 +10,9 @@ import pytest
 
 from engines.catalogue import find
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable, SpeechRequest, VoiceReference
+from engines.running_here import CannotUse
 from engines.tts.remote import RemoteSynthesizer
-from engines.tts.roster import CannotUse, TtsSettings, new_engine
+from engines.tts.roster import TtsSettings, new_engine
 from ivr.config import Config
 from ivr.flow.protocol import Text
 from ivr.prompts import Prompts
