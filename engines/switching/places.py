@@ -26,13 +26,21 @@ from engines.supervisor import WorkerHealth, WorkerState
 from engines.tts.roster import TtsEngine, health_of
 
 
-class Startable(Protocol):
+class Placed(Protocol):
+    """What engines of both kinds have."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
 
 
-E = TypeVar("E", bound=Startable)
+E = TypeVar("E", bound=Placed)
 
 
 class Seat(Generic[E]):
@@ -88,18 +96,18 @@ class Seat(Generic[E]):
 
     async def start(self) -> None:
         """The one that has the place now, unless it runs already: another one may have taken it over."""
-        if not self.empty and health_of(self.last).state is WorkerState.DOWN:  # type: ignore[arg-type]
+        if not self.empty and health_of(self.last).state is WorkerState.DOWN:
             await self.last.start()
 
     async def close(self) -> None:
         await self.last.close()
 
 
-class VoicePlace:
-    """See `Synthesizer`; `seat` says whose."""
+class Place(Generic[E]):
+    """Looks like the engine that has it; `seat` says whose it is."""
 
-    def __init__(self, engine: TtsEngine) -> None:
-        self.seat: Seat[TtsEngine] = Seat(engine)
+    def __init__(self, engine: E) -> None:
+        self.seat = Seat(engine)
 
     @property
     def name(self) -> str:
@@ -110,12 +118,12 @@ class VoicePlace:
         return self.seat.last.version
 
     @property
-    def sample_rate(self) -> int:
-        return self.seat.last.sample_rate
-
-    @property
     def health(self) -> WorkerHealth:
-        return _down(self.seat) or health_of(self.seat.last)
+        """A place that nobody has is down, and says why."""
+        seat = self.seat
+        if seat.empty:
+            return WorkerHealth(seat.last.name, WorkerState.DOWN, 0, 0, None, None, None, seat.empty)
+        return health_of(seat.last)
 
     async def start(self) -> None:
         """Raises `EngineError`."""
@@ -123,6 +131,14 @@ class VoicePlace:
 
     async def close(self) -> None:
         await self.seat.close()
+
+
+class VoicePlace(Place[TtsEngine]):
+    """See `Synthesizer`."""
+
+    @property
+    def sample_rate(self) -> int:
+        return self.seat.last.sample_rate
 
     def supports(self, language: str) -> bool:
         return self.seat.last.supports(language)
@@ -186,30 +202,8 @@ class SettledVoice:
                     yield chunk
 
 
-class RecogniserPlace:
-    """See `Recognizer`; `seat` says whose."""
-
-    def __init__(self, engine: AsrEngine) -> None:
-        self.seat: Seat[AsrEngine] = Seat(engine)
-
-    @property
-    def name(self) -> str:
-        return self.seat.last.name
-
-    @property
-    def version(self) -> str:
-        return self.seat.last.version
-
-    @property
-    def health(self) -> WorkerHealth:
-        return _down(self.seat) or self.seat.last.health
-
-    async def start(self) -> None:
-        """Raises `EngineError`."""
-        await self.seat.start()
-
-    async def close(self) -> None:
-        await self.seat.close()
+class RecogniserPlace(Place[AsrEngine]):
+    """See `Recognizer`."""
 
     def supports(self, request: RecognitionRequest) -> bool:
         return self.seat.last.supports(request)
@@ -274,10 +268,3 @@ class _PlacedStream:
         engine, self._engine = self._engine, None
         if engine is not None:
             self._seat.end(engine)
-
-
-def _down(seat: Seat[TtsEngine] | Seat[AsrEngine]) -> WorkerHealth | None:
-    """How a place stands that nobody has."""
-    if not seat.empty:
-        return None
-    return WorkerHealth(seat.last.name, WorkerState.DOWN, 0, 0, None, None, None, seat.empty)
