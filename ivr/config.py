@@ -499,6 +499,12 @@ def load(path: Path) -> Config:
     return placed
 
 
+def load_or_default(path: Path) -> Config:
+    """Without an `ivr.yaml` here, the defaults: much can be looked at before there is one. Raises
+    `ConfigError`."""
+    return Config() if path == Path("ivr.yaml") and not path.exists() else load(path)
+
+
 def _place(parts: tuple[int | str, ...]) -> str:
     """Where in the file a mistake is, as it is written there."""
     return ".".join(str(part) for part in parts if not str(part).startswith(SHAPE))

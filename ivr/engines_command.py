@@ -33,8 +33,9 @@ from engines.installing.voices import take
 from engines.tts.espeak import EspeakSynthesizer
 from engines.tts.roster import health_of
 from ivr import recognition, speech
-from ivr.config import Config, ConfigError, load
+from ivr.config import Config, ConfigError
 from ivr.engine_places import place_of, shelf_of
+from ivr.failures import config_or_told
 from ivr.gpu_command import tell_budgets
 from ivr.known_voices import voices_of_engine
 from ivr.slow_engines import slow_engines
@@ -55,9 +56,10 @@ _SENTENCES: Final = {
 
 
 def list_engines(config: Path, *, as_json: bool) -> int:
-    shelf = _shelf(config)
-    if shelf is None:
+    loaded = config_or_told(config)
+    if loaded is None:
         return 2
+    shelf = shelf_of(loaded)
     if as_json:
         print(json.dumps([_described(entry, shelf) for entry in ENGINES], ensure_ascii=False, indent=1))
         return 0
@@ -78,7 +80,7 @@ def list_engines(config: Path, *, as_json: bool) -> int:
         table.add_row(*_row(entry, shelf))
     # A pipe is as wide as it needs to be.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-    return tell_budgets(config)
+    return tell_budgets(loaded)
 
 
 def install(config: Path, name: str, *, python: str, hub: str, accepted: bool, weights_only: bool) -> int:
@@ -86,7 +88,7 @@ def install(config: Path, name: str, *, python: str, hub: str, accepted: bool, w
         Bases(hub or HUB), python=python, environment=not weights_only, licence_accepted=accepted
     )
 
-    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+    def work(loaded: Config, entry: CatalogueEntry, shelf: Shelf) -> None:
         bars = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         with Progress("{task.description}", *bars, console=Console(stderr=True)) as progress:
             asyncio.run(install_engine(entry, shelf, _Bars(progress), options))
@@ -95,7 +97,7 @@ def install(config: Path, name: str, *, python: str, hub: str, accepted: bool, w
 
 
 def remove(config: Path, name: str) -> int:
-    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+    def work(loaded: Config, entry: CatalogueEntry, shelf: Shelf) -> None:
         if not isinstance(entry.runs, Installed):
             raise InstallError(f"{name} has nothing on this disk: there is nothing to remove")
         for path in shelf.remove(entry):
@@ -106,11 +108,7 @@ def remove(config: Path, name: str) -> int:
 
 
 def try_out(config: Path, name: str) -> int:
-    loaded = _load(config)
-    if loaded is None:
-        return 2
-
-    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+    def work(loaded: Config, entry: CatalogueEntry, shelf: Shelf) -> None:
         trial = _hear if entry.kind is Kind.ASR else _speak
         tried = asyncio.run(trial(loaded, entry))
         latency_ms = round(tried.latency_s * 1000, 1)
@@ -131,11 +129,8 @@ def try_out(config: Path, name: str) -> int:
 
 def voices(config: Path, name: str, source: Path | None) -> int:
     """Lists the voices of an engine; with a `source` takes those of that folder first."""
-    loaded = _load(config)
-    if loaded is None:
-        return 2
 
-    def work(entry: CatalogueEntry, shelf: Shelf) -> None:
+    def work(loaded: Config, entry: CatalogueEntry, shelf: Shelf) -> None:
         if entry.kind is not Kind.TTS:
             raise InstallError(f"{name} hears, it does not speak")
         if source is not None:
@@ -241,12 +236,13 @@ def _language(entry: CatalogueEntry, known: dict[str, str]) -> str:
     raise InstallError(f"{entry.name} speaks none of {', '.join(known)}: there is nothing to say to it")
 
 
-def _with_engine(config: Path, name: str, work: Callable[[CatalogueEntry, Shelf], None]) -> int:
-    shelf = _shelf(config)
-    if shelf is None:
+def _with_engine(config: Path, name: str, work: Callable[[Config, CatalogueEntry, Shelf], None]) -> int:
+    loaded = config_or_told(config)
+    if loaded is None:
         return 2
+    shelf = shelf_of(loaded)
     try:
-        work(find(name), shelf)
+        work(loaded, find(name), shelf)
     except (UnknownEngine, InstallError, ConfigError, EngineError, OSError) as error:
         print(f"ivr: {error}", file=sys.stderr)
         return 1
@@ -254,22 +250,6 @@ def _with_engine(config: Path, name: str, work: Callable[[CatalogueEntry, Shelf]
         print("\nivr: interrupted; what was fetched is kept", file=sys.stderr)
         return 130
     return 0
-
-
-def _shelf(config: Path) -> Shelf | None:
-    loaded = _load(config)
-    return None if loaded is None else shelf_of(loaded)
-
-
-def _load(config: Path) -> Config | None:
-    """Without a file, the defaults: engines can be looked at before there is a configuration."""
-    if not config.exists() and config == Path("ivr.yaml"):
-        return Config()
-    try:
-        return load(config)
-    except ConfigError as error:
-        print(f"ivr: {error}", file=sys.stderr)
-        return None
 
 
 def _row(entry: CatalogueEntry, shelf: Shelf) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ from rich.table import Table
 from engines.gpu.budget import CardBudget
 from engines.gpu.cards import Cards, read_cards
 from engines.gpu.status import GpuStatus, gpus, shown
-from ivr.config import Config, ConfigError, load
+from ivr.config import Config, ConfigError
+from ivr.failures import config_or_told
 from ivr.gpu_budget import budgets_of, check
 
 
 def budget(config: Path, *, as_json: bool) -> int:
     """Prints each card's budget; 1 when the engines do not fit, 2 when the configuration cannot be read."""
-    loaded = _load(config)
+    loaded = config_or_told(config)
     if loaded is None:
         return 2
     cards = read_cards()
@@ -36,20 +37,17 @@ def budget(config: Path, *, as_json: bool) -> int:
     return _judge(loaded, budgets)
 
 
-def tell_budgets(config: Path) -> int:
+def tell_budgets(config: Config) -> int:
     """A line for each card that engines are meant for; 1 with the whole reason when they do not fit."""
-    loaded = _load(config)
-    if loaded is None:
-        return 2
     try:
-        budgets = budgets_of(loaded, read_cards())
+        budgets = budgets_of(config, read_cards())
     except ConfigError as error:
         print(f"ivr: {error}", file=sys.stderr)
         return 1
     for each in budgets:
         name = f" ({each.name})" if each.name else ""
         print(f"\ncard {each.index}{name}: {each.needed_gb:.1f} of {each.total_gb:.1f} GB are spoken for")
-    return _judge(loaded, budgets)
+    return _judge(config, budgets)
 
 
 def _judge(config: Config, budgets: tuple[CardBudget, ...]) -> int:
@@ -74,14 +72,3 @@ def _show(cards: Cards, budgets: tuple[CardBudget, ...]) -> None:
         table.add_row("free", f"{each.free_gb:.1f}", "")
         print(f"card {each.index}{name}, {each.total_gb:.1f} GB")
         Console(width=None if sys.stdout.isatty() else 100).print(table)
-
-
-def _load(config: Path) -> Config | None:
-    """Without a file, the defaults."""
-    if not config.exists() and config == Path("ivr.yaml"):
-        return Config()
-    try:
-        return load(config)
-    except ConfigError as error:
-        print(f"ivr: {error}", file=sys.stderr)
-        return None

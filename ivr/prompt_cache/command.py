@@ -21,7 +21,7 @@ from rich.table import Table
 from engines.contract import EngineError
 from engines.tts.espeak import EspeakSynthesizer
 from engines.tts.roster import EMBEDDED, TtsEngine
-from ivr.config import Config, ConfigError, load
+from ivr.config import Config, ConfigError, load_or_default
 from ivr.flow.check_command import yaml_files
 from ivr.flow.loader import flows_of, load_flow
 from ivr.flow.model import Flow
@@ -58,7 +58,7 @@ class BuildOptions:
 def build(paths: Sequence[Path], config: Path, options: BuildOptions) -> int:
     """0: all that can be made is there; 1: some failed; 2: nothing could be begun."""
     try:
-        loaded = _load(config)
+        loaded = load_or_default(config)
         flows = list(_flows(paths, loaded))
         wishes = _wishes(flows, options.languages)
         codecs = _codecs(loaded, options.codecs)
@@ -81,7 +81,7 @@ def build(paths: Sequence[Path], config: Path, options: BuildOptions) -> int:
 
 def list_prompts(config: Path, *, as_json: bool) -> int:
     try:
-        entries = sorted(_files(_load(config)).entries(), key=lambda entry: -entry.used_at)
+        entries = sorted(_files(load_or_default(config)).entries(), key=lambda entry: -entry.used_at)
     except (ConfigError, OSError) as error:
         print(f"ivr: {error}", file=sys.stderr)
         return 2
@@ -117,7 +117,7 @@ def list_prompts(config: Path, *, as_json: bool) -> int:
 def clear(config: Path, *, engine: str, language: str, unused_days: float | None) -> int:
     """Deletes those that fit all that is said; with nothing said, all."""
     try:
-        files = _files(_load(config))
+        files = _files(load_or_default(config))
         since = time.time() - (unused_days or 0.0) * 86_400
 
         def fits(entry: Entry) -> bool:
@@ -134,13 +134,6 @@ def clear(config: Path, *, engine: str, language: str, unused_days: float | None
         return 2
     print(f"{count} prompts deleted; a server that runs still has some in memory")
     return 0
-
-
-def _load(config: Path) -> Config:
-    """Without a file, the defaults, as `ivr engines` does."""
-    if not config.exists() and config == Path("ivr.yaml"):
-        return Config()
-    return load(config)
 
 
 def _files(config: Config) -> PromptFiles:
