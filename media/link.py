@@ -40,7 +40,6 @@ logger = logging.getLogger(__name__)
 CHORE_TICKS: Final = 25
 """Media timeout and RTCP are looked after every half second."""
 
-
 _SENT_TICKS: Final = 75
 """How much of what was sent is kept while somebody listens: an echo of it comes within half a second."""
 
