@@ -1,0 +1,1 @@
+"""Calls that come by the web: browsers, sockets, Exotel's stream."""
