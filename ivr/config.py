@@ -252,6 +252,10 @@ Scope = Literal[
     "flows:write",
     "engines:read",
     "engines:write",
+    "sessions:write",
+    "calls:supervise",
+    "audit:read",
+    "audit:write",
 ]
 """What a key of the API allows."""
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from engines.gpu.status import GpuStatus
 from engines.switching.models import Models, SwitchBody, SwitchStanding, models_of, shown
 from engines.switching.switcher import SwitchRefused
+from ivr.api.audited import about
 from ivr.api.auth import Client, Keys
 from ivr.api.calls import errors
 from ivr.api.gateway import Gateway
@@ -64,6 +65,7 @@ def routes(gateway: Gateway, keys: Keys) -> APIRouter:
         the old one and warmed up; then what comes next is its own, and the old one is unloaded when what it
         had begun is done: no call hears it. Nothing of it outlives a restart: the configuration says what is
         loaded then. A speech service elsewhere that has the engine is asked to switch it."""
+        about(body.engine, to=body.to, weights=body.weights)
         try:
             if gateway.elsewhere.has(body.engine):
                 standing = await gateway.elsewhere.switch(body, client.name)

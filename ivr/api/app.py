@@ -9,7 +9,8 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
 from engines.service.pages import add_pages
-from ivr.api import admin, calls, engines, flows, problems, signals, trunks
+from ivr.api import admin, audit, calls, engines, flows, problems, signals, trunks
+from ivr.api.audited import Audit
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
 from ivr.api.limits import BodyLimit
@@ -24,8 +25,9 @@ Place telephone calls that run a flow, see how calls went, and change flows whil
 
 Every request about calls and flows needs a key of the configuration: `Authorization: Bearer KEY`. A key has
 scopes: `calls:read`, `calls:write`, `recordings:read`, `metrics:read`, `flows:read`, `flows:write`,
-`engines:read`, `engines:write`. Health and this page need none; `/metrics` needs none from the machine the
-server runs on, unless a proxy passed the request on.
+`engines:read`, `engines:write`, `sessions:write`, `calls:supervise`, `audit:read`, `audit:write`. Health and
+this page need none; `/metrics` needs none from the machine the server runs on, unless a proxy passed the
+request on.
 
 Every error has one shape, problem details (RFC 9457); `type` is the address of a page that explains it.
 """
@@ -42,6 +44,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
         redoc_url=None,
         openapi_url="/openapi.json",
     )
+    app.add_middleware(Audit, store=store)
     app.add_middleware(BodyLimit, larger={"/api/flows/": MAX_BYTES})
     problems.install(app)
     known = Keys(keys)
@@ -50,6 +53,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     app.include_router(trunks.routes(gateway, known))
     app.include_router(engines.routes(gateway, known))
     app.include_router(admin.routes(gateway, known))
+    app.include_router(audit.routes(store, known))
     app.include_router(flows.routes(gateway, store, known))
     _add_health(app, gateway, store)
 

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from engines.service.keys import is_local
+from ivr.api.audited import asked_by, operator_named
 from ivr.api.problems import FORBIDDEN, UNAUTHENTICATED, ProblemError
 from ivr.config import ApiKey, Scope
 
@@ -21,9 +22,11 @@ _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks: the name that the configuration gives to the key."""
+    """Who asks: the name that the configuration gives to the key, and who uses it, where such a key may say
+    so (`X-Operator`, scope `audit:write`)."""
 
     name: str
+    operator: str | None = None
 
 
 class Keys:
@@ -32,8 +35,11 @@ class Keys:
     def __init__(self, keys: Mapping[str, ApiKey]) -> None:
         self._keys = tuple((name, _digest(key.key), frozenset(key.scopes)) for name, key in keys.items())
 
-    def check(self, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Client:
-        """Gives the client; raises the problem that answers 401 or 403."""
+    def check(
+        self, credentials: HTTPAuthorizationCredentials | None, scope: Scope, operator: str | None = None
+    ) -> Client:
+        """Gives the client; raises the problem that answers 401 or 403. `operator` is who uses the key, by
+        the request's own word."""
         if credentials is None:
             raise _unauthenticated("the request has no key", 'Bearer realm="ivr"')
         digest = _digest(credentials.credentials)
@@ -44,17 +50,19 @@ class Keys:
         if found is None:
             raise _unauthenticated("the key is not known", 'Bearer realm="ivr", error="invalid_token"')
         name, scopes = found
+        client = Client(name, operator_named(operator) if "audit:write" in scopes else None)
+        asked_by(client.name, client.operator)
         if scope not in scopes:
             challenge = f'Bearer realm="ivr", error="insufficient_scope", scope="{scope}"'
             detail = f"the key {name!r} lacks the scope {scope}"
             raise ProblemError(FORBIDDEN, detail, {"WWW-Authenticate": challenge}, scope=scope)
-        return Client(name)
+        return client
 
     def needs(self, scope: Scope) -> Callable[..., Awaitable[Client]]:
         """A dependency of routes that need the scope."""
 
-        async def client(credentials: _Credentials) -> Client:
-            return self.check(credentials, scope)
+        async def client(request: Request, credentials: _Credentials) -> Client:
+            return self.check(credentials, scope, request.headers.get("x-operator"))
 
         return client
 

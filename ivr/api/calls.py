@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import FileResponse
 
+from ivr.api.audited import about
 from ivr.api.auth import Client, Keys
 from ivr.api.gateway import CallRequest, Gateway
 from ivr.api.models import (
@@ -96,6 +97,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         accepted = await _repeated(request) or Accepted(
             id=(call_id := await gateway.initiate(request)), state=CallState.CREATED, href=href(call_id)
         )
+        about(accepted.id, flow=body.flow)
         response.headers["Location"] = accepted.href
         return accepted
 
@@ -131,7 +133,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         """Newest first."""
         try:
             page = await store.list_calls(
-                state=state, flow=flow, since=_unix(since), cursor=cursor, limit=limit
+                state=state, flow=flow, since=unix(since), cursor=cursor, limit=limit
             )
         except ValueError as error:
             raise ProblemError(INVALID, str(error), fields=fields({"cursor": str(error)})) from error
@@ -235,7 +237,8 @@ def _one_key(in_body: str | None, in_header: str | None) -> str | None:
     return in_body if in_body is not None else in_header
 
 
-def _unix(at: datetime | None) -> float | None:
+def unix(at: datetime | None) -> float | None:
+    """A time of a request, which is UTC unless it says otherwise."""
     if at is None:
         return None
     return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()

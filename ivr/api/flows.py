@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from ivr.api.audited import about, nothing_done
 from ivr.api.auth import Client, Keys
 from ivr.api.calls import errors
 from ivr.api.flow_models import (
@@ -117,8 +118,11 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         """A text with any problem is refused with all of them, and changes nothing. A flow that is there
         already needs `If-Match`, so that nobody's change is lost. New calls get the new version; live ones
         keep theirs. To go back, put the text of an older version."""
+        if dry_run:
+            nothing_done()
         expected = _expected(if_match, if_none_match, lax=dry_run)
         put = await flows.put(name, await request.body(), client.name, expected, dry_run=dry_run)
+        about(etag=put.etag)
         if put.created and not dry_run:
             response.status_code = 201
             response.headers["Location"] = flow_href(name)

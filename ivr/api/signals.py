@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from ivr.api.audited import about
 from ivr.api.auth import Keys
 from ivr.api.calls import errors, find_call
 from ivr.api.gateway import Gateway
@@ -43,6 +44,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         """Ends the wait for it, or is kept until the call comes to a step that waits for it; a later signal
         of the same name takes its place. A name that no step of the flow waits for, and values that do not
         fit, are refused."""
+        about(signal=body.name)
         record = await find_call(store, call_id)
         if not gateway.signal(call_id, body.name, body.values):
             raise ProblemError(NOT_LIVE, "the call is not live on this server", state=record.state.value)

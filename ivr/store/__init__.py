@@ -1,5 +1,6 @@
 """Durable records of calls: SQLite by default, PostgreSQL by URL."""
 
+from ivr.store.audit import AuditEntry, AuditPage, AuditQuery
 from ivr.store.batch import ERASED, Announce, Settle
 from ivr.store.flows import FlowVersion
 from ivr.store.records import (
@@ -29,6 +30,9 @@ __all__ = [
     "ERASED",
     "INTERRUPTED",
     "Announce",
+    "AuditEntry",
+    "AuditPage",
+    "AuditQuery",
     "CallEvent",
     "CallLive",
     "CallPage",

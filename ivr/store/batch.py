@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql import Executable
 
+from ivr.store.audit import KeepAudit
 from ivr.store.flows import KeepVersions, write_versions
 from ivr.store.records import (
     CallLive,
@@ -30,7 +31,7 @@ from ivr.store.records import (
     NewCall,
     StoreError,
 )
-from ivr.store.schema import calls, events, outbox
+from ivr.store.schema import audit, calls, events, outbox
 
 ERASED = "erased"
 """What stands in place of a number after its erasure."""
@@ -137,7 +138,7 @@ class Erase:
     at: float
 
 
-Write = Create | Append | Change | Finish | Enqueue | Settle | Erase | KeepVersions
+Write = Create | Append | Change | Finish | Enqueue | Settle | Erase | KeepVersions | KeepAudit
 
 
 @dataclass(slots=True)
@@ -152,6 +153,7 @@ class _Sorted:
     settled: list[Settle] = field(default_factory=list)
     erasures: list[tuple[int, Erase]] = field(default_factory=list)
     versions: list[KeepVersions] = field(default_factory=list)
+    audited: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 def _sort(batch: Sequence[Write]) -> _Sorted:
@@ -174,6 +176,8 @@ def _sort(batch: Sequence[Write]) -> _Sorted:
                 kinds.erasures.append((index, write))
             case KeepVersions():
                 kinds.versions.append(write)
+            case KeepAudit():
+                kinds.audited.append(write.row)
     return kinds
 
 
@@ -199,6 +203,7 @@ class Batcher:
         self._insert_call = insert_new(calls)
         self._insert_event = insert_new(events)
         self._insert_delivery = insert_new(outbox)
+        self._insert_audit = insert_new(audit)
         self._settle = (
             update(outbox)
             .where(outbox.c.id == bindparam("_id"))
@@ -226,6 +231,8 @@ class Batcher:
             connection.execute(self._settle, [_settle_row(each) for each in kinds.settled])
         if kinds.versions:
             write_versions(connection, self._dialect, kinds.versions)
+        if kinds.audited:
+            connection.execute(self._insert_audit, kinds.audited)
         for index, erasure in kinds.erasures:
             outcomes[index] = self._erase(connection, erasure)
         return outcomes

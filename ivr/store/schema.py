@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from ivr.store.records import CallState, StoreError
 
-VERSION = 5
+VERSION = 6
 
 metadata = MetaData()
 
@@ -105,6 +105,21 @@ flow_versions = Table(
     Column("text", Text, nullable=False),
 )
 
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("operator", Text),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("outcome", Text, nullable=False),
+    Column("details", Text, nullable=False),
+)
+Index("audit_by_time", audit.c.at, audit.c.id)
+Index("audit_by_target", audit.c.target, audit.c.at)
+
 _UPGRADES = {
     1: ("ALTER TABLE calls ADD COLUMN answered_by TEXT",),
     2: ("ALTER TABLE calls ADD COLUMN messages TEXT",),
@@ -116,6 +131,13 @@ _UPGRADES = {
         "ALTER TABLE outbox ADD COLUMN carrier TEXT NOT NULL DEFAULT 'http'",
         "DROP INDEX outbox_waiting",
         "CREATE INDEX outbox_due ON outbox (carrier, next_at) WHERE next_at IS NOT NULL",
+    ),
+    5: (
+        """CREATE TABLE audit (id TEXT NOT NULL PRIMARY KEY, at DOUBLE PRECISION NOT NULL,
+           client TEXT NOT NULL, operator TEXT, action TEXT NOT NULL, target TEXT, outcome TEXT NOT NULL,
+           details TEXT NOT NULL)""",
+        "CREATE INDEX audit_by_time ON audit (at, id)",
+        "CREATE INDEX audit_by_target ON audit (target, at)",
     ),
 }
 """What brings the tables of each earlier version to the next."""

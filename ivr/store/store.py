@@ -7,7 +7,6 @@ survives a kill of the process at any moment after it returned.
 from __future__ import annotations
 
 import asyncio
-import base64
 import fcntl
 import json
 import logging
@@ -23,6 +22,16 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from ivr.store.audit import (
+    AuditEntry,
+    AuditPage,
+    AuditQuery,
+    KeepAudit,
+    cursor_of,
+    entries_of,
+    page_of,
+    read_cursor,
+)
 from ivr.store.batch import (
     Announce,
     Append,
@@ -288,11 +297,13 @@ class Store:
         if since is not None:
             query = query.where(calls.c.created_at >= since)
         if cursor is not None:
-            query = query.where(key < tuple_(*_read_cursor(cursor)))
+            query = query.where(key < tuple_(*read_cursor(cursor)))
         async with self._reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
         records = tuple(call_record(row) for row in rows[:limit])
-        return CallPage(records, _cursor(records[-1]) if len(rows) > limit else None)
+        return CallPage(
+            records, cursor_of(records[-1].created_at, records[-1].id) if len(rows) > limit else None
+        )
 
     async def list_events(self, call_id: str) -> list[StoredEvent]:
         """All events of a call in their order."""
@@ -323,6 +334,22 @@ class Store:
         """The version of each flow that was put last."""
         async with self._reading() as connection:
             return from_rows(await connection.execute(newest_of_all()))
+
+    # --- audit
+    # ----------------------------------------------------------------------------------------------
+
+    async def keep_audit(self, entry: AuditEntry, *, deadline_s: float = DEADLINE_S) -> None:
+        """Stores what somebody did, durable; after `deadline_s` it raises `StoreUnavailable`, and stays
+        queued."""
+        row = asdict(entry) | {"details": to_json(entry.details)}
+        await self._writer.commit(KeepAudit(row), deadline_s)
+
+    async def list_audit(self, query: AuditQuery, *, cursor: str | None = None, limit: int = 50) -> AuditPage:
+        """What was done, newest first. `cursor` is `AuditPage.next` of the page before; raises `ValueError`
+        when it is not."""
+        async with self._reading() as connection:
+            rows = (await connection.execute(entries_of(query, cursor, limit))).mappings().all()
+        return page_of(rows, limit)
 
     # --- deliveries
     # -----------------------------------------------------------------------------------------
@@ -479,16 +506,3 @@ def _lock_file(address: URL) -> IO[bytes]:
         lock.close()
         raise StoreError(f"{path}: another server process uses this database") from error
     return lock
-
-
-def _cursor(record: CallRecord) -> str:
-    return base64.urlsafe_b64encode(f"{record.created_at!r} {record.id}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[float, str]:
-    padded = cursor + "=" * (-len(cursor) % 4)
-    try:
-        at, call_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode().split(" ")
-        return float(at), call_id
-    except ValueError as error:
-        raise ValueError("not a cursor of this list") from error

@@ -22,6 +22,10 @@ KEYS = {
     "author": ApiKey(key="author-key-0123456789", scopes=["flows:read", "flows:write"]),
     "reader": ApiKey(key="reader-key-0123456789", scopes=["flows:read"]),
     "operator": ApiKey(key="operator-key-0123456789", scopes=["engines:read", "engines:write"]),
+    "dashboard": ApiKey(
+        key="dashboard-key-0123456789",
+        scopes=["calls:read", "calls:write", "calls:supervise", "audit:read", "audit:write", "metrics:read"],
+    ),
     "monitor": ApiKey(key="monitor-key-0123456789", scopes=["metrics:read"]),
 }
 

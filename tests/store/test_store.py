@@ -300,6 +300,7 @@ def as_in_the_first_release(database: sqlite3.Connection) -> None:
     for column in ("answered_by", "messages"):
         database.execute(f"ALTER TABLE calls DROP COLUMN {column}")
     database.execute("DROP TABLE flow_versions")
+    database.execute("DROP TABLE audit")
     database.execute("DROP INDEX outbox_due")
     database.execute("ALTER TABLE outbox DROP COLUMN carrier")
     database.execute("CREATE INDEX outbox_waiting ON outbox (next_at) WHERE next_at IS NOT NULL")
