@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
 from engines.service.pages import add_pages
-from ivr.api import admin, audit, calls, engines, flows, problems, signals, trunks
+from ivr.api import admin, audit, calls, engines, flows, problems, signals, traffic, trunks
 from ivr.api.audited import Audit
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
@@ -55,6 +55,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     app.include_router(admin.routes(gateway, known))
     app.include_router(audit.routes(store, known))
     app.include_router(flows.routes(gateway, store, known))
+    app.include_router(traffic.routes(gateway, store, known))
     _add_health(app, gateway, store)
 
     @app.get("/metrics", tags=["operation"], summary="Figures in Prometheus' text format")

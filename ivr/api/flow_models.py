@@ -21,6 +21,12 @@ steps:
   greet: {say: {en: "Hello."}, next: bye}
   bye: {end: normal}
 """
+EXAMPLE_SCENARIOS: Final = """flow: hello
+scenarios:
+  - name: is greeted
+    steps: [{hears: "Hello"}]
+    result: {}
+"""
 _HASH: Final = "5f0c6ad1b5a04a6f8a52ad3f5d5a5ce1"
 _PROBLEM: Final[dict[str, Any]] = {
     "line": 5,

@@ -13,6 +13,7 @@ from ivr.api.audited import about, nothing_done
 from ivr.api.auth import Client, Keys
 from ivr.api.calls import errors
 from ivr.api.flow_models import (
+    EXAMPLE_SCENARIOS,
     EXAMPLE_TEXT,
     FlowChanges,
     FlowDetail,
@@ -27,7 +28,7 @@ from ivr.api.flow_models import (
     version_short,
 )
 from ivr.api.gateway import Gateway
-from ivr.api.problems import IF_MATCH_NEEDED, UNKNOWN_FLOW, UNKNOWN_VERSION, ProblemError
+from ivr.api.problems import IF_MATCH_NEEDED, NO_SCENARIOS, UNKNOWN_FLOW, UNKNOWN_VERSION, ProblemError
 from ivr.library import Entry
 from ivr.shelf.keeper import Expected
 from ivr.store import Store
@@ -46,6 +47,7 @@ _BODY: Final[dict[str, Any]] = {
     }
 }
 _TEXT: Final[dict[str, Any]] = {YAML: {"schema": {"type": "string"}, "example": EXAMPLE_TEXT}}
+_SCENARIOS: Final[dict[str, Any]] = {YAML: {"schema": {"type": "string"}, "example": EXAMPLE_SCENARIOS}}
 
 
 def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
@@ -95,6 +97,20 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         shown = flow_short(entry, folder, gateway.flow_calls())
         shown |= {"text": text.data.decode(errors="replace"), "etag": text.etag}
         return JSONResponse(shown, headers=headers)
+
+    @router.get(
+        "/{name}/scenarios",
+        response_class=PlainTextResponse,
+        dependencies=[reading],
+        responses={**errors(404), 200: {"content": _SCENARIOS, "description": "Their text"}},
+        summary="The scenarios of a flow",
+    )
+    async def get_scenarios(name: _Name) -> Response:
+        """What `ivr test` plays: the file `NAME.scenarios.yaml` beside the flow's own."""
+        text = await flows.scenarios(_find(name))
+        if text is None:
+            raise ProblemError(NO_SCENARIOS, f"no scenarios lie beside {name}")
+        return Response(text.data, media_type=YAML, headers={"ETag": f'"{text.etag}"'})
 
     @router.put(
         "/{name}",

@@ -118,6 +118,12 @@ UNKNOWN_VERSION: Final = Kind(
     "There is no such version of the flow",
     "`GET /api/flows/NAME/versions` lists those that are kept: the last 200 of each flow.",
 )
+NO_SCENARIOS: Final = Kind(
+    "no-scenarios",
+    404,
+    "The flow has no scenarios",
+    "They lie beside the flow: NAME.scenarios.yaml; `ivr new` writes some, and docs/flows.md tells how.",
+)
 FLOW_REFUSED: Final = Kind(
     "flow-refused",
     422,

@@ -18,6 +18,7 @@ from typing import Final
 from engines.contract import EngineError
 from ivr.flow.composing import MAX_BYTES
 from ivr.flow.problems import START, Place, Problem, Rule
+from ivr.flow.scenarios import SUFFIX
 from ivr.library import Change, Entry, FlowLibrary
 from ivr.metrics import Metrics
 from ivr.shelf.reader import START_AGAIN_S, FlowReader
@@ -181,6 +182,12 @@ class FlowKeeper:
         if data is None and entry.version is not None:
             kept = await self._store.flow_version(entry.name, entry.version.hash)
             data = None if kept is None else kept.text.encode()
+        return None if data is None else Text.of(data)
+
+    async def scenarios(self, entry: Entry) -> Text | None:
+        """The text of the scenarios that lie beside a flow's file; None where there are none."""
+        path = self.folder / entry.file
+        data = await asyncio.to_thread(_content, path.with_name(path.stem + SUFFIX))
         return None if data is None else Text.of(data)
 
     async def put(self, name: str, text: bytes, by: str, expected: Expected, *, dry_run: bool = False) -> Put:

@@ -65,6 +65,7 @@ from ivr.store.records import (
     StoreUnavailable,
 )
 from ivr.store.schema import calls, events, outbox, prepare, tune_sqlite
+from ivr.store.traffic import Counted, TrafficCounts
 from ivr.store.writer import GroupWriter, Observer, reason
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ class Store:
         self._lock = lock
         self._last_seq: OrderedDict[str, int] = OrderedDict()
         self._on_deliveries: Callable[[], None] = lambda: None
+        self._traffic = TrafficCounts()
         self._checkpoints: asyncio.Task[None] | None = None
         if lock is not None:
             self._checkpoints = asyncio.create_task(self._checkpoint(), name="store checkpoints")
@@ -350,6 +352,13 @@ class Store:
         async with self._reading() as connection:
             rows = (await connection.execute(entries_of(query, cursor, limit))).mappings().all()
         return page_of(rows, limit)
+
+    async def traffic(
+        self, flow: str, hash: str | None, since: float, until: float, *, now: float, within_s: float
+    ) -> Counted:
+        """As `TrafficCounts.count`."""
+        async with self._reading() as connection:
+            return await self._traffic.count(connection, flow, hash, since, until, now=now, within_s=within_s)
 
     # --- deliveries
     # -----------------------------------------------------------------------------------------

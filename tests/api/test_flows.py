@@ -269,3 +269,14 @@ async def test_scopes(api: httpx.AsyncClient) -> None:
     for path in ("", "/hello", "/hello/versions", "/hello/versions/abc"):
         assert (await api.get(f"/api/flows{path}", headers=nobody)).status_code == 403
         assert (await api.get(f"/api/flows{path}", headers={"Authorization": ""})).status_code == 401
+
+
+async def test_the_scenarios_that_lie_beside_a_flow(api: httpx.AsyncClient, folder: Path) -> None:
+    await put(api, flow())
+    none = await api.get("/api/flows/hello/scenarios")
+    assert (none.status_code, none.json()["type"]) == (404, "/problems/no-scenarios")
+    (folder / "hello.scenarios.yaml").write_text("flow: hello\nscenarios: []\n", encoding="utf-8")
+    answer = await api.get("/api/flows/hello/scenarios")
+    assert answer.headers["content-type"].startswith("application/yaml")
+    assert answer.text == "flow: hello\nscenarios: []\n"
+    assert (await api.get("/api/flows/other/scenarios")).status_code == 404
