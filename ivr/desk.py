@@ -29,7 +29,8 @@ from ivr.call import CallSession
 from ivr.call_parts import Ended, Services
 from ivr.callheaders import bind as bind_headers
 from ivr.callheaders import x_headers
-from ivr.config import Config
+from ivr.config import Config, InboundNumber
+from ivr.feed import Feed
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
@@ -43,10 +44,11 @@ from ivr.messages import MessageShelf
 from ivr.metrics import Metrics
 from ivr.recording import CallRecording
 from ivr.screening import Screening
-from ivr.store import NewCall, Store, StoreError, new_id
+from ivr.store import CallEvent, NewCall, Store, StoreError, new_id
 from ivr.tracing import NoTracing, Tracing
 from ivr.waiting import Ring, Sound, Waiting, WaitingSounds
 from ivr.waterfall import TurnTimes
+from ivr.web.book import FlowCall
 from media.leg import CallLeg, Cause, LegInfo
 from media.recorder import RecordingWriter
 from sip import stack as stack_errors
@@ -61,6 +63,10 @@ RECORDED_S: Final = 2.0
 """How long the end of a call waits for its recording to be complete."""
 
 ANY_NUMBER: Final = "*"
+
+BEGAN: Final = "call_began"
+ENDED: Final = "call_ended"
+"""The first and the last that is told of a call in the feed; in its record these are fields of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,8 @@ class CallDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing = 0
         self.draining = False
+        self.feed: Final = Feed()
+        """What happens in live calls."""
 
     @property
     def live(self) -> int:
@@ -151,7 +159,7 @@ class CallDesk:
         flow = self._library.get(request.flow)
         if flow is None:
             raise UnknownFlow(request.flow, self._library.names)
-        values = _bind(flow, request)
+        values = _bind(flow, request.params, request.language)
         outbound, target = self._target(request)
         if (retry := self.admit()) is not None:
             raise NoCapacity(retry)
@@ -190,7 +198,7 @@ class CallDesk:
         created = await self._store.create_call(call)
         if created.existing:
             return created.call_id
-        journal = CallJournal(self._store, call.id, flow.name)
+        journal = CallJournal(self._store, call.id, flow.name, self.feed)
         machine = FlowMachine(flow, values, request.language, date.today())
         try:
             leg = await stack.call(outbound)
@@ -257,6 +265,7 @@ class CallDesk:
         for session in list(self._sessions.values()):
             await session.hang_up()
         await self.wait_until_idle(3.0)
+        self.feed.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -280,9 +289,47 @@ class CallDesk:
             log.error("number %s: %s", mask_number(info.called), error)
             await leg.reject(Cause.UNAVAILABLE)
             return
-        call_id = new_id()
+        await self._answer(leg, flow, params, values, began, number)
+
+    async def serve(self, leg: CallLeg, call: FlowCall) -> str:
+        """As `ivr.api.gateway.Gateway.serve`."""
+        began = time.monotonic()
+        flow = self._library.get(call.flow)
+        if flow is None:
+            raise UnknownFlow(call.flow, self._library.names)
+        values = _bind(flow, call.params, call.language)
+        if (retry := self.admit()) is not None:
+            raise NoCapacity(retry)
+        self._placing += 1
+        try:
+            call_id = await self._record(leg.info, flow, call.params)
+        finally:
+            self._placing -= 1
+        self._spawn(self._serve(call_id, leg, flow, values, began, language=call.language))
+        return call_id
+
+    async def _answer(
+        self,
+        leg: CallLeg,
+        flow: Flow,
+        params: Mapping[str, Any],
+        values: dict[str, Value],
+        began: float,
+        number: InboundNumber,
+    ) -> None:
+        try:
+            call_id = await self._record(leg.info, flow, params)
+        except StoreError as error:
+            log.error("a call is refused, the store cannot take it: %s", error)
+            await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
+            return
+        ring = Ring(number.ring_s, number.early_media) if number.ring_s else None
+        await self._serve(call_id, leg, flow, values, began, ring)
+
+    async def _record(self, info: LegInfo, flow: Flow, params: Mapping[str, Any]) -> str:
+        """The id of a new inbound call, whose record is durable; raises `StoreError`."""
         record = NewCall(
-            call_id,
+            new_id(),
             "inbound",
             time.time(),
             flow=flow.name,
@@ -292,15 +339,21 @@ class CallDesk:
             called=info.called,
             params=params,
         )
-        try:
-            await self._store.create_call(record)
-        except StoreError as error:
-            log.error("a call is refused, the store cannot take it: %s", error)
-            await leg.reject(Cause.NO_CAPACITY, RETRY_FULL_S)
-            return
-        machine = FlowMachine(flow, values, today=date.today())
-        ring = Ring(number.ring_s, number.early_media) if number.ring_s else None
-        await self._run(call_id, leg, machine, CallJournal(self._store, call_id, flow.name), began, ring=ring)
+        return (await self._store.create_call(record)).call_id
+
+    async def _serve(
+        self,
+        call_id: str,
+        leg: CallLeg,
+        flow: Flow,
+        values: dict[str, Value],
+        began: float,
+        ring: Ring | None = None,
+        language: str | None = None,
+    ) -> None:
+        machine = FlowMachine(flow, values, language, today=date.today())
+        journal = CallJournal(self._store, call_id, flow.name, self.feed)
+        await self._run(call_id, leg, machine, journal, began, ring=ring)
 
     async def _run(
         self,
@@ -353,6 +406,7 @@ class CallDesk:
         )
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
+        self.feed.tell(call_id, CallEvent(time.time(), BEGAN, {"flow": flow, "direction": info.direction}))
         ended = Ended(machine.result, Cause.FAILED.value, "us")
         try:
             ended = await session.run()
@@ -370,6 +424,8 @@ class CallDesk:
                 # Who reads that the call has ended may fetch its recording: it is whole by then.
                 await recording.complete(RECORDED_S)
             await journal.finish(ended.result, ended.cause, ended.by, quality)
+            told = {"cause": ended.cause, "by": ended.by, "result": dict(ended.result)}
+            self.feed.tell(call_id, CallEvent(time.time(), ENDED, told))
             log.info("call %s: ended, %s by %s, after %.1f s", call_id, ended.cause, ended.by, talked or 0.0)
 
     def _waiting(self, leg: CallLeg) -> Waiting:
@@ -426,15 +482,15 @@ def _told(info: LegInfo) -> dict[str, Any]:
     return told
 
 
-def _bind(flow: Flow, request: CallRequest) -> dict[str, Value]:
+def _bind(flow: Flow, params: Mapping[str, Any], language: str | None) -> dict[str, Value]:
     """The flow's parameters; raises `ParamsRefused`."""
     wrong: dict[str, str] = {}
     values: dict[str, Value] = {}
     try:
-        values = flow.bind(request.params)
+        values = flow.bind(params)
     except ParamError as error:
         wrong |= error.fields
-    if request.language is not None and request.language not in flow.languages:
+    if language is not None and language not in flow.languages:
         wrong["language"] = f"must be one of {', '.join(flow.languages)}"
     if wrong:
         raise ParamsRefused(wrong)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from engines.contract import Route
 from ivr.envelope import envelope
+from ivr.feed import Feed
 from ivr.flow.protocol import (
     Enter,
     Failure,
@@ -77,8 +78,10 @@ class CallJournal:
     """Writes one call's record; a failing store is logged and never stops the call (its writes stay
     queued)."""
 
-    def __init__(self, store: Store, call_id: str, flow: str) -> None:
+    def __init__(self, store: Store, call_id: str, flow: str, feed: Feed) -> None:
+        """`feed` is told what is noted, as it is."""
         self._store = store
+        self._feed = feed
         self._call_id = call_id
         self._flow = flow
         self._pending: list[CallEvent] = []
@@ -87,7 +90,9 @@ class CallJournal:
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        self._pending.append(CallEvent(time.time(), kind, data))
+        event = CallEvent(time.time(), kind, data)
+        self._pending.append(event)
+        self._feed.tell(self._call_id, event)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
 
@@ -129,6 +134,7 @@ class CallJournal:
     async def consent(self, data: Mapping[str, Any]) -> None:
         await self._settle()
         event = CallEvent(time.time(), "consent", data)
+        self._feed.tell(self._call_id, event)
         try:
             await self._store.append_events(self._call_id, [event], durable=True, deadline_s=COMMIT_S)
         except StoreError as error:

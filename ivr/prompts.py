@@ -226,7 +226,7 @@ class Prompts:
         if prompt.made.cancelled() or prompt.failed:
             self.memory.drop(key, prompt)
         else:
-            self.memory.weigh(key, prompt, len(clip.frames) * (clip.codec.frame_bytes + _FRAME_BYTES))
+            self.memory.weigh(key, prompt, sum(map(len, clip.frames)) + len(clip.frames) * _FRAME_BYTES)
 
     async def _fill_from_file(self, prompt: Prompt, file: AudioFile) -> None:
         try:

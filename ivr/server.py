@@ -30,6 +30,7 @@ from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
 from ivr.elsewhere import Elsewhere
 from ivr.endpoints import Endpoints
+from ivr.feed import Feed
 from ivr.gpu_budget import checked_budgets
 from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
@@ -53,6 +54,8 @@ from ivr.switching import monitor_of, placed_recognisers, placed_voices, switche
 from ivr.talking.configured import running_agents
 from ivr.tracing import tracing_of
 from ivr.trunks import queues_of, trunks_of
+from ivr.web.book import FlowCall
+from media.leg import CallLeg
 from media.plane import RtpPlane
 from media.ports import PortPool
 from media.recorder import RecordingWriter, recover
@@ -84,6 +87,7 @@ class Server:
         speech: SpeechEngines,
         switcher: Switcher,
         elsewhere: Elsewhere,
+        plane: RtpPlane,
         api: str,
     ) -> None:
         self.config = config
@@ -98,6 +102,7 @@ class Server:
         self._speech = speech
         self.switcher = switcher
         self.elsewhere = elsewhere
+        self.plane = plane
         self.gpu = monitor_of(switcher)
 
     @property
@@ -113,6 +118,15 @@ class Server:
         if self._desk.draining:
             raise NoCapacity(10, "the server is about to stop")
         return await self._desk.initiate(request, self._stack)
+
+    async def serve(self, leg: CallLeg, call: FlowCall) -> str:
+        if self._desk.draining:
+            raise NoCapacity(10, "the server is about to stop")
+        return await self._desk.serve(leg, call)
+
+    @property
+    def feed(self) -> Feed:
+        return self._desk.feed
 
     async def hang_up(self, call_id: str) -> bool:
         return await self._desk.hang_up(call_id)
@@ -272,7 +286,19 @@ async def running(config: Config) -> AsyncIterator[Server]:
         api = f"http://{config.api.host}:{listener.getsockname()[1]}"
         elsewhere = Elsewhere(config.engines.setup, client)
         server = Server(
-            config, library, keeper, desk, stack, store, voices, prompts, speech, switcher, elsewhere, api
+            config,
+            library,
+            keeper,
+            desk,
+            stack,
+            store,
+            voices,
+            prompts,
+            speech,
+            switcher,
+            elsewhere,
+            plane,
+            api,
         )
         await _serve_api(on_exit, server, store, metrics, listener)
         # What is there now stays: the collector need not walk it again while calls are live.

@@ -46,3 +46,5 @@ class Agreement:
     def __post_init__(self) -> None:
         if self.ptime_ms not in PTIMES_MS:
             raise ValueError(f"packets last {', '.join(map(str, PTIMES_MS))} ms, not {self.ptime_ms}")
+        if self.codec.whole and self.ptime_ms != FRAME_MS:
+            raise ValueError(f"packets of {self.codec.name} last {FRAME_MS} ms, not {self.ptime_ms}")

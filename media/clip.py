@@ -61,7 +61,6 @@ class ClipWriter:
         whole = len(self._pending) // size * size
         if not whole:
             return
-        payload = self._encode(bytes(self._pending[:whole]))
+        pcm = bytes(self._pending[:whole])
         del self._pending[:whole]
-        step = self.clip.codec.frame_bytes
-        self.clip.frames.extend(payload[i : i + step] for i in range(0, len(payload), step))
+        self.clip.frames.extend(self.clip.codec.payloads(self._encode, pcm))

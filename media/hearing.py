@@ -50,7 +50,8 @@ class Hearing:
     def __init__(self, codec: Codec, rate: int, start_ms: int = START_MS) -> None:
         """`rate` of the frames to give, in Hz; `start_ms` is how long packets are held at first."""
         frame = codec.clock_rate * FRAME_MS // 1000
-        self._jitter = JitterBuffer(frame, codec.clock_rate, start_ms, codec.silence[:1])
+        fill = codec.silence[:1]
+        self._jitter = JitterBuffer(frame, codec.clock_rate, start_ms, fill, whole=codec.whole)
         self._clock_rate = codec.clock_rate
         self._sample_rate = codec.sample_rate
         same = codec.sample_rate == rate

@@ -1,7 +1,8 @@
 """The jitter buffer: packets in, in any order; 20 ms of payload out per tick. Pure.
 
 It works on timestamps, so that packets of any length (ptime 10 to 60), silence suppression and lost packets
-all come out as even frames. A byte of payload is one unit of the RTP clock, which holds for G.711 and G.722.
+all come out as even frames. A byte of payload is one unit of the RTP clock, which holds for G.711 and G.722;
+of a codec whose payloads are whole (Opus) each packet is one frame, and nothing is cut or filled.
 
 How long packets wait follows the network (`media.delay`). When they must wait longer, a tick gives nothing
 though there is something, now and then, and the listener conceals it; when they wait too long, `surplus`
@@ -13,6 +14,7 @@ lost.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from math import inf
 from typing import Final
@@ -83,6 +85,8 @@ class JitterBuffer:
         "_shortage",
         "_ssrc",
         "_start_at",
+        "_units",
+        "_whole",
         "late",
         "surplus",
     )
@@ -95,9 +99,13 @@ class JitterBuffer:
         fill: bytes,
         least_ms: int = LEAST_MS,
         most_ms: int = MOST_MS,
+        *,
+        whole: bool = False,
     ) -> None:
         """`frame` is 20 ms in units of the clock, `fill` one byte of silence to complete a broken frame. The
-        target starts at `start_ms` and stays from `least_ms` to `most_ms`."""
+        target starts at `start_ms` and stays from `least_ms` to `most_ms`. `whole` as in `Codec`."""
+        self._whole = whole
+        self._units: Callable[[bytes], int] = (lambda payload: frame if payload else 0) if whole else len
         self._frame = frame
         self._clock_rate = clock_rate
         self._limit = clock_rate
@@ -149,7 +157,7 @@ class JitterBuffer:
             return
         self._newest = sequence
         packets[start] = (payload, sequence)
-        end = start + len(payload)
+        end = start + self._units(payload)
         if end > self._end:
             self._end = end
         self._note(now * self._clock_rate - start)
@@ -189,7 +197,7 @@ class JitterBuffer:
         packet = self._packets.pop(start, None)
         if packet is None:
             return self._assemble(start, self._play)
-        if len(packet[0]) == self._frame:
+        if self._units(packet[0]) == self._frame:
             self._last_sequence = packet[1]
             return packet[0]
         self._packets[start] = packet
@@ -265,8 +273,8 @@ class JitterBuffer:
         if now < self._start_at and behind <= self.target and start >= self._floor:
             self._play = start  # it overtook none that was played: the first packet came out of order
             return start, payload
-        if behind < len(payload) and self._play not in self._packets:
-            return self._play, payload[behind:]
+        if behind < self._units(payload) and self._play not in self._packets:
+            return self._play, payload if self._whole else payload[behind:]
         if self._late_after != self._newest:  # something came in time since
             self._late_run, self._late_after = 0, self._newest
         self._late_run += 1
@@ -274,7 +282,8 @@ class JitterBuffer:
         if not straggler and (marker or self._late_run >= LATE_RUN):
             self._start(start & TIMESTAMP_MASK, now)
             return self._play, payload
-        missed = next((m for m in self._missed if start < m + self._frame and m < start + len(payload)), None)
+        end = start + self._units(payload)
+        missed = next((m for m in self._missed if start < m + self._frame and m < end), None)
         if missed is not None:  # else it was played: this is its duplicate
             self._missed.remove(missed)
             self.late += 1
@@ -325,13 +334,15 @@ class JitterBuffer:
     def _cut(self) -> int:
         """Far too much is held: all but the target is dropped."""
         least = self._end - max(self.target, self._frame)
-        self._packets = {at: p for at, p in self._packets.items() if at + len(p[0]) > least}
+        self._packets = {at: p for at, p in self._packets.items() if at + self._units(p[0]) > least}
         self._play = min(self._packets, default=least)
         return self._play
 
     # Frames that are not one packet
 
     def _assemble(self, start: int, end: int) -> bytes | Gap:
+        if self._whole:
+            return self._nearest(start, end)
         frame = bytearray()
         position = start
         while position < end:
@@ -353,6 +364,14 @@ class JitterBuffer:
         if not frame:
             return self._gap(start)
         return bytes(frame) + self._fill * (end - position)
+
+    def _nearest(self, start: int, end: int) -> bytes | Gap:
+        """The first packet whose time is in this frame, from its beginning, wherever in the frame it is."""
+        at = min((s for s in self._packets if start <= s < end), default=None)
+        if at is None:
+            return self._gap(start)
+        payload, self._last_sequence = self._packets.pop(at)
+        return payload or self._gap(start)
 
     def _gap(self, start: int) -> Gap:
         if self._packets:

@@ -29,9 +29,8 @@ class KeysOut:
         if as_events:
             self._events.add(keys)
             return
-        size = codec.frame_bytes
-        payload = codec.new_encoder()(b"".join(key_tone(key, codec.sample_rate) for key in keys))
-        self._tones.extend(payload[i : i + size] for i in range(0, len(payload), size))
+        tones = b"".join(key_tone(key, codec.sample_rate) for key in keys)
+        self._tones.extend(codec.payloads(codec.new_encoder(), tones))
 
     def next(self, timestamp: int) -> EventPacket | bytes | None:
         """What this tick sends: a packet of an event, 20 ms of a tone, or None in the pause after a key."""

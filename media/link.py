@@ -203,8 +203,9 @@ class Link:
         if self._sent is None:
             return b""
         frames = list(self._sent)[-(ms // FRAME_MS) :]
-        convert = Transcoder(self._codec, self.codec)
-        return self.codec.new_decoder()(b"".join(map(convert, frames)))
+        if self._codec is not self.codec:
+            frames = list(map(Transcoder(self._codec, self.codec), frames))
+        return self.codec.decoded(frames)
 
     def listen(self, sink: FrameSink | None) -> None:
         if sink is None:
@@ -324,7 +325,7 @@ class Link:
         self._sample += ticks * self._frame_samples
         self._marker = MARKER
 
-    def receive(self, data: bytearray, size: int, address: Address, now: float) -> None:
+    def receive(self, data: bytes | bytearray, size: int, address: Address, now: float) -> None:
         """Takes the datagram in `data[:size]`, which came to the RTP port."""
         if size < HEADER_BYTES:
             self.dropped += 1
@@ -370,7 +371,7 @@ class Link:
             except Exception:
                 self._lose_tap()
 
-    def receive_report(self, data: bytearray, size: int, address: Address, now: float) -> None:
+    def receive_report(self, data: bytes | bytearray, size: int, address: Address, now: float) -> None:
         """Takes a datagram that came to the RTCP port."""
         if not self._peer.take_report(bytes(data[:size]), address, now, ntp_time(time.time())):
             self.dropped += 1
@@ -430,7 +431,7 @@ class Link:
             self._buffer_ms = self._hearing.buffer_ms
             self._hearing = None
 
-    def _receive_other(self, data: bytearray, size: int, address: Address, now: float) -> None:
+    def _receive_other(self, data: bytes | bytearray, size: int, address: Address, now: float) -> None:
         """Takes what is neither audio nor a key, or is not the far end's: comfort noise is of use."""
         _, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
         peer, is_noise = self._peer, second & 0x7F == self._noise_type

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from media.carrying import Carriage, CarriedStream, Carrier
 from media.link import Link
 from media.pace import FRAME_S, Lateness, Pace
 from media.ports import Datagrams, PortPair, PortPool, Sockets
@@ -71,6 +72,7 @@ class RtpPlane:
         self._ports = ports
         self._groups = tuple(_Group() for _ in range(GROUPS))
         self._streams: set[RtpStream] = set()
+        self._pairs: dict[RtpStream, PortPair] = {}
         self._readers: dict[int, tuple[_Receive, _Handler]] = {}
         self._buffer = bytearray(DATAGRAM_BYTES)
         self._past = Totals()
@@ -99,11 +101,15 @@ class RtpPlane:
         """Binds a pair of ports for a new stream, of that IP version where it is told; raises `NoPorts`."""
         now = self.time()
         pair = self._ports.acquire(now, ipv6)
-        stream = RtpStream(self, pair, events)
-        if not self._streams and self._timer is not None:
-            self._timer.cancel()
-            self._set_out(now)
-        self._streams.add(stream)
+        stream = RtpStream(self, pair, events, pair.port)
+        self._pairs[stream] = pair
+        self._join(stream, now)
+        return stream
+
+    def carry(self, events: StreamEvents, carrier: Carrier) -> CarriedStream:
+        """A new stream whose packets go through something else than ports of ours."""
+        stream = CarriedStream(self, Carriage(carrier), events)
+        self._join(stream, self.time())
         return stream
 
     @property
@@ -127,31 +133,41 @@ class RtpPlane:
 
     def turn(self, link: Link, pair: Sockets) -> None:
         """Ticks the link and gives it its packets from now on; it joins the smallest group."""
-        for sock in (pair.rtp, pair.rtcp):
-            link.dropped += _empty(sock)
-            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        if not isinstance(pair, Carriage):
+            for sock in (pair.rtp, pair.rtcp):
+                link.dropped += _empty(sock)
+                self._epoll.register(sock.fileno(), select.EPOLLIN)
         self.read(link, pair)
         group = min(self._groups, key=lambda g: len(g.links))
         group.links = (*group.links, link)
 
     def read(self, link: Link, pair: Sockets) -> None:
         """Takes the link's packets through these, which are around the sockets that it was turned with."""
+        if isinstance(pair, Carriage):
+            return  # who carries gives them to the stream himself
         for sock, handler in ((pair.rtp, link.receive), (pair.rtcp, link.receive_report)):
             self._readers[sock.fileno()] = (sock.recvfrom_into, handler)
 
-    def leave(self, stream: RtpStream, pair: PortPair) -> None:
+    def leave(self, stream: RtpStream) -> None:
         """Forgets the stream and gives its ports back."""
         self._streams.discard(stream)
-        link = stream.link
+        link, pair = stream.link, self._pairs.pop(stream, None)
         if link is not None:
             for group in self._groups:
                 if link in group.links:
                     group.links = tuple(other for other in group.links if other is not link)
-            for sock in (pair.rtp, pair.rtcp):
+            for sock in () if pair is None else (pair.rtp, pair.rtcp):
                 self._epoll.unregister(sock.fileno())
                 del self._readers[sock.fileno()]
         _add(self._past, link)
-        self._ports.release(pair, self.time())
+        if pair is not None:
+            self._ports.release(pair, self.time())
+
+    def _join(self, stream: RtpStream, now: float) -> None:
+        if not self._streams and self._timer is not None:
+            self._timer.cancel()
+            self._set_out(now)
+        self._streams.add(stream)
 
     # The wheel
 

@@ -82,6 +82,9 @@ class _Direction:
         count = len(self._samples)
         payloads = [self._payloads.popleft() for _ in range(count)]
         samples = [self._samples.popleft() for _ in range(count)]
+        if codec.whole:
+            yield from zip(samples, payloads, strict=True)
+            return
         begin = 0
         while begin < count:
             size, first = len(payloads[begin]), samples[begin]

@@ -11,9 +11,12 @@ from collections import deque
 from functools import cache
 from typing import Final
 
-from media.codecs import Codec
+from media.codecs import PCMA, PCMU, Codec
 from media.conceal import HISTORY_FRAMES
 from media.hearing import Hearing
+
+_TABLED: Final = (PCMA, PCMU)
+"""Each byte stands alone, and means the same in every stream."""
 
 START_MS: Final = 20
 """The far end has a jitter buffer of its own: ours begins as short as can be, and grows where it must."""
@@ -27,7 +30,7 @@ class Relay:
     def __init__(self, source: Codec, target: Codec) -> None:
         self._hearing = Hearing(source, target.sample_rate, START_MS)
         self._encode = target.new_encoder()
-        self._straight = _is_stateless(source) and _is_stateless(target)
+        self._straight = source in _TABLED and target in _TABLED
         self._table = None if source is target else _table(source, target) if self._straight else None
         self._recent: deque[bytes] = deque(maxlen=HISTORY_FRAMES)
         self._mending = False
@@ -63,11 +66,6 @@ class Relay:
         nothing = payload is None and hearing.quiet
         frame = hearing.frame(payload)
         return None if nothing else self._encode(frame)
-
-
-def _is_stateless(codec: Codec) -> bool:
-    """Whether each payload stands alone: its coder is then the same function for every stream."""
-    return codec.new_decoder() is codec.new_decoder()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""One call's RTP and RTCP, as its leg sees it; made by `RtpPlane.open`."""
+"""One call's RTP and RTCP, as its leg sees it; made by `RtpPlane.open` and `RtpPlane.carry`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from media.codecs import FRAME_MS, Codec
 from media.keys import Security
 from media.leg import AudioTap, FrameSink, Position, Quality
 from media.link import Link
-from media.ports import PortPair, Sockets
+from media.ports import Sockets
 from media.source import Address
 from media.srtp import SecurePair
 
@@ -32,7 +32,7 @@ class Wheel(Protocol):
     def read(self, link: Link, pair: Sockets) -> None:
         """Takes its packets through these from now on."""
 
-    def leave(self, stream: RtpStream, pair: PortPair) -> None:
+    def leave(self, stream: RtpStream) -> None:
         """Forgets the stream and closes its sockets."""
 
 
@@ -43,11 +43,25 @@ class RtpStream:
     on the event loop.
     """
 
-    __slots__ = ("_closed", "_direction", "_events", "_pair", "_secure", "_sink", "_tap", "_wheel", "link")
+    __slots__ = (
+        "_closed",
+        "_direction",
+        "_events",
+        "_pair",
+        "_secure",
+        "_sink",
+        "_tap",
+        "_wheel",
+        "link",
+        "local_port",
+    )
 
-    def __init__(self, wheel: Wheel, pair: PortPair, events: StreamEvents) -> None:
+    def __init__(self, wheel: Wheel, sockets: Sockets, events: StreamEvents, local_port: int = 0) -> None:
+        """`local_port` is where the far end is to send its RTP, with RTCP on the next; 0 where it is no port
+        of ours."""
         self._wheel = wheel
-        self._pair = pair
+        self._pair = sockets
+        self.local_port = local_port
         self._events = events
         self._direction = (True, True)
         self._sink: FrameSink | None = None
@@ -60,11 +74,6 @@ class RtpStream:
     def codec(self) -> Codec | None:
         """What clips, listeners and recorders are to be made for; None before the first `connect`."""
         return None if self.link is None else self.link.codec
-
-    @property
-    def local_port(self) -> int:
-        """Where the far end is to send its RTP; RTCP is on the next port."""
-        return self._pair.port
 
     def connect(
         self,
@@ -210,7 +219,7 @@ class RtpStream:
         elif self._tap is not None:
             self._tap.close()
         self._sink = self._tap = None
-        self._wheel.leave(self, self._pair)
+        self._wheel.leave(self)
 
     def _secured(self, security: Security | None) -> Sockets:
         """Our sockets, behind SRTP when there are keys."""

@@ -13,9 +13,12 @@ from engines.gpu.status import GpuMonitor
 from engines.supervisor import WorkerHealth
 from engines.switching.switcher import Switcher
 from ivr.elsewhere import Elsewhere
+from ivr.feed import Feed
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
-from media.leg import Quality
+from ivr.web.book import FlowCall
+from media.leg import CallLeg, Quality
+from media.plane import RtpPlane
 from sip.stack import TrunkState
 
 
@@ -158,6 +161,19 @@ class Gateway(Protocol):
         A repetition (same idempotency key, same fingerprint) gives the id of the first. Raises
         `CallRefused`, `ivr.store.IdempotencyConflict`, `ivr.store.StoreUnavailable`.
         """
+
+    async def serve(self, leg: CallLeg, call: FlowCall) -> str:
+        """Gives an inbound leg to a flow, and gives the id of the call, whose record is durable by then.
+        Raises `UnknownFlow`, `ParamsRefused`, `NoCapacity`, `ivr.store.StoreError`: the leg is then the
+        caller's still."""
+
+    @property
+    def plane(self) -> RtpPlane:
+        """What legs have their streams of."""
+
+    @property
+    def feed(self) -> Feed:
+        """What happens in live calls."""
 
     async def hang_up(self, call_id: str) -> bool:
         """Ends a live call; False when no such call is live here."""

@@ -4,7 +4,8 @@
 
 A file is written beside and renamed into place, so that no reader sees half of one. What is damaged all the
 same (a disk, a crash of the machine) fails its checksum: it is deleted, and made anew. Names are digests; the
-text in the header is that of a prompt without values of a call: others never come here.
+text in the header is that of a prompt without values of a call: others never come here. Where payloads differ
+in size (Opus) the header has their `sizes`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from ivr.prompt_cache.key import PromptKey
-from media.codecs import CODECS, FRAME_MS
+from media.all_codecs import ALL_CODECS
+from media.codecs import FRAME_MS
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +177,10 @@ class PromptFiles:
 
 
 def _serialise(key: PromptKey, frames: list[bytes]) -> bytes:
-    header = json.dumps(asdict(key), ensure_ascii=False).encode()
+    told = asdict(key)
+    if ALL_CODECS[key.codec].whole:
+        told["sizes"] = list(map(len, frames))
+    header = json.dumps(told, ensure_ascii=False).encode()
     body = b"".join((_MAGIC, len(header).to_bytes(4, "big"), header, *frames))
     return body + hashlib.sha256(body).digest()
 
@@ -189,11 +195,17 @@ def _parse(data: bytes) -> tuple[PromptKey, list[bytes]]:
     length = int.from_bytes(body[len(_MAGIC) : at], "big")
     try:
         fields: dict[str, Any] = json.loads(body[at : at + length])
+        sizes: list[int] | None = fields.pop("sizes", None)
         key = PromptKey(**fields)
-        step = CODECS[key.codec].frame_bytes
+        codec = ALL_CODECS[key.codec]
+        if codec.whole != (sizes is not None):
+            raise ValueError("sizes")
     except (ValueError, TypeError, KeyError) as error:
         raise _Damaged(f"the header is not understood: {error}") from error
     payload = body[at + length :]
-    if len(payload) % step:
+    if sizes is None:
+        sizes = [codec.frame_bytes] * (len(payload) // codec.frame_bytes)
+    ends = list(accumulate(sizes, initial=0))
+    if ends[-1] != len(payload):
         raise _Damaged("it ends within a frame")
-    return key, [payload[i : i + step] for i in range(0, len(payload), step)]
+    return key, [payload[begin:end] for begin, end in pairwise(ends)]

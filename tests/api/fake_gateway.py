@@ -26,9 +26,13 @@ from ivr.api import (
 )
 from ivr.api.gateway import EngineStatus
 from ivr.elsewhere import Elsewhere
+from ivr.feed import Feed
 from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
-from media.leg import Quality
+from ivr.web.book import FlowCall
+from media.leg import CallLeg, Quality
+from media.plane import RtpPlane
+from media.ports import PortPool
 from sip.stack import TargetState, TrunkState
 from tests.fakes.switching import no_switcher
 
@@ -50,6 +54,9 @@ class FakeGateway:
         self.live_calls: dict[str, LiveCall] = {}
         self.signals: list[tuple[str, str, dict[str, Any]]] = []
         self.forgot = 0
+        self.feed = Feed()
+        self.plane = RtpPlane(PortPool(0, 0, 0.0, "127.0.0.1"), timeout_s=20.0, address="127.0.0.1")
+        self.served: list[tuple[CallLeg, FlowCall]] = []
 
     async def initiate(self, request: CallRequest) -> str:
         if self.refusal is not None:
@@ -78,6 +85,18 @@ class FakeGateway:
             self.dialled.append(request)
             self.live_calls[call.id] = LiveCall("offer", Quality(packets_sent=50))
         return created.call_id
+
+    async def serve(self, leg: CallLeg, call: FlowCall) -> str:
+        if self.refusal is not None:
+            raise self.refusal
+        if call.flow != "vendor-order":
+            raise UnknownFlow(call.flow, ("vendor-order",))
+        self.served.append((leg, call))
+        record = NewCall(
+            new_id(), "inbound", time.time(), flow=call.flow, flow_hash="", trunk=leg.info.trunk,
+            caller=leg.info.caller, called=leg.info.called, params=call.params,
+        )  # fmt: skip
+        return (await self.store.create_call(record)).call_id
 
     async def hang_up(self, call_id: str) -> bool:
         if self.live_calls.pop(call_id, None) is None:

@@ -324,3 +324,23 @@ def test_a_source_that_changes_with_every_packet_does_no_harm():
         jitter.push(i, i, i * 1_000_003 & 0xFFFFFFFF, voice(i), 0.02 * i)
         assert isinstance(jitter.pop(0.02 * i), Gap | bytes)
     assert jitter.late == 0
+
+
+def whole_buffer() -> JitterBuffer:
+    return JitterBuffer(960, 48000, 40, FILL, whole=True)
+
+
+def test_whole_payloads_of_any_size_come_out_as_they_are():
+    jitter = whole_buffer()
+    payloads = [voice(n, 3 + 40 * n) for n in range(6)]
+    for n in (0, 2, 1, 3, 5, 4):
+        jitter.push(7, n, 960 * n, payloads[n], 1.0)
+    assert [jitter.pop(1.04 + 0.02 * n) for n in range(6)] == payloads
+
+
+def test_of_whole_payloads_a_missing_one_is_a_loss_and_none_is_cut():
+    jitter = whole_buffer()
+    for n in (0, 1, 3, 4):
+        jitter.push(7, n, 960 * n + (100 if n == 4 else 0), voice(n, 50 + n), 1.0)
+    out = [jitter.pop(1.04 + 0.02 * n) for n in range(5)]
+    assert out == [voice(0, 50), voice(1, 51), Gap.LOSS, voice(3, 53), voice(4, 54)]
