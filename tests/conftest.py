@@ -41,6 +41,7 @@ IN_REAL_TIME: Final = frozenset(
         "store",
         "talking",
         "test_demo.py",
+        "web",
     }
 )
 
