@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from ivr.admin.config import Admin
 from ivr.flow.manner import dictionary_faults
 from ivr.flow.sayas import known_languages
 from ivr.llm_config import Llm
@@ -450,6 +451,7 @@ class Config(_Strict):
     store: Store = Store()
     limits: Limits = Limits()
     tracing: Tracing | None = None
+    admin: Admin = Admin()
 
     def longest_call_s(self, trunk: str) -> float:
         """How long a call over the trunk may last."""

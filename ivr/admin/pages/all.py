@@ -1,0 +1,9 @@
+"""All pages, in the order of the navigation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ivr.admin.pages import Page, overview
+
+PAGES: Final[tuple[Page, ...]] = (overview.PAGE,)
