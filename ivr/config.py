@@ -34,6 +34,7 @@ from ivr.prompt_config import PromptCache
 from ivr.queueing import Strategy
 from ivr.speech_config import SHAPE, Engines, Services
 from ivr.topics import Topic
+from ivr.web.config import Web
 from media.ports import pairs_in
 from sip.guard import SCANNERS
 
@@ -450,6 +451,7 @@ class Config(_Strict):
     prompts: PromptCache = PromptCache()
     store: Store = Store()
     limits: Limits = Limits()
+    web: Web = Web()
     tracing: Tracing | None = None
     admin: Admin = Admin()
 
