@@ -17,7 +17,13 @@ from ivr.api.problems import INVALID, ProblemError, fields
 from ivr.store import AuditEntry, AuditQuery, Store, new_id
 
 REPORTED: Final = "dashboard."
-"""What others may write begins so: nobody can make an entry that looks like one of ours."""
+"""What is reported gets this before its name: nobody can make an entry that looks like one of ours."""
+
+LATE_S: Final = 7 * 86400
+"""How late something may be reported; who cannot reach us keeps it until he can."""
+
+_AHEAD_S: Final = 60.0
+"""How far another machine's clock may be ahead of ours."""
 
 _MOST_DETAILS: Final = 16
 _ENTRY: Final[dict[str, Any]] = {
@@ -28,7 +34,7 @@ _ENTRY: Final[dict[str, Any]] = {
     "action": "calls.hang_up",
     "target": "019aab1b-0f2e-7b1f-9c44-6a1fb0a0c7ff",
     "outcome": "done",
-    "details": {},
+    "detail": {},
 }
 _Text = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Detail = Annotated[str, Field(max_length=200)] | int | float | bool | None
@@ -46,7 +52,7 @@ class AuditedAction(BaseModel):
     action: str
     target: str | None = Field(description="The id or name of what it was done to")
     outcome: str
-    details: dict[str, Any]
+    detail: dict[str, Any]
 
 
 class AuditList(BaseModel):
@@ -65,28 +71,45 @@ class AuditReport(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         json_schema_extra={
-            "examples": [{"action": "dashboard.log_in", "operator": "asha", "outcome": "done", "details": {}}]
+            "examples": [
+                {"action": "login", "operator": "asha", "outcome": "refused", "detail": {"why": "password"}}
+            ]
         },
     )
 
-    action: Annotated[str, Field(max_length=64, pattern=r"^dashboard\.[a-z][a-z0-9_]*$")] = Field(
-        description="`dashboard.` and what was done"
+    action: Annotated[str, Field(max_length=64, pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")] = Field(
+        description="What was done; it is kept as `dashboard.` and this"
     )
-    operator: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
-        Field(default=None, description="Who; default: the header X-Operator")
+    operator: Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = Field(
+        default=None, description="Who; default: the header X-Operator"
+    )
+    at: datetime | None = Field(
+        default=None,
+        description="When, within the last seven days; UTC unless it says otherwise; default: now",
+    )
+    address: Annotated[str, Field(max_length=64, pattern=r"^[0-9A-Za-z.:%_-]*$")] | None = Field(
+        default=None, description="Where the person is, as an IP address"
     )
     target: _Text | None = None
     outcome: Annotated[str, Field(max_length=32, pattern=r"^[a-z][a-z_]*$")] = "done"
-    details: dict[Annotated[str, Field(min_length=1, max_length=64)], _Detail] = Field(
+    detail: dict[Annotated[str, Field(min_length=1, max_length=64)], _Detail] = Field(
         default={}, description="At most 16 short values; no secrets, no personal data beyond ids"
     )
 
-    @field_validator("details")
+    @field_validator("detail")
     @classmethod
-    def _few(cls, details: dict[str, Any]) -> dict[str, Any]:
-        if len(details) > _MOST_DETAILS:
-            raise ValueError(f"there are more than {_MOST_DETAILS} details")
-        return details
+    def _few(cls, detail: dict[str, Any]) -> dict[str, Any]:
+        if len(detail) > _MOST_DETAILS:
+            raise ValueError(f"there are more than {_MOST_DETAILS} values")
+        return detail
+
+    @field_validator("at")
+    @classmethod
+    def _lately(cls, at: datetime | None) -> datetime | None:
+        now, then = time.time(), unix(at)
+        if then is not None and not now - LATE_S <= then <= now + _AHEAD_S:
+            raise ValueError("is in the future, or longer ago than seven days")
+        return at
 
 
 def routes(store: Store, keys: Keys) -> APIRouter:
@@ -134,13 +157,13 @@ def routes(store: Store, keys: Keys) -> APIRouter:
         nothing_done()  # but this entry
         entry = AuditEntry(
             id=new_id(),
-            at=time.time(),
+            at=unix(body.at) or time.time(),
             client=client.name,
             operator=body.operator or client.operator,
-            action=body.action,
+            action=f"{REPORTED}{body.action.removeprefix(REPORTED)}",
             target=body.target,
             outcome=body.outcome,
-            details=body.details,
+            details=body.detail | ({"address": body.address} if body.address else {}),
         )
         await store.keep_audit(entry)
         return shown(entry)
@@ -157,5 +180,5 @@ def shown(entry: AuditEntry) -> AuditedAction:
         action=entry.action,
         target=entry.target,
         outcome=entry.outcome,
-        details=dict(entry.details),
+        detail=dict(entry.details),
     )
