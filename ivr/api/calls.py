@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import FileResponse
+from pydantic import Field
 
 from ivr.api.audited import about
 from ivr.api.auth import Client, Keys
@@ -36,7 +37,7 @@ from ivr.api.problems import (
     ProblemError,
     fields,
 )
-from ivr.store import CallRecord, CallState, IdempotencyConflict, Store
+from ivr.store import CallQuery, CallRecord, CallState, IdempotencyConflict, Store
 
 _PHRASES: Final = {
     401: "No key, or an unknown one",
@@ -49,6 +50,8 @@ _PHRASES: Final = {
     502: "A service elsewhere failed",
     503: "Not now; Retry-After says when",
 }
+
+_Number = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^*\x00-\x1f\x7f]+\*?$")]
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -124,17 +127,21 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
     async def list_calls(
         state: CallState | None = None,
         flow: str | None = None,
+        caller: Annotated[_Number | None, Query(description="A number, or its beginning and `*`")] = None,
+        called: Annotated[_Number | None, Query(description="The same of the number called")] = None,
+        number: Annotated[_Number | None, Query(description="The same of either")] = None,
+        cause: Annotated[str | None, Query(max_length=64, description="How it ended")] = None,
         since: Annotated[
             datetime | None, Query(description="Began then or later; UTC unless it says otherwise")
         ] = None,
+        until: Annotated[datetime | None, Query(description="Began before then")] = None,
         cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> CallList:
         """Newest first."""
         try:
-            page = await store.list_calls(
-                state=state, flow=flow, since=unix(since), cursor=cursor, limit=limit
-            )
+            query = CallQuery(state, flow, caller, called, number, cause, unix(since), unix(until))
+            page = await store.list_calls(query, cursor=cursor, limit=limit)
         except ValueError as error:
             raise ProblemError(INVALID, str(error), fields=fields({"cursor": str(error)})) from error
         return CallList(calls=[short(record) for record in page.calls], next=page.next)

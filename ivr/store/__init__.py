@@ -3,6 +3,7 @@
 from ivr.store.audit import AuditEntry, AuditPage, AuditQuery
 from ivr.store.batch import ERASED, Announce, Settle
 from ivr.store.flows import FlowVersion
+from ivr.store.listing import CallQuery
 from ivr.store.records import (
     INTERRUPTED,
     CallEvent,
@@ -36,6 +37,7 @@ __all__ = [
     "CallEvent",
     "CallLive",
     "CallPage",
+    "CallQuery",
     "CallRecord",
     "CallState",
     "Carrier",

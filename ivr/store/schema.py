@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from ivr.store.records import CallState, StoreError
 
-VERSION = 6
+VERSION = 7
 
 metadata = MetaData()
 
@@ -59,6 +59,9 @@ calls = Table(
 )
 Index("calls_by_time", calls.c.created_at, calls.c.id)
 Index("calls_by_flow", calls.c.flow, calls.c.created_at, calls.c.id)
+Index("calls_by_caller", calls.c.caller, calls.c.created_at, calls.c.id)
+Index("calls_by_called", calls.c.called, calls.c.created_at, calls.c.id)
+Index("calls_by_cause", calls.c.cause, calls.c.created_at, calls.c.id)
 _live = calls.c.state != CallState.ENDED.value
 Index("calls_live", calls.c.state, sqlite_where=_live, postgresql_where=_live)
 
@@ -138,6 +141,11 @@ _UPGRADES = {
            details TEXT NOT NULL)""",
         "CREATE INDEX audit_by_time ON audit (at, id)",
         "CREATE INDEX audit_by_target ON audit (target, at)",
+    ),
+    6: (
+        "CREATE INDEX calls_by_caller ON calls (caller, created_at, id)",
+        "CREATE INDEX calls_by_called ON calls (called, created_at, id)",
+        "CREATE INDEX calls_by_cause ON calls (cause, created_at, id)",
     ),
 }
 """What brings the tables of each earlier version to the next."""

@@ -46,6 +46,7 @@ from ivr.store.batch import (
     to_json,
 )
 from ivr.store.flows import FlowVersion, KeepVersions, from_rows, newest_of_all, one_version, versions_of
+from ivr.store.listing import ALL_CALLS, CallQuery, call_page, calls_of
 from ivr.store.records import (
     INTERRUPTED,
     CallEvent,
@@ -280,32 +281,14 @@ class Store:
         return None if row is None else (call_record(row), row["fingerprint"])
 
     async def list_calls(
-        self,
-        *,
-        state: CallState | None = None,
-        flow: str | None = None,
-        since: float | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
+        self, query: CallQuery = ALL_CALLS, *, cursor: str | None = None, limit: int = 50
     ) -> CallPage:
-        """Calls, newest first, that began at `since` or later. `cursor` is `CallPage.next` of the page
-        before; raises `ValueError` when it is not."""
-        key = tuple_(calls.c.created_at, calls.c.id)
-        query = select(calls).order_by(calls.c.created_at.desc(), calls.c.id.desc()).limit(limit + 1)
-        if state is not None:
-            query = query.where(calls.c.state == state.value)
-        if flow is not None:
-            query = query.where(calls.c.flow == flow)
-        if since is not None:
-            query = query.where(calls.c.created_at >= since)
-        if cursor is not None:
-            query = query.where(key < tuple_(*read_cursor(cursor)))
+        """Calls, newest first. `cursor` is `CallPage.next` of the page before; raises `ValueError` when it is
+        not."""
+        chosen = calls_of(query, cursor, limit)
         async with self._reading() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        records = tuple(call_record(row) for row in rows[:limit])
-        return CallPage(
-            records, cursor_of(records[-1].created_at, records[-1].id) if len(rows) > limit else None
-        )
+            rows = (await connection.execute(chosen)).mappings().all()
+        return call_page(rows, limit)
 
     async def list_events(self, call_id: str) -> list[StoredEvent]:
         """All events of a call in their order."""

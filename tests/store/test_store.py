@@ -13,6 +13,7 @@ from ivr.store import (
     INTERRUPTED,
     CallEvent,
     CallLive,
+    CallQuery,
     CallRecord,
     CallState,
     Delivery,
@@ -168,9 +169,15 @@ async def test_the_list_is_paged_and_filtered(store: Store) -> None:
         if cursor is None:
             break
     assert seen == [f"c{number:02}" for number in reversed(range(25))]
-    assert [c.id for c in (await store.list_calls(flow="b")).calls] == ["c20", "c15", "c10", "c05", "c00"]
-    assert [c.id for c in (await store.list_calls(state=CallState.ENDED)).calls] == ["c03"]
-    assert [c.id for c in (await store.list_calls(since=11.5)).calls] == ["c24"]
+    assert [c.id for c in (await store.list_calls(CallQuery(flow="b"))).calls] == [
+        "c20",
+        "c15",
+        "c10",
+        "c05",
+        "c00",
+    ]
+    assert [c.id for c in (await store.list_calls(CallQuery(state=CallState.ENDED))).calls] == ["c03"]
+    assert [c.id for c in (await store.list_calls(CallQuery(since=11.5))).calls] == ["c24"]
     for bad in ("zzz", "!", "é", "MTIz"):
         with pytest.raises(ValueError, match="cursor"):
             await store.list_calls(cursor=bad)
@@ -301,7 +308,8 @@ def as_in_the_first_release(database: sqlite3.Connection) -> None:
         database.execute(f"ALTER TABLE calls DROP COLUMN {column}")
     database.execute("DROP TABLE flow_versions")
     database.execute("DROP TABLE audit")
-    database.execute("DROP INDEX outbox_due")
+    for index in ("outbox_due", "calls_by_caller", "calls_by_called", "calls_by_cause"):
+        database.execute(f"DROP INDEX {index}")
     database.execute("ALTER TABLE outbox DROP COLUMN carrier")
     database.execute("CREATE INDEX outbox_waiting ON outbox (next_at) WHERE next_at IS NOT NULL")
     database.execute("UPDATE schema_version SET version = 1")
@@ -351,8 +359,10 @@ async def test_a_preparation_that_was_cut_off_is_as_if_it_had_never_begun(
 async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     await (await opened(tmp_path)).close()
     with sqlite3.connect(tmp_path / "calls.db") as database:
-        database.execute("UPDATE schema_version SET version = 7")
-    with pytest.raises(StoreError, match=rf"schema version 7, this server knows version {VERSION}"):
+        database.execute(f"UPDATE schema_version SET version = {VERSION + 1}")
+    with pytest.raises(
+        StoreError, match=rf"schema version {VERSION + 1}, this server knows version {VERSION}"
+    ):
         await opened(tmp_path)
 
 
