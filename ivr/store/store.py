@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Self
 
-from sqlalchemy import Select, create_engine, event, func, select, text, tuple_
+from sqlalchemy import Select, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -27,10 +27,8 @@ from ivr.store.audit import (
     AuditPage,
     AuditQuery,
     KeepAudit,
-    cursor_of,
     entries_of,
     page_of,
-    read_cursor,
 )
 from ivr.store.batch import (
     Announce,
