@@ -7,13 +7,15 @@ from typing import Literal, Protocol, TypeVar
 
 from engines.asr.router import RoutedRecognizer
 from engines.breaker import BreakerState
-from engines.contract import Passed, Route
+from engines.contract import Passed, Recognizer, Route
 from engines.routing.routes import Purpose, key_of
 from engines.supervisor import WorkerHealth
+from engines.tts.levelled import LevelledSynthesizer
 from engines.tts.roster import TtsEngine, health_of
 from engines.tts.router import SpeechRouter
 from ivr.api.gateway import EngineStatus
 from ivr.metrics import EngineKind, Metrics
+from ivr.trials import Trials
 
 _E = TypeVar("_E", bound="_Named")
 
@@ -37,7 +39,7 @@ class EngineWatch:
         self._metrics.engine_passed(self._kind, passed)
 
 
-class _Healthy(_Named, Protocol):
+class _Healthy(Recognizer, Protocol):
     @property
     def health(self) -> WorkerHealth: ...
 
@@ -58,6 +60,11 @@ class SpeechEngines:
         }
         self._voices = _by_key(voices)
         self._recognizers = _by_key(recognizers)
+
+    def trials(self) -> Trials:
+        """Each engine by itself, as loud as calls hear it; of those that are alike the first."""
+        voices = {k: LevelledSynthesizer(one) for k, one in self._voices.items() if k == one.name}
+        return Trials(voices, {k: one for k, one in self._recognizers.items() if k == one.name})
 
     def watched_by(self, metrics: Metrics) -> None:
         for kind, standing in self._standing.items():

@@ -100,6 +100,7 @@ class Server:
         self.voices = voices
         self._prompts = prompts
         self._speech = speech
+        self.trials = speech.trials()
         self.switcher = switcher
         self.elsewhere = elsewhere
         self.plane = plane

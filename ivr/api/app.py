@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
 from engines.service.pages import add_pages
-from ivr.api import admin, audit, calls, engines, flows, problems, signals, traffic, trunks
+from ivr.api import admin, audit, calls, engines, flows, problems, signals, traffic, trials, trunks
 from ivr.api.audited import Audit
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
@@ -45,7 +45,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
         openapi_url="/openapi.json",
     )
     app.add_middleware(Audit, store=store)
-    app.add_middleware(BodyLimit, larger={"/api/flows/": MAX_BYTES})
+    app.add_middleware(BodyLimit, larger={"/api/flows/": MAX_BYTES, trials.PATH: trials.MOST_BYTES})
     problems.install(app)
     known = Keys(keys)
     app.include_router(calls.routes(gateway, store, known))
@@ -56,6 +56,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     app.include_router(audit.routes(store, known))
     app.include_router(flows.routes(gateway, store, known))
     app.include_router(traffic.routes(gateway, store, known))
+    app.include_router(trials.routes(gateway, known))
     _add_health(app, gateway, store)
 
     @app.get("/metrics", tags=["operation"], summary="Figures in Prometheus' text format")

@@ -16,6 +16,7 @@ from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
+from ivr.trials import Trials
 from ivr.web.book import FlowCall
 from media.leg import CallLeg, Quality
 from media.plane import RtpPlane
@@ -206,6 +207,10 @@ class Gateway(Protocol):
     @property
     def gpu(self) -> GpuMonitor:
         """The cards of this machine."""
+
+    @property
+    def trials(self) -> Trials:
+        """Texts and recordings for the engines, outside of calls."""
 
     def readiness(self) -> Readiness: ...
 

@@ -167,7 +167,20 @@ NO_ENGINE: Final = Kind(
     "no-such-engine",
     404,
     "There is no such engine",
-    "`GET /admin/models` lists those whose models can be switched here.",
+    "`GET /admin/models` lists those whose models can be switched here, "
+    "`GET /api/voice/engines` all of them.",
+)
+ENGINE_FAILED: Final = Kind(
+    "engine-failed",
+    502,
+    "The engine could not do it",
+    "`detail` says why; `GET /api/voice/engines` how it stands.",
+)
+TRIALS_BUSY: Final = Kind(
+    "trials-busy",
+    503,
+    "Other trials are under way",
+    "Two are made at a time, so that calls have their engines. Send it again after Retry-After seconds.",
 )
 NOT_SWITCHED: Final = Kind(
     "model-not-switched",
@@ -196,7 +209,10 @@ FORBIDDEN: Final = Kind(
     "`scope` is what the key would need in the configuration.",
 )
 TOO_LARGE: Final = Kind(
-    "too-large", 413, "The request is too large", "Bodies may have 64 KiB, the text of a flow 512 KiB."
+    "too-large",
+    413,
+    "The request is too large",
+    "Bodies may have 64 KiB, the text of a flow 512 KiB, a recording to try 3 MiB.",
 )
 TOO_SLOW: Final = Kind("too-slow", 408, "The request came too slowly", "A body has 10 seconds to arrive.")
 INTERNAL: Final = Kind("internal", 500, "An error of the server", "The server's log says what happened.")

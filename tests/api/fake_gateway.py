@@ -29,11 +29,13 @@ from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
 from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
+from ivr.trials import Trials
 from ivr.web.book import FlowCall
 from media.leg import CallLeg, Quality
 from media.plane import RtpPlane
 from media.ports import PortPool
 from sip.stack import TargetState, TrunkState
+from tests.fakes.engines import ScriptedRecognizer, ToneSynthesizer
 from tests.fakes.switching import no_switcher
 
 
@@ -46,6 +48,9 @@ class FakeGateway:
         self.calls_of_flows: dict[tuple[str, str], int] = {}
         self.dialled: list[CallRequest] = []
         self.refusal: Exception | None = None
+        self.voice = ToneSynthesizer()
+        self.recogniser = ScriptedRecognizer()
+        self.trials = Trials({"tone": self.voice}, {"scripted": self.recogniser})
         self.reasons: tuple[str, ...] = ()
         self.switcher = no_switcher()
         self.elsewhere = Elsewhere({}, httpx.AsyncClient())
