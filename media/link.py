@@ -194,6 +194,9 @@ class Link:
     def resume(self, back_ms: int) -> None:
         self._playout.resume(back_ms // FRAME_MS)
 
+    def seek(self, sample: int) -> None:
+        self._playout.seek(sample)
+
     @property
     def position(self) -> Position | None:
         position = self._playout.position

@@ -109,10 +109,14 @@ class Playout:
         """Goes on with what was paused, from the beginning of the word that was broken off: of the last
         `back` payloads, those from there on are given again."""
         if self._paused and self._current is not None:
-            first = max(0, self._index - back)
-            last = self._frames[first : self._index]
-            self._index = first + word_start(last, self._current[0].codec)
+            clip, first = self._current[0], max(0, self._index - back)
+            self._index = first + word_start(clip.frames[first : self._index], clip.codec)
         self._paused = False
+
+    def seek(self, sample: int) -> None:
+        """Goes on from so many samples into what plays, or is to play."""
+        if self._current is not None:
+            self._index = sample // self._codec.frame_samples
 
     @property
     def position(self) -> tuple[str, int] | None:

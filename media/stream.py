@@ -154,6 +154,11 @@ class RtpStream:
         if self._live is not None:
             self._live.resume(back_ms)
 
+    def seek(self, sample: int) -> None:
+        """What plays, or is the first to play, goes on from so many samples into it."""
+        if self._live is not None:
+            self._live.seek(sample)
+
     def position(self) -> Position | None:
         """What plays, and where in it we are."""
         return None if self._live is None else self._live.position

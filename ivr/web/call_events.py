@@ -85,6 +85,8 @@ class CallEvents:
                 told.append({"type": "held", "on": data["on"]})
             case "failure":
                 told.append({"type": "error", "detail": data["reason"]})
+            case "call_ended":  # as the feed tells it last
+                told.extend(self.ended(data["cause"], data["result"]))
         return told
 
     def ended(self, cause: str, result: Mapping[str, Any]) -> list[Told]:

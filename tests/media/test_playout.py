@@ -164,3 +164,27 @@ def test_every_payload_is_given_once_and_every_mark_told_once(lengths):
     given_out = [playout.next() for _ in range(sum(lengths) + 1)]
     assert given_out == [*(bytes([i, j]) for i, n in enumerate(lengths) for j in range(n)), None]
     assert ends(playout) == [str(i) for i in range(len(lengths))]
+
+
+def test_a_clip_begins_where_it_is_told_to():
+    playout = Playout(PCMA)
+    playout.add(clip("abcd"), "one")
+    playout.seek(2 * 160)
+    assert playout.position == ("one", 320)
+    assert [playout.next(), playout.next(), playout.next()] == [b"c", b"d", None]
+    playout.add(clip("ab", finished=False), "grows")
+    playout.seek(2 * 160)
+    assert playout.next() is None
+    playout.stop()
+    playout.seek(160)
+    assert playout.position is None
+
+
+def test_what_was_told_where_to_begin_can_give_way_before_it_does():
+    playout = Playout(PCMA)
+    quiet, loud = PCMA.silence, PCMA.new_encoder()(b"\x00\x40" * 160)
+    playout.add(Clip(PCMA, [loud, quiet, loud, loud, loud], finished=True), "words")
+    playout.seek(4 * 160)
+    playout.pause()
+    playout.resume(4)
+    assert playout.position == ("words", 2 * 160)

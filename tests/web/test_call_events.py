@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ivr.call import HIDDEN
+from ivr.desk import ENDED
 from ivr.flow.protocol import Enter, Failure, Heard, Outcome, Queued
 from ivr.journal import event_note, heard_note, step_note
 from ivr.store import CallEvent
@@ -113,7 +114,13 @@ def test_nothing_follows_the_end() -> None:
         {"type": "ended", "cause": "normal", "result": {"order": "accepted"}}
     ]
     assert events.ended("normal", {}) == []
+    assert told((ENDED, {"cause": "normal", "by": "us", "result": {}}), events=events) == []
     assert told(("key", {"key": "1"}), events=events) == []
+
+
+def test_the_feed_tells_the_end() -> None:
+    (said,) = told((ENDED, {"cause": "normal", "by": "us", "result": {"order": "accepted"}}))
+    assert said == {"type": "ended", "cause": "normal", "result": {"order": "accepted"}}
 
 
 def test_of_what_is_not_for_the_caller_nothing_is_told() -> None:
