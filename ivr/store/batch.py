@@ -18,7 +18,9 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql import Executable
 
 from ivr.store.audit import KeepAudit
+from ivr.store.campaign_writes import erase_contact_of_call
 from ivr.store.flows import KeepVersions, write_versions
+from ivr.store.parts import Deed
 from ivr.store.records import (
     CallLive,
     CallRecord,
@@ -138,7 +140,7 @@ class Erase:
     at: float
 
 
-Write = Create | Append | Change | Finish | Enqueue | Settle | Erase | KeepVersions | KeepAudit
+Write = Create | Append | Change | Finish | Enqueue | Settle | Erase | KeepVersions | KeepAudit | Deed
 
 
 @dataclass(slots=True)
@@ -154,6 +156,7 @@ class _Sorted:
     erasures: list[tuple[int, Erase]] = field(default_factory=list)
     versions: list[KeepVersions] = field(default_factory=list)
     audited: list[Mapping[str, Any]] = field(default_factory=list)
+    deeds: list[tuple[int, Deed]] = field(default_factory=list)
 
 
 def _sort(batch: Sequence[Write]) -> _Sorted:
@@ -178,6 +181,8 @@ def _sort(batch: Sequence[Write]) -> _Sorted:
                 kinds.versions.append(write)
             case KeepAudit():
                 kinds.audited.append(write.row)
+            case _:
+                kinds.deeds.append((index, write))
     return kinds
 
 
@@ -235,6 +240,8 @@ class Batcher:
             connection.execute(self._insert_audit, kinds.audited)
         for index, erasure in kinds.erasures:
             outcomes[index] = self._erase(connection, erasure)
+        for index, deed in kinds.deeds:
+            outcomes[index] = deed.apply(connection, self._dialect)
         return outcomes
 
     def _create(
@@ -283,7 +290,8 @@ class Batcher:
     def _erase(self, connection: Connection, erasure: Erase) -> object:
         """Returns the paths of its files, or the exception that refuses it."""
         one = calls.c.id == erasure.call_id
-        wanted = select(calls.c.state, calls.c.recording, calls.c.messages).where(one)
+        columns = (calls.c.state, calls.c.recording, calls.c.messages, calls.c.idempotency_key)
+        wanted = select(*columns).where(one)
         row = connection.execute(wanted).one_or_none()
         if row is None:
             return StoreError("no such call")
@@ -294,6 +302,7 @@ class Batcher:
         connection.execute(update(calls).where(one).values(**nothing, **numbers, erased_at=erasure.at))
         connection.execute(update(events).where(events.c.call_id == erasure.call_id).values(data="{}"))
         connection.execute(delete(outbox).where(outbox.c.call_id == erasure.call_id))
+        erase_contact_of_call(connection, row.idempotency_key)
         recording = [] if row.recording is None else [row.recording]
         return recording + [message["path"] for message in json.loads(row.messages or "{}").values()]
 

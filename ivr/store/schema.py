@@ -20,9 +20,11 @@ from sqlalchemy import (
     update,
 )
 
+from ivr.store.campaign_tables import UPGRADE as CAMPAIGNS
+from ivr.store.campaign_tables import add_tables as add_campaign_tables
 from ivr.store.records import CallState, StoreError
 
-VERSION = 7
+VERSION = 8
 
 metadata = MetaData()
 
@@ -123,7 +125,9 @@ audit = Table(
 Index("audit_by_time", audit.c.at, audit.c.id)
 Index("audit_by_target", audit.c.target, audit.c.at)
 
-_UPGRADES = {
+campaigns, contacts, suppressions = add_campaign_tables(metadata)
+
+_UPGRADES: dict[int, tuple[str, ...]] = {
     1: ("ALTER TABLE calls ADD COLUMN answered_by TEXT",),
     2: ("ALTER TABLE calls ADD COLUMN messages TEXT",),
     3: (
@@ -147,6 +151,7 @@ _UPGRADES = {
         "CREATE INDEX calls_by_called ON calls (called, created_at, id)",
         "CREATE INDEX calls_by_cause ON calls (cause, created_at, id)",
     ),
+    7: CAMPAIGNS,
 }
 """What brings the tables of each earlier version to the next."""
 

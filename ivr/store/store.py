@@ -43,8 +43,10 @@ from ivr.store.batch import (
     call_record,
     to_json,
 )
+from ivr.store.campaigns import CampaignBook
 from ivr.store.flows import FlowVersion, KeepVersions, from_rows, newest_of_all, one_version, versions_of
 from ivr.store.listing import ALL_CALLS, CallQuery, call_page, calls_of
+from ivr.store.parts import Deed
 from ivr.store.records import (
     INTERRUPTED,
     CallEvent,
@@ -64,6 +66,7 @@ from ivr.store.records import (
     StoreUnavailable,
 )
 from ivr.store.schema import calls, events, outbox, prepare, tune_sqlite
+from ivr.store.suppressions import SuppressionList
 from ivr.store.traffic import Counted, TrafficCounts
 from ivr.store.writer import GroupWriter, Observer, reason
 
@@ -96,6 +99,9 @@ class Store:
         self._last_seq: OrderedDict[str, int] = OrderedDict()
         self._on_deliveries: Callable[[], None] = lambda: None
         self._traffic = TrafficCounts()
+        self._on_end: Callable[[str], None] = lambda _: None
+        self.campaigns = CampaignBook(self._reading, self.perform)
+        self.suppressions = SuppressionList(self._reading, self.perform)
         self._checkpoints: asyncio.Task[None] | None = None
         if lock is not None:
             self._checkpoints = asyncio.create_task(self._checkpoint(), name="store checkpoints")
@@ -225,6 +231,11 @@ class Store:
         """
         await self._writer.commit(_finish(call_id, ending, deliveries), deadline_s)
         self._on_deliveries()
+        self._on_end(call_id)
+
+    def on_end(self, listener: Callable[[str], None]) -> None:
+        """Has `listener` called with the id of every call whose end is stored."""
+        self._on_end = listener
 
     async def recover(self, now: float) -> list[str]:
         """To be called once before the first call: ends the calls that a crash left live, with the cause
@@ -394,6 +405,14 @@ class Store:
     async def settle_delivery(self, settle: Settle) -> None:
         """Stores what became of a try, durable but in no hurry."""
         await self._writer.commit(settle, DEADLINE_S, at_once=False)
+
+    # --- for the other parts of the store
+    # -----------------------------------------------------------------------
+
+    async def perform(self, deed: Deed, *, deadline_s: float = DEADLINE_S) -> Any:
+        """Carries out a write of another part, durable; gives its outcome, or raises the one that refuses
+        it."""
+        return await self._writer.commit(deed, deadline_s)
 
     # --- inside
     # ---------------------------------------------------------------------------------------------

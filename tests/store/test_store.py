@@ -306,8 +306,8 @@ async def test_a_second_server_is_refused(store: Store, tmp_path: Path) -> None:
 def as_in_the_first_release(database: sqlite3.Connection) -> None:
     for column in ("answered_by", "messages"):
         database.execute(f"ALTER TABLE calls DROP COLUMN {column}")
-    database.execute("DROP TABLE flow_versions")
-    database.execute("DROP TABLE audit")
+    for table in ("flow_versions", "audit", "campaigns", "campaign_contacts", "suppressions"):
+        database.execute(f"DROP TABLE {table}")
     for index in ("outbox_due", "calls_by_caller", "calls_by_called", "calls_by_cause"):
         database.execute(f"DROP INDEX {index}")
     database.execute("ALTER TABLE outbox DROP COLUMN carrier")
@@ -332,6 +332,26 @@ async def test_tables_of_the_first_release_are_brought_up_to_date(tmp_path: Path
     assert record.answered_by == {"who": "machine", "reason": "beep", "after_ms": 900}
     with sqlite3.connect(tmp_path / "calls.db") as database:
         assert database.execute("SELECT version FROM schema_version").fetchall() == [(VERSION,)]
+
+
+async def test_tables_that_were_brought_up_to_date_are_as_new_ones(tmp_path: Path) -> None:
+    def shape(folder: Path) -> set[str]:
+        with sqlite3.connect(folder / "calls.db") as database:
+            tables = ("campaigns", "campaign_contacts", "suppressions")
+            columns = [row[1:] for name in tables for row in database.execute(f"PRAGMA table_info({name})")]
+            indexes = database.execute(
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql <> ''"
+            )
+            found = {str((name, " ".join(sql.split()))) for name, sql in indexes}
+        return found | {str(column).replace("DOUBLE PRECISION", "DOUBLE") for column in columns}
+
+    new, old = tmp_path / "new", tmp_path / "old"
+    for folder in (new, old):
+        await (await opened(folder)).close()
+    with sqlite3.connect(old / "calls.db") as database:
+        as_in_the_first_release(database)
+    await (await opened(old)).close()
+    assert shape(old) == shape(new)
 
 
 @pytest.mark.parametrize("older", [True, False])
