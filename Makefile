@@ -2,10 +2,11 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test interop cluster fuzz properties lint format lock clean
+.PHONY: help run up demo test interop cluster fuzz properties lint format lock clean
 
 help:
 	@echo 'make run     start the server with the shipped flows, and print how to call it'
+	@echo 'make up      the same with its services beside it: voices, recognisers, dashboard; stops them together'
 	@echo 'make demo    two scripted calls to the vendor-order flow, from the INVITE to the stored result'
 	@echo 'make test    linters, types, import layers, unit tests, and calls with the phones of other projects'
 	@echo 'make interop calls with the phones of other projects alone, and docs/interop.md from what is seen'
@@ -20,6 +21,10 @@ help:
 run:
 	@scripts/setup run
 	@.venv/bin/ivr serve
+
+up:
+	@scripts/setup run
+	@.venv/bin/ivr up
 
 demo:
 	@scripts/setup run

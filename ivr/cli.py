@@ -55,6 +55,18 @@ def serve(
         raise SystemExit(f"ivr: {error}") from error
 
 
+@app.command()
+def up(config: ConfigFile = Path("ivr.yaml")) -> None:
+    """Voices, recognisers, calls and dashboard: four processes, until they are told to stop (Ctrl-C)."""
+    from ivr.config import ConfigError
+    from ivr.up import NotUp, main
+
+    try:
+        main(config)
+    except (ConfigError, NotUp, OSError) as error:
+        raise SystemExit(f"ivr: {error}") from error
+
+
 cli_flows.register(app)
 cli_speech.register(app, bench, evaluation)
 cli_engines.register(app)

@@ -26,6 +26,7 @@ IN_REAL_TIME: Final = frozenset(
         "api",
         "bench",
         "broker",
+        "deploy",
         "docs",
         "engines",
         "evaluation",
