@@ -1,7 +1,7 @@
 """The four processes of one machine, started and stopped together: voices, recognisers, calls, dashboard.
 
-For development, and for a machine without systemd or containers. When one of them ends by itself the others are
-stopped too: who watches this one process knows how they all are.
+For development, and for a machine without systemd or containers. When one of them ends by itself the others
+are stopped too: who watches this one process knows how they all are.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ async def _started(config: Path) -> AsyncIterator[list[_Process]]:
     with tempfile.TemporaryDirectory(prefix="ivr-up-") as folder:
         try:
             for part in PARTS:
-                processes.append(await _Process.start(part, config.absolute(), Path(folder)))
+                process = await _Process.start(part, config, Path(folder))
+                processes.append(process)
             yield processes
         finally:
             for process in processes:
