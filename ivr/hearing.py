@@ -322,10 +322,8 @@ class _Listening:
             self._ear.mark(Stage.SPEECH_END, self._came_at(until), "")
 
     def _came_at(self, second: float) -> float:
-        """When that second of the caller's audio came to us: before it was heard it waited in the jitter
-        buffer."""
-        buffered_s = self._ear.leg.quality().buffer_ms / 1000
-        return self._heard_at - (self._heard / VAD_RATE - second) - buffered_s
+        """When that second of the caller's audio came to us; what comes in its order waits for nothing."""
+        return self._heard_at - (self._heard / VAD_RATE - second)
 
     def _finish(self, turn: Turn) -> None:
         endpoint_at = self._loop.time()

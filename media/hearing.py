@@ -1,4 +1,9 @@
-"""From packets to even 20 ms frames: jitter buffer, decoder, concealment, noise of one stream. Pure."""
+"""From packets to 20 ms frames: jitter buffer, decoder, concealment, noise of one stream. Pure.
+
+For who plays them they come evenly, one with each tick (`next_payload`). Who only wants to know what is said
+takes each as soon as it is here (`early`, as long as there is one, after each packet and each tick), and with
+the ticks what nothing came for (`due`, which is `Gap.GIVEN` where it came early).
+"""
 
 from __future__ import annotations
 
@@ -44,6 +49,8 @@ class Hearing:
         "_resample",
         "_sample_rate",
         "_waited",
+        "due",
+        "early",
         "push",
     )
 
@@ -62,6 +69,8 @@ class Hearing:
         self._gap = Gap.SILENCE
         self._waited = 0
         self.push = self._jitter.push
+        self.due = self._jitter.pop
+        self.early = self._jitter.early
 
     @property
     def late(self) -> int:
@@ -105,6 +114,11 @@ class Hearing:
             self._gap = payload
             return None
         return payload
+
+    def missing(self, gap: Gap) -> bytes:
+        """PCM in the place of what is not there."""
+        self._gap = gap
+        return self.frame(None)
 
     def frame(self, payload: bytes | None) -> bytes:
         """The same as PCM; what is missing is concealed."""

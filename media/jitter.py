@@ -9,6 +9,9 @@ though there is something, now and then, and the listener conceals it; when they
 says by how many frames, and the listener takes the next frame too (`skip`) where it is not heard. In a pause
 of the far end both are free. A buffer that runs dry waits where it stands: what comes late is then later, not
 lost.
+
+Who needs no even frames, as a recogniser, need not wait: what has come in its order is given at once
+(`early`), and only what is missing is waited for, as long as it would be else.
 """
 
 from __future__ import annotations
@@ -37,6 +40,9 @@ _SPURT: Final = 4
 _OVERFLOW_MS: Final = 500
 """A network that stood still gives this back at once; more than that nobody wants to hear."""
 
+_MOST_EARLY: Final = 50
+"""So many frames are given early at once, then one for each tick: a flood does not reach the listeners."""
+
 _MISSED: Final = 32
 _HALF: Final = 1 << 31
 
@@ -45,10 +51,12 @@ class Gap(Enum):
     """Why a tick has no payload.
 
     `SILENCE`: the far end says nothing, or has not begun. `LOSS`: a packet is missing, or time is to be won.
+    `GIVEN`: it is the time of a frame that was given `early`.
     """
 
     SILENCE = "silence"
     LOSS = "loss"
+    GIVEN = "given"
 
 
 class JitterBuffer:
@@ -59,9 +67,11 @@ class JitterBuffer:
     """
 
     __slots__ = (
+        "_allowed",
         "_clock_rate",
         "_delay",
         "_dry",
+        "_early",
         "_end",
         "_excess",
         "_fill",
@@ -114,6 +124,7 @@ class JitterBuffer:
         self._delay = DelayTarget(clock_rate, start_ms, least_ms, most_ms)
         self._note = self._delay.transits.append
         self.late = self.surplus = 0
+        self._allowed = _MOST_EARLY
         self._ssrc: int | None = None
         self._packets: dict[int, tuple[bytes, int]] = {}
         self._missed: deque[int] = deque(maxlen=_MISSED)
@@ -121,7 +132,7 @@ class JitterBuffer:
         self._start_at = inf
         self._meanwhile = Gap.SILENCE
         self._last_sequence = self._newest = -1
-        self._late_run = self._dry = self._shortage = 0
+        self._late_run = self._dry = self._shortage = self._early = 0
         self._late_after = -1
         self._excess = 0.0
         self._pops = _SETTLE_POPS
@@ -177,12 +188,16 @@ class JitterBuffer:
 
     def pop(self, now: float) -> bytes | Gap:
         """The next 20 ms; called once per tick. A frame that came in part is filled up with silence."""
+        if self._allowed < _MOST_EARLY:
+            self._allowed += 1
         if now < self._start_at:
-            return self._meanwhile
+            return Gap.GIVEN if self._early else self._meanwhile
         start = self._play
         self._pops -= 1
         if not self._pops:
             self._settle(now)
+        if self._early:
+            return self._wait_for_clock()
         held = self._end - start
         if not self._frame <= held <= self._overflow:
             if held < self._frame:
@@ -203,6 +218,28 @@ class JitterBuffer:
         self._packets[start] = packet
         return self._assemble(start, self._play)
 
+    def early(self) -> bytes | None:
+        """The frame that is next in its order, before its time; None while some of it is missing. `pop` gives
+        none for it when its time comes."""
+        start = self._play
+        packet = self._packets.get(start)
+        if packet is None or not self._allowed:
+            return None
+        end = start + self._frame
+        frame: bytes | Gap = packet[0]
+        if self._units(packet[0]) == self._frame:
+            del self._packets[start]
+            self._last_sequence = packet[1]
+        elif self._complete(start, end):
+            frame = self._assemble(start, end)
+        else:
+            return None
+        self._play = end
+        self._early += 1
+        self._allowed -= 1
+        self._dry = 0
+        return frame if isinstance(frame, bytes) else None
+
     def skip(self) -> bytes | None:
         """One frame more, to make the buffer shorter; None when it is not there."""
         start = self._play
@@ -221,7 +258,7 @@ class JitterBuffer:
         self._missed.clear()
         self._play = self._end = timestamp
         self._last_sequence = self._newest = -1
-        self._late_run = self._dry = self._shortage = self.surplus = 0
+        self._late_run = self._dry = self._shortage = self.surplus = self._early = 0
         self._late_after = -1
         self._excess = 0.0
         self._pops = _SETTLE_POPS
@@ -260,7 +297,7 @@ class JitterBuffer:
         self._last_sequence = (sequence - 1) & SEQUENCE_MASK
         # A little early, so that a tick at just that time is not missed.
         self._start_at = now + max(0.0, self.target - behind - self._frame / 8) / self._clock_rate
-        self._dry = self._shortage = self.surplus = 0
+        self._dry = self._shortage = self.surplus = self._early = 0
         self._pops = _SETTLE_POPS
         self._paused = self._resting = False
         return start
@@ -270,7 +307,7 @@ class JitterBuffer:
     ) -> tuple[int, bytes]:
         """Whether a packet whose time has come already is still of use."""
         behind = self._play - start
-        if now < self._start_at and behind <= self.target and start >= self._floor:
+        if not self._early and now < self._start_at and behind <= self.target and start >= self._floor:
             self._play = start  # it overtook none that was played: the first packet came out of order
             return start, payload
         if behind < self._units(payload) and self._play not in self._packets:
@@ -303,10 +340,32 @@ class JitterBuffer:
         if fastest is None:
             return
         # The tick may be late itself: then more seems to be held than is, once, but not twice.
-        excess = now * self._clock_rate - self._play - fastest - self.target
-        frame, before, self._excess = self._frame, self._excess, excess
+        frame = self._frame
+        due = self._play - self._early * frame
+        excess = now * self._clock_rate - due - fastest - self.target
+        before, self._excess = self._excess, excess
         self._shortage = int(-excess / frame + 0.75) if excess < 0 else 0
         self.surplus = max(0, int((min(excess, before) - frame / 4) / frame))
+
+    def _wait_for_clock(self) -> Gap:
+        """The clock comes to what was given early. To set it back or forward costs nobody anything here."""
+        if self._shortage:
+            self._shortage -= 1
+            return Gap.GIVEN
+        ahead = min(self.surplus, self._early - 1)
+        self.surplus -= ahead
+        self._early -= ahead + 1
+        return Gap.GIVEN
+
+    def _complete(self, start: int, end: int) -> bool:
+        """Whether all of it is there."""
+        packets = self._packets
+        while start < end:
+            packet = packets.get(start)
+            if packet is None or not packet[0]:
+                return False
+            start += self._units(packet[0])
+        return True
 
     def _run_dry(self) -> bytes | Gap:
         self._dry += 1

@@ -21,6 +21,7 @@ from media.codecs import FRAME_MS
 from media.dtmf import DigitReceiver, EventPacket
 from media.hearing import Hearing
 from media.inband import InbandReceiver
+from media.jitter import Gap
 from media.keys_out import KeysOut
 from media.leg import AudioTap, FrameSink, Position, Quality
 from media.packing import Packer
@@ -366,6 +367,7 @@ class Link:
             return
         if self._hearing is not None:
             self._hearing.push(ssrc, sequence, timestamp, payload, now, second > payload_type)
+            self._deliver_early(self._hearing, now)
         if self._relay is not None and self._receives:
             self._relay.push(ssrc, sequence, timestamp, payload, now, second > payload_type)
         if self._tap is not None and self._receives:
@@ -499,10 +501,25 @@ class Link:
             tell(mark, now)
 
     def _deliver(self, hearing: Hearing, now: float) -> None:
-        payload = hearing.next_payload(now)
-        frame = hearing.frame(payload)
+        """What is due by the clock and was not given before; and what had to wait for it."""
+        payload = hearing.due(now)
+        if payload is Gap.GIVEN:
+            return
+        if isinstance(payload, Gap):
+            self._hand_on(hearing.missing(payload), now, missing=True)
+        else:
+            self._hand_on(hearing.frame(payload), now)
+        self._deliver_early(hearing, now)
+
+    def _deliver_early(self, hearing: Hearing, now: float) -> None:
+        """Whoever listens wants to know, and plays nothing: a frame comes to him as soon as it is here, be it
+        several at once. He may have enough of it meanwhile."""
+        while self._hearing is hearing and (payload := hearing.early()) is not None:
+            self._hand_on(hearing.frame(payload), now)
+
+    def _hand_on(self, frame: bytes, now: float, *, missing: bool = False) -> None:
         if self._inband is not None:
-            self._hear_key(self._inband, None if payload is None else frame, now)
+            self._hear_key(self._inband, None if missing else frame, now)
         if self._sink is not None:
             try:
                 self._sink(frame)
@@ -511,8 +528,8 @@ class Link:
                 self.listen(None)
 
     def _hear_key(self, inband: InbandReceiver, frame: bytes | None, now: float) -> None:
-        """Frames come from the jitter buffer: a key whose packets came out of order is whole there, and what
-        was lost is known from what is silent. That costs its delay, where other calls take keys at once."""
+        """Frames come through the jitter buffer: a key whose packets came out of order is whole there, and
+        what was lost is known from what is silent. That costs its delay where a packet is missing."""
         if frame is None:
             inband.missing()
         elif (key := inband.take(frame)) is not None:

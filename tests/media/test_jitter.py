@@ -344,3 +344,151 @@ def test_of_whole_payloads_a_missing_one_is_a_loss_and_none_is_cut():
         jitter.push(7, n, 960 * n + (100 if n == 4 else 0), voice(n, 50 + n), 1.0)
     out = [jitter.pop(1.04 + 0.02 * n) for n in range(5)]
     assert out == [voice(0, 50), voice(1, 51), Gap.LOSS, voice(3, 53), voice(4, 54)]
+
+
+# --- for who needs no even frames
+
+
+class Listener(Line):
+    """Takes what is there early, and with each tick what nothing came for."""
+
+    def __init__(self, sequence: int = 0, timestamp: int = 0, target_ms: int = 40) -> None:
+        super().__init__(sequence, timestamp, target_ms)
+        self.heard: list[bytes | Gap] = []
+
+    def push(self, number: int, now: float, ssrc: int = 7) -> None:
+        super().push(number, now, ssrc)
+        self.listen()
+
+    def tick(self, now: float) -> None:
+        frame = self.buffer.pop(now)
+        if frame is not Gap.GIVEN:
+            self.heard.append(frame)
+            self.listen()
+
+    def listen(self) -> None:
+        while (frame := self.buffer.early()) is not None:
+            self.heard.append(frame)
+
+
+def test_what_comes_in_its_order_is_given_at_once_and_not_again_when_its_time_comes():
+    line = Listener()
+    for number in range(4):
+        line.push(number, 1.0 + 0.02 * number)
+        assert line.heard == [voice(i) for i in range(number + 1)]
+        line.tick(1.01 + 0.02 * number)
+    assert line.heard == [voice(i) for i in range(4)]
+
+
+def test_only_what_is_missing_is_waited_for_as_long_as_it_would_be_else():
+    line = Listener()
+    for number in (0, 2, 3):
+        line.push(number, 1.0)
+    assert line.heard == [voice(0)]
+    line.tick(1.04)  # the time of the first
+    assert line.heard == [voice(0)]
+    line.tick(1.06)  # that of the second
+    assert line.heard == [voice(0), Gap.LOSS, voice(2), voice(3)]
+
+
+def test_what_was_overtaken_is_given_in_its_order():
+    line = Listener()
+    for number in (0, 2, 1, 4, 3):
+        line.push(number, 1.0)
+    assert line.heard == [voice(i) for i in range(5)]
+
+
+def test_given_early_the_first_packet_cannot_be_overtaken_and_nothing_is_given_twice():
+    line = Listener()
+    for number in (1, 2, 0):
+        line.push(number, 1.0)
+    for tick in range(3):
+        line.tick(1.04 + 0.02 * tick)
+    assert line.heard == [voice(1), voice(2), Gap.LOSS]
+
+
+def test_a_talkspurt_is_given_at_once_and_the_pause_before_it_lasts_by_the_clock():
+    line = Listener()
+    line.push(0, 1.0)
+    line.buffer.pause(7, 1, FRAME)
+    for tick in range(12):
+        line.tick(1.04 + 0.02 * tick)
+    assert line.heard == [voice(0)] + [Gap.SILENCE] * 11
+    line.buffer.push(7, 2, 15 * FRAME, voice(2), 1.30, marker=True)
+    line.listen()
+    assert line.heard[-1] == voice(2)
+    for tick in range(3):  # in the time that it would have waited nothing is heard
+        line.tick(1.30 + 0.02 * tick)
+        assert line.heard[-1] == voice(2)
+    line.tick(1.36)
+    assert line.heard[-1] is Gap.LOSS
+
+
+def test_after_a_standstill_all_that_comes_at_once_is_given_at_once():
+    line = Listener()
+    line.push(0, 1.0)
+    for tick in range(20):
+        line.tick(1.04 + 0.02 * tick)
+    for number in range(1, 11):
+        line.push(number, 1.45)
+    assert line.heard[-10:] == [voice(i) for i in range(1, 11)]
+    assert line.buffer.late == 0
+
+
+@pytest.mark.parametrize("sources", [1, 1000])
+def test_of_a_flood_little_is_given(sources):
+    line = Listener()
+    for tick in range(10):
+        for number in range(100):
+            line.push(100 * tick + number, 1.0 + 0.02 * tick, ssrc=number % sources)
+        line.tick(1.0 + 0.02 * tick)
+    assert len(line.heard) <= 50 + 2 * 10
+
+
+@pytest.mark.parametrize("length", [80, 240, 320, 480])
+def test_packets_of_other_lengths_are_given_in_frames_of_20_ms(length):
+    line = Listener()
+    stream = bytes(i // FRAME + 1 for i in range(1920))
+    for i in range(0, len(stream), length):
+        line.buffer.push(7, i // length, 1000 + i, stream[i : i + length], 1.0)
+        line.listen()
+        assert len(line.heard) == (i + length) // FRAME
+    assert line.heard == [bytes([i + 1]) * FRAME for i in range(12)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    start=st.integers(0, 0xFFFFFFFF),
+    sequence=st.integers(0, 0xFFFF),
+    loss=st.sampled_from([0.0, 0.05, 0.2]),
+    seed=st.integers(0, 10_000),
+)
+def test_what_arrives_in_time_is_given_in_its_order_and_once(start, sequence, loss, seed):
+    chance = random.Random(seed)
+    line = Listener(sequence, start)
+    line.buffer = JitterBuffer(FRAME, 8000, 60, FILL, least_ms=60, most_ms=60)
+    arrivals = []
+    for number in range(60):
+        if number and chance.random() < loss:
+            continue
+        copies = 1 + (chance.random() < 0.1)
+        arrivals += [(0.02 * number + (chance.random() * 0.05 if number else 0.0), number)] * copies
+    arrived = {number for _, number in arrivals}
+    arrivals.sort()
+    for tick in range(60):
+        now = 0.06 + 0.02 * tick
+        while arrivals and arrivals[0][0] <= now:
+            at, number = arrivals.pop(0)
+            line.push(number, at)
+        line.tick(now)
+    assert line.heard == [voice(i) if i in arrived else Gap.LOSS for i in range(60)]
+
+
+def test_whole_payloads_are_given_at_once_too():
+    line = Listener()
+    line.buffer = whole_buffer()
+    payloads = [voice(n, 3 + 40 * n) for n in range(4)]
+    for n in (0, 2, 1, 3):
+        line.buffer.push(7, n, 960 * n, payloads[n], 1.0)
+        line.listen()
+    assert line.heard == payloads

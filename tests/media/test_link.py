@@ -109,6 +109,27 @@ def test_speech_comes_out_as_it_went_in(loss, jitter_s, least):
     assert np.corrcoef(said[:length], heard[start : start + length])[0, 1] > least
 
 
+def test_a_listener_gets_each_frame_as_it_comes_and_what_was_lost_when_it_is_too_late_for_it():
+    to_b, events = Wire(), Events()
+    a, b = link(to_b, Events(), THERE), link(Wire(), events, HERE)
+    writer = ClipWriter(Clip(PCMA), 8000)
+    writer.write(speech(1.0))
+    writer.close()
+    a.play(writer.clip, "speech")
+    heard_at: list[float] = []
+    b.listen(lambda frame: heard_at.append(now))
+    for number in range(10):
+        now = 0.02 * number
+        a.tick(now)
+        for data in to_b.arrived(now + 0.02):
+            if number != 5:
+                b.receive(bytearray(data), len(data), HERE, now + 0.001)
+        now += 0.01
+        b.tick(now)
+    # The sixth is waited for as the jitter buffer does, 40 ms after its time; the rest comes with it.
+    assert heard_at == [0.0, 0.02, 0.04, 0.06, 0.08, *[pytest.approx(0.15)] * 3, 0.16, 0.18]
+
+
 def test_losses_of_the_network_are_what_the_quality_tells():
     to_b, to_a = Wire(loss=0.1, seed=3), Wire()
     a, b = link(to_b, Events(), THERE), link(to_a, Events(), HERE)
