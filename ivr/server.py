@@ -54,7 +54,7 @@ from ivr.switching import monitor_of, placed_recognisers, placed_voices, switche
 from ivr.talking.configured import running_agents
 from ivr.tracing import tracing_of
 from ivr.trunks import queues_of, trunks_of
-from ivr.web.book import FlowCall
+from ivr.web.book import FlowCall, SessionBook
 from media.leg import CallLeg
 from media.plane import RtpPlane
 from media.ports import PortPool
@@ -104,6 +104,7 @@ class Server:
         self.switcher = switcher
         self.elsewhere = elsewhere
         self.plane = plane
+        self.book = SessionBook(config.web.sessions)
         self.gpu = monitor_of(switcher)
 
     @property

@@ -17,7 +17,7 @@ from ivr.feed import Feed
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
 from ivr.trials import Trials
-from ivr.web.book import FlowCall
+from ivr.web.book import FlowCall, SessionBook
 from media.leg import CallLeg, Quality
 from media.plane import RtpPlane
 from sip.stack import TrunkState
@@ -171,6 +171,10 @@ class Gateway(Protocol):
     @property
     def plane(self) -> RtpPlane:
         """What legs have their streams of."""
+
+    @property
+    def book(self) -> SessionBook:
+        """The tokens that calls by the web begin with; its clock is `time.time`."""
 
     @property
     def feed(self) -> Feed:

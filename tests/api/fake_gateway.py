@@ -30,7 +30,7 @@ from ivr.feed import Feed
 from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
 from ivr.trials import Trials
-from ivr.web.book import FlowCall
+from ivr.web.book import FlowCall, SessionBook
 from media.leg import CallLeg, Quality
 from media.plane import RtpPlane
 from media.ports import PortPool
@@ -60,6 +60,7 @@ class FakeGateway:
         self.signals: list[tuple[str, str, dict[str, Any]]] = []
         self.forgot = 0
         self.feed = Feed()
+        self.book = SessionBook()
         self.plane = RtpPlane(PortPool(0, 0, 0.0, "127.0.0.1"), timeout_s=20.0, address="127.0.0.1")
         self.served: list[tuple[CallLeg, FlowCall]] = []
 
