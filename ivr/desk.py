@@ -30,7 +30,7 @@ from ivr.call_parts import Ended, Services
 from ivr.callheaders import bind as bind_headers
 from ivr.callheaders import x_headers
 from ivr.config import Config, InboundNumber
-from ivr.feed import Feed
+from ivr.feed import BEGAN, ENDED, Feed
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
@@ -63,10 +63,6 @@ RECORDED_S: Final = 2.0
 """How long the end of a call waits for its recording to be complete."""
 
 ANY_NUMBER: Final = "*"
-
-BEGAN: Final = "call_began"
-ENDED: Final = "call_ended"
-"""The first and the last that is told of a call in the feed; in its record these are fields of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,7 +402,7 @@ class CallDesk:
         )
         self._sessions[call_id] = session
         self._metrics.call_started(info.direction)
-        self.feed.tell(call_id, CallEvent(time.time(), BEGAN, {"flow": flow, "direction": info.direction}))
+        self.feed.tell(call_id, CallEvent(time.time(), BEGAN, _begun(info, machine)))
         ended = Ended(machine.result, Cause.FAILED.value, "us")
         try:
             ended = await session.run()
@@ -470,6 +466,18 @@ class CallDesk:
         with contextlib.suppress(asyncio.CancelledError):
             if (error := task.exception()) is not None:
                 log.error("a call failed", exc_info=error)
+
+
+def _begun(info: LegInfo, machine: FlowMachine) -> dict[str, Any]:
+    """A call as the feed tells of it first."""
+    return {
+        "flow": machine.flow.name,
+        "direction": info.direction,
+        "trunk": info.trunk,
+        "caller": info.caller,
+        "called": info.called,
+        "language": machine.language,
+    }
 
 
 def _told(info: LegInfo) -> dict[str, Any]:

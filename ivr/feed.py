@@ -18,6 +18,10 @@ from typing import Final
 
 from ivr.store import CallEvent
 
+BEGAN: Final = "call_began"
+ENDED: Final = "call_ended"
+"""The first and the last that is told of a call here; in its record these are fields of their own."""
+
 QUEUE: Final = 1000
 MOST: Final = 1000
 """Followers at once."""

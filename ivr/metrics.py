@@ -7,6 +7,7 @@ and a name that is not known is counted under `other`. Observing takes a few mic
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
@@ -23,6 +24,7 @@ from engines.contract import Passed, Reason, Route
 from engines.llm.contract import Usage
 from engines.routing.routes import Purpose
 from engines.tts.espeak import LANGUAGES
+from ivr.hour import Hour
 from ivr.store.records import Carrier
 from ivr.talking.protocol import Counted
 from ivr.waterfall import TurnTimes
@@ -63,6 +65,8 @@ class Metrics:
         self._flows = frozenset(flows)
         self._classifiers = frozenset(classifiers)
         self._engines = frozenset(engines)
+        self.hour: Final = Hour()
+        """The same, in short, for who has no Prometheus: minute by minute."""
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 
@@ -155,6 +159,7 @@ class Metrics:
 
     def call_started(self, direction: Direction) -> None:
         self._active.labels(direction).inc()
+        self.hour.count("began", time.time())
 
     def call_ended(
         self,
@@ -169,7 +174,9 @@ class Metrics:
         one."""
         self._active.labels(direction).dec()
         known_flow = flow if flow in self._flows else OTHER
-        self._calls.labels(direction, known_flow, outcome if outcome in _OUTCOMES else OTHER).inc()
+        known_outcome = outcome if outcome in _OUTCOMES else OTHER
+        self._calls.labels(direction, known_flow, known_outcome).inc()
+        self.hour.count(f"ended.{known_outcome}", time.time())
         if answered_s is not None:
             self._length.observe(answered_s)
         if quality is not None:
@@ -181,12 +188,14 @@ class Metrics:
 
     def call_refused(self, reason: Literal["no_capacity", "loop_lag", "unknown_number", "draining"]) -> None:
         self._refused.labels(reason).inc()
+        self.hour.count(f"refused.{reason}", time.time())
 
     def sip_dropped(self, reason: Dropped) -> None:
         self._dropped.labels(reason.value).inc()
 
     def observe_setup(self, direction: Direction, seconds: float) -> None:
         self._setup.labels(direction).observe(seconds)
+        self.hour.count("answered", time.time())
 
     def observe_search(self, outcome: str, seconds: float) -> None:
         """How the search for an agent ended (`ivr.switchboard.Outcome`)."""
@@ -201,8 +210,10 @@ class Metrics:
             return
         if turn.trigger == "key":
             self._key.observe(turn.reply_s)
+            self.hour.observe("key", turn.reply_s, time.time())
             return
         self._reply.labels(about.verb, language).observe(turn.reply_s)
+        self.hour.observe("turn", turn.reply_s, time.time())
         for bar in turn.bars:
             self._stage.labels(bar.stage.value, language).observe(bar.end_s - bar.start_s)
 
@@ -234,6 +245,7 @@ class Metrics:
     def engine_routed(self, kind: EngineKind, route: Route, purpose: Purpose, took_s: float) -> None:
         """An engine did what it was asked; `took_s` is its own time to the first of its answer."""
         self._engine.labels(kind, self._engine_label(route.engine)).observe(took_s)
+        self.hour.observe(kind, took_s, time.time())
         self._routes.labels(kind, self._engine_label(route.engine), purpose, route.reason.value).inc()
 
     def engine_passed(self, kind: EngineKind, passed: Passed) -> None:
@@ -251,6 +263,7 @@ class Metrics:
         """An `Observe` of `engines.llm.chain`."""
         if first_s is not None:
             self._engine.labels("llm", self._engine_label(model)).observe(first_s)
+            self.hour.observe("llm", first_s, time.time())
         if outcome in ("late", "failed"):
             self._engine_failures.labels("llm", self._engine_label(model)).inc()
 

@@ -35,6 +35,7 @@ from ivr.gpu_budget import checked_budgets
 from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
 from ivr.outbox import Outbox
+from ivr.overview import Overview, engines_shown
 from ivr.prompt_cache.figures import PromptFigures
 from ivr.prompt_cache.settings import codecs_of, folder_of, limits_of
 from ivr.prompts import Prompts
@@ -88,6 +89,7 @@ class Server:
         switcher: Switcher,
         elsewhere: Elsewhere,
         plane: RtpPlane,
+        overview: Overview,
         api: str,
     ) -> None:
         self.config = config
@@ -105,6 +107,7 @@ class Server:
         self.elsewhere = elsewhere
         self.plane = plane
         self.book = SessionBook(config.web.sessions)
+        self.overview = overview
         self.gpu = monitor_of(switcher)
 
     @property
@@ -280,6 +283,10 @@ async def running(config: Config) -> AsyncIterator[Server]:
         desk = CallDesk(config, library, store, services, recorder, table, load, metrics, tracing)
         stack = stack_of(config, trunks, plane, desk.admit, desk.take, metrics.sip_dropped)
         metrics.watch_trunks(trunks, stack.trunk_state, stack.calls)
+        overview = Overview(
+            desk.feed, metrics.hour, lambda: plane.lateness_ms, lambda: engines_shown(speech.statuses())
+        )
+        _background(on_exit, overview.run())
         await store.recover(time.time())
         await outbox.start(store)
         on_exit.push_async_callback(outbox.close)
@@ -300,6 +307,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             switcher,
             elsewhere,
             plane,
+            overview,
             api,
         )
         await _serve_api(on_exit, server, store, metrics, listener)

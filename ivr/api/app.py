@@ -9,7 +9,20 @@ from fastapi import Depends, FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
 from engines.service.pages import add_pages
-from ivr.api import admin, audit, calls, engines, flows, problems, signals, traffic, trials, trunks
+from ivr.api import (
+    admin,
+    audit,
+    calls,
+    engines,
+    flows,
+    hourly,
+    live,
+    problems,
+    signals,
+    traffic,
+    trials,
+    trunks,
+)
 from ivr.api.audited import Audit
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
@@ -54,6 +67,8 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     app.include_router(engines.routes(gateway, known))
     app.include_router(admin.routes(gateway, known))
     app.include_router(audit.routes(store, known))
+    app.include_router(live.routes(gateway, store, known))
+    app.include_router(hourly.routes(gateway, store, known))
     app.include_router(flows.routes(gateway, store, known))
     app.include_router(traffic.routes(gateway, store, known))
     app.include_router(trials.routes(gateway, known))

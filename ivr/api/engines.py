@@ -57,12 +57,12 @@ def routes(gateway: Gateway, keys: Keys) -> APIRouter:
         summary="List speech engines: up, left alone, how busy",
     )
     async def list_engines() -> EngineList:
-        return EngineList(engines=[_shown(status) for status in gateway.engines()])
+        return EngineList(engines=[engine_shown(status) for status in gateway.engines()])
 
     return router
 
 
-def _shown(status: EngineStatus) -> Engine:
+def engine_shown(status: EngineStatus) -> Engine:
     health = status.health
     latency_ms = health.last_latency_ms
     return Engine(

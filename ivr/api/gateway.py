@@ -14,6 +14,7 @@ from engines.supervisor import WorkerHealth
 from engines.switching.switcher import Switcher
 from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
+from ivr.overview import Overview
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
 from ivr.trials import Trials
@@ -179,6 +180,10 @@ class Gateway(Protocol):
     @property
     def feed(self) -> Feed:
         """What happens in live calls."""
+
+    @property
+    def overview(self) -> Overview:
+        """What all live calls do now."""
 
     async def hang_up(self, call_id: str) -> bool:
         """Ends a live call; False when no such call is live here."""

@@ -94,6 +94,12 @@ NOT_LIVE: Final = Kind(
 UNKNOWN_CALL: Final = Kind(
     "unknown-call", 404, "There is no such call", "Ids come from initiate and from the list."
 )
+TOO_MANY_FOLLOWERS: Final = Kind(
+    "too-many-followers",
+    503,
+    "Too many follow already",
+    "So many readers of events are there that another would cost the calls; try again after Retry-After.",
+)
 NO_TRUNK: Final = Kind(
     "no-such-trunk", 404, "There is no such trunk", "`known` lists the trunks of the configuration."
 )

@@ -27,6 +27,8 @@ from ivr.api import (
 from ivr.api.gateway import EngineStatus
 from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
+from ivr.hour import Hour
+from ivr.overview import Overview, engines_shown
 from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
 from ivr.trials import Trials
@@ -61,6 +63,7 @@ class FakeGateway:
         self.forgot = 0
         self.feed = Feed()
         self.book = SessionBook()
+        self.overview = Overview(self.feed, Hour(), lambda: 1.5, lambda: engines_shown(self.engines()))
         self.plane = RtpPlane(PortPool(0, 0, 0.0, "127.0.0.1"), timeout_s=20.0, address="127.0.0.1")
         self.served: list[tuple[CallLeg, FlowCall]] = []
 
