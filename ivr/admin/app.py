@@ -136,6 +136,7 @@ def create_app(accounts: Accounts, gateway: GatewayClient, audit: AuditTrail, se
 
 def _add_pages(house: House) -> None:
     ui.add_head_html('<link rel="stylesheet" href="/static/admin.css">', shared=True)
+    ui.add_head_html('<link rel="stylesheet" href="/static/workbench.css">', shared=True)
     ui.add_head_html('<script defer src="/static/admin.js"></script>', shared=True)
     for page in PAGES:
         ui.page(page.path, title=f"{page.title} · ivr admin", response_timeout=BUILD_S)(_shown(house, page))

@@ -22,7 +22,7 @@ DAY_S: Final = 86_400.0
 LONGEST_S: Final = 31 * DAY_S
 """Most of the past that is counted in one request."""
 
-WITHIN_S: Final = 5.0
+WITHIN_S: Final = 3.0
 """So long is counted for one request; what was counted is kept, and the next goes on from there."""
 
 _EXAMPLE: Final[dict[str, Any]] = {

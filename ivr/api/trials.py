@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engines.contract import EngineError, RecognitionRequest
 from engines.tts.emotion import EMOTIONS
+from ivr.api.audited import nothing_done
 from ivr.api.auth import Keys
 from ivr.api.calls import errors
 from ivr.api.gateway import Gateway
@@ -191,6 +192,7 @@ def routes(gateway: Gateway, keys: Keys) -> APIRouter:
     async def try_voice(body: VoiceTry) -> VoiceTried:
         """As calls would hear it; they are served first. Two trials at most are under way at a time, of both
         kinds together."""
+        nothing_done()
         try:
             request = speech_of(
                 body.text, body.language, body.voice, body.emotion, body.intensity, body.speed
@@ -231,6 +233,7 @@ def routes(gateway: Gateway, keys: Keys) -> APIRouter:
         rate: Annotated[int, Query(description="8000 as over a telephone, or 16000")] = 8000,
     ) -> RecogniserTried:
         """The recording is brought to the rate that is asked for, as calls would bring it."""
+        nothing_done()
         if rate not in _RATES:
             raise _invalid("rate", f"is none of {', '.join(map(str, _RATES))}")
         given = tuple(phrase.strip() for phrase in phrases if phrase.strip())

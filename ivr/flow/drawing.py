@@ -45,7 +45,8 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A step, or an event of the flow. `text` is what is said or done in it; `visits` None: not counted."""
+    """A step, or an event of the flow. `text` is what is said or done in it; `visits` None: not counted;
+    `lost` are callers who hung up in it, of those visits."""
 
     id: str
     kind: Kind
@@ -53,6 +54,7 @@ class Box:
     subtitle: str
     text: str = ""
     visits: int | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,13 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """How past calls went: entries of each step, and of each (step, outcome, next step)."""
+    """How past calls went: entries of each step, and of each (step, outcome, next step); `lost` is how many
+    callers hung up in a step, where that was counted."""
 
     calls: int = 0
     steps: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ def _taken(visits: Visits, event: str, target: str) -> int:
 def _box(step: Step, language: str, visits: Visits | None) -> Box:
     kind = Kind.END if step.ends else Kind.STEP if step.enters() is None else Kind.FLOW
     count = None if visits is None else visits.steps.get(step.name, 0)
-    return Box(step.name, kind, step.name, step.verb, _about(step, language), count)
+    # Who hangs up while he is bidden goodbye is not lost.
+    lost = 0 if visits is None or step.ends else visits.lost.get(step.name, 0)
+    return Box(step.name, kind, step.name, step.verb, _about(step, language), count, lost)
 
 
 def _about(step: Step, language: str) -> str:

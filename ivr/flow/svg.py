@@ -24,6 +24,9 @@ PADDING: Final = 12.0
 FRAME: Final = 3.5
 """How far the second frame of a flow within stands inside the first."""
 
+_SOME_LOST: Final = 0.05
+_MANY_LOST: Final = 0.15
+
 LOOP: Final = 34.0
 """How far an arrow from a box to itself stands out."""
 
@@ -35,6 +38,8 @@ text{{font-family:{_FONTS};fill:#1c2733}}
 .box{{fill:#f4f8fc;stroke:#4a6d90;stroke-width:1.4}} .end{{fill:#eceff2;stroke:#66727e}}
 .inner{{fill:none;stroke:#4a6d90;stroke-width:1}}
 .event{{fill:#fff6e6;stroke:#b07a1c}} .never{{fill:#ffffff;stroke-dasharray:5 4}}
+.loss-1{{fill:#fdf3f1}} .loss-2{{fill:#fbe2dd}} .loss-3{{fill:#f6c6bd;stroke:#a5211a}}
+.lost{{font-size:{TEXT_PX}px;font-weight:600;fill:#96170f}}
 .arrow{{fill:none;stroke:#4a6d90}} .back{{stroke:#a0589a}} .on{{stroke:#b07a1c;stroke-dasharray:6 4}}
 .plate{{fill:#ffffff;fill-opacity:.92}}
 """
@@ -98,12 +103,14 @@ class _Face:
         self._lines = _wrapped(box.text)
         count = "" if box.visits is None else f"×{box.visits}"
         self._second = " · ".join(part for part in (box.subtitle, count) if part)
+        self._lost = _lost(box)
         widths = [
             _width(box.title, TITLE_PX) * 1.08,
             _width(self._second, TEXT_PX),
+            _width(self._lost, TEXT_PX),
             *(_width(line, TEXT_PX) for line in self._lines),
         ]
-        height = TITLE_PX * LINE + TEXT_PX * LINE * (bool(self._second) + len(self._lines))
+        height = TITLE_PX * LINE + TEXT_PX * LINE * (bool(self._second) + len(self._lines) + bool(self._lost))
         self.size = Size(max(76.0, max(widths) + 2 * PADDING), height + PADDING)
 
     def drawn(self, middle: Point) -> Iterator[str]:
@@ -113,8 +120,10 @@ class _Face:
         never = " never" if box.visits == 0 else ""
         kind = "" if box.kind is Kind.STEP else f" {box.kind.value}"
         whole = f"<title>{escape(box.text)}</title>" if box.text else ""
+        losing = f" {_loss(box)}" if box.lost else ""
         yield (
-            f'<rect class="box{kind}{never}" x="{left:.1f}" y="{top:.1f}" width="{size.width:.1f}" '
+            f'<rect class="box{kind}{never}{losing}" data-step={quoteattr(box.id)} '
+            f'x="{left:.1f}" y="{top:.1f}" width="{size.width:.1f}" '
             f'height="{size.height:.1f}" rx="{min(round_, 20):.1f}">{whole}</rect>'
         )
         if box.kind is Kind.FLOW:
@@ -125,9 +134,23 @@ class _Face:
         y = top + PADDING / 2 + TITLE_PX
         yield _text("title", middle.x, y, box.title)
         for name, line in (*([("verb", self._second)] if self._second else []),
-                           *(("text", line) for line in self._lines)):  # fmt: skip
+                           *(("text", line) for line in self._lines),
+                           *([("lost", self._lost)] if self._lost else [])):  # fmt: skip
             y += TEXT_PX * LINE
             yield _text(name, middle.x, y, line)
+
+
+def _lost(box: Box) -> str:
+    if not box.lost:
+        return ""
+    share = f" ({box.lost / box.visits:.0%})" if box.visits else ""
+    return f"{box.lost} hung up here{share}"
+
+
+def _loss(box: Box) -> str:
+    """The class of a box in which callers are lost: the more of them, the redder."""
+    share = box.lost / box.visits if box.visits else 1.0
+    return f"loss-{1 + (share >= _SOME_LOST) + (share >= _MANY_LOST)}"
 
 
 def _text(name: str, x: float, y: float, text: str) -> str:

@@ -193,3 +193,17 @@ def test_the_command_prints_or_writes(tmp_path, capsys):
     assert "speaks hi, mr, en, not ta" in capsys.readouterr().err
     (tmp_path / "x.yaml").write_text("flow: x")
     assert run(tmp_path / "x.yaml", out=out) == 1
+
+
+def test_where_callers_hung_up_stands_in_words_and_not_by_colour_alone(kitchen):
+    visits = Visits(100, {"ask": 100, "lookup": 40, "bye": 30}, {}, {"ask": 3, "lookup": 8, "bye": 5})
+    drawing = draw(kitchen, None, visits)
+    assert {box.id: box.lost for box in drawing.boxes if box.lost} == {"ask": 3, "lookup": 8}  # bye ends it
+    root = ET.fromstring(svg(drawing))
+    said = [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "lost"]
+    assert said == ["3 hung up here (3%)", "8 hung up here (20%)"]
+    classes = {
+        box.get("data-step"): box.get("class") for box in root.iter(f"{SVG}rect") if box.get("data-step")
+    }
+    assert (classes["ask"], classes["lookup"], classes["bye"]) == ("box loss-1", "box loss-3", "box end")
+    assert set(classes) == {box.id for box in drawing.boxes}

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from ivr.admin.pages import Page, overview
+from ivr.admin.pages import Page, flow, flows, overview
 
-PAGES: Final[tuple[Page, ...]] = (overview.PAGE,)
+PAGES: Final[tuple[Page, ...]] = (overview.PAGE, flows.PAGE, flow.PAGE)

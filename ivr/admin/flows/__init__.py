@@ -1,0 +1,1 @@
+"""What the dashboard's pages about flows are made of."""
