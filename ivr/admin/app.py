@@ -21,13 +21,17 @@ from fastapi.responses import PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from nicegui import core, ui
 
-from ivr.admin import login
+import webrtc
+from ivr.admin import login, passing
 from ivr.admin.accounts import Accounts, Lifetimes
 from ivr.admin.audit import AuditTrail
+from ivr.admin.board import CallBoard
 from ivr.admin.config import Admin
 from ivr.admin.door import Door
+from ivr.admin.following import Follower
 from ivr.admin.gateway import GatewayClient, GatewayError
 from ivr.admin.layout import frame
+from ivr.admin.lockout import Lockout
 from ivr.admin.pages import Page
 from ivr.admin.pages.all import PAGES
 from ivr.admin.visit import House, Visit
@@ -36,6 +40,8 @@ from ivr.admin.widgets import fault
 log = logging.getLogger(__name__)
 
 STATIC: Final = Path(__file__).parent / "static"
+VOICE: Final = Path(webrtc.__file__).parent / "static"
+"""The client with which a browser calls."""
 BUILD_S: Final = 15.0
 """How long a page may wait for the server before it is given up."""
 
@@ -59,7 +65,11 @@ async def serve(settings: Admin, announce: Path | None = None) -> None:
         audit = AuditTrail(gateway)
         audit.start()
         stack.push_async_callback(audit.close)
-        door = create_app(accounts, gateway, audit, settings)
+        board = CallBoard()
+        follower = Follower(gateway, board)
+        follower.start()
+        stack.push_async_callback(follower.close)
+        door = create_app(accounts, gateway, audit, follower, board, settings)
         sweeping = asyncio.create_task(door.sweep_forever(), name="sessions that are over")
         stack.callback(sweeping.cancel)
         await _Server(_uvicorn(door, settings), partial(_tell, settings, accounts, announce)).serve()
@@ -98,15 +108,25 @@ def lifetimes_of(settings: Admin) -> Lifetimes:
     return Lifetimes(settings.session_hours * 3600, settings.idle_minutes * 60)
 
 
-def create_app(accounts: Accounts, gateway: GatewayClient, audit: AuditTrail, settings: Admin) -> Door:
+def create_app(
+    accounts: Accounts,
+    gateway: GatewayClient,
+    audit: AuditTrail,
+    follower: Follower,
+    board: CallBoard,
+    settings: Admin,
+) -> Door:
     """The whole application. NiceGUI is one for a process, and so is this."""
     app = FastAPI(title="ivr admin", docs_url=None, redoc_url=None, openapi_url=None)
     csrf = login.Csrf()
     door = Door(app, accounts, settings.origin)
-    house = House(accounts, gateway, audit, csrf, door.sweep)
-    logins = login.Logins(accounts, audit)
+    lockout = Lockout()
+    house = House(accounts, gateway, board, follower, audit, csrf, lockout, door.sweep)
+    logins = login.Logins(accounts, audit, lockout)
     app.include_router(login.routes(accounts, logins, csrf, audit, door.sweep, settings.session_hours * 3600))
+    app.include_router(passing.routes(gateway, audit))
     app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/voice/static", StaticFiles(directory=VOICE))
 
     @app.get("/health/live", include_in_schema=False)
     async def live() -> Response:

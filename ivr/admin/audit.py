@@ -40,8 +40,17 @@ class AuditTrail:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    def note(self, action: str, by: str, *, target: str = "", address: str = "", **detail: Any) -> None:
-        """`action` as `login.failed`; `target` is what it was done to."""
+    def note(
+        self,
+        action: str,
+        by: str,
+        *,
+        target: str = "",
+        address: str = "",
+        outcome: str = "done",
+        **detail: Any,
+    ) -> None:
+        """`action` as `user.role`; `target` is what it was done to; `outcome` is `done` or `refused`."""
         log.info(
             "%s by %s%s%s",
             action,
@@ -55,6 +64,7 @@ class AuditTrail:
             "operator": by,
             "target": target,
             "address": address,
+            "outcome": outcome,
             "detail": detail,
         }
         self._waiting.append({name: value for name, value in entry.items() if value not in ("", {})})

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -100,7 +101,7 @@ class GatewayClient:
         answer = await self._ask(
             method,
             path,
-            headers={"X-Operator": by, **(headers or {})},
+            headers={**({"X-Operator": quote(by)} if by else {}), **(headers or {})},
             json=told,
             params=_given(params),
             content=content,
@@ -109,6 +110,17 @@ class GatewayClient:
         if not answer.content or "json" not in answer.headers.get("content-type", ""):
             return None
         return answer.json()
+
+    async def passed_on(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> httpx.Response:
+        """A request of somebody else's, with his credentials instead of ours; the answer whatever its status.
+        Raises `GatewayAway`."""
+        request = httpx.Request(method, f"{self.url}{path}", headers=dict(headers), content=body or None)
+        try:
+            return await self._http.send(request)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
 
     @asynccontextmanager
     async def stream(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:

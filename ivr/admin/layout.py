@@ -92,6 +92,7 @@ def _account(visit: Visit) -> None:
 
             for select in (language, darkness):
                 select.props("dense outlined options-dense").on_value_change(prefer)
+            ui.link(visit.t("Password and codes"), "/account").classes("account-out")
             _form(visit, "Log out", everywhere=False)
             _form(visit, "Log out everywhere", everywhere=True)
 

@@ -47,11 +47,17 @@ class Csrf:
 class Logins:
     """Tells who may come in. At most two passwords are looked at at once, in threads."""
 
-    def __init__(self, accounts: Accounts, audit: AuditTrail, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        audit: AuditTrail,
+        lockout: Lockout,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._accounts = accounts
         self._audit = audit
         self._clock = clock
-        self._lockout = Lockout()
+        self._lockout = lockout
         self._looking = asyncio.Semaphore(2)
         self._waiting = 0
 
@@ -72,7 +78,8 @@ class Logins:
         finally:
             self._waiting -= 1
         if not right:
-            self._audit.note("login.failed", name if await self._accounts.user(name) else "", address=address)
+            known = await self._accounts.user(name) is not None
+            self._audit.note("login", name if known else "", address=address, outcome="refused")
             return None
         self._lockout.succeeded(name, address)
         token = await self._accounts.log_in(name, address, self._clock())
@@ -135,7 +142,7 @@ def routes(
             return await page(request, wanted, "The page was too old. Please try again.", name, 403)
         wait_s = math.ceil(await logins.wait_s(name, address))
         if wait_s:
-            audit.note("login.locked", "", address=address)
+            audit.note("login", "", address=address, outcome="refused", why="too many tries")
             answer = await page(request, wanted, f"Too many tries. Please wait {wait_s} s.", name, 429)
             answer.headers["Retry-After"] = str(wait_s)
             return answer

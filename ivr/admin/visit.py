@@ -14,7 +14,10 @@ from nicegui import ui
 
 from ivr.admin.accounts import Accounts, AccountsError, Session, User
 from ivr.admin.audit import AuditTrail
+from ivr.admin.board import CallBoard
+from ivr.admin.following import Follower
 from ivr.admin.gateway import GatewayClient, GatewayError
+from ivr.admin.lockout import Lockout
 from ivr.admin.login import Csrf
 from ivr.admin.roles import Role
 from ivr.admin.words import said
@@ -26,12 +29,15 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What all pages share."""
+    """What all pages share. `board` holds the live calls; `follower` keeps it."""
 
     accounts: Accounts
     gateway: GatewayClient
+    board: CallBoard
+    follower: Follower
     audit: AuditTrail
     csrf: Csrf
+    lockout: Lockout
     sweep: Callable[[], Awaitable[None]]
 
 
@@ -88,7 +94,7 @@ class Visit:
             ui.navigate.to("/login")
             return False
         if now.user.role < role:
-            self.house.audit.note("refused", now.user.name, target=doing, needs=role.title)
+            self.house.audit.note(doing, now.user.name, outcome="refused", needs=role.title)
             ui.notify(f"{self.t('This needs the role')} {self.t(role.title)}.", type="warning")
             return False
         return True

@@ -22,9 +22,9 @@ class Words(TextElement):
 
 
 @contextmanager
-def panel(title: str = "", *, hint: str = "") -> Iterator[Element]:
+def panel(title: str = "", *, hint: str = "", classes: str = "") -> Iterator[Element]:
     """A framed part of a page, with a heading."""
-    with ui.element("section").classes("panel") as section:
+    with ui.element("section").classes(f"panel {classes}") as section:
         if title:
             with ui.element("div").classes("panel-head"):
                 Words("h2", title, "panel-title")
