@@ -39,6 +39,7 @@ OTHER: Final = "other"
 
 EngineKind = Literal["tts", "asr", "llm"]
 DeliveryOutcome = Literal["delivered", "failed", "given_up"]
+WebRefusal = Literal["token", "sdp", "candidates", "session", "secret", "origin", "ports", "message"]
 
 # The targets (50 ms set-up, 40 ms key to prompt) are bounds of a bucket, so that the share that meets them
 # can be read.
@@ -84,6 +85,8 @@ class Metrics:
         self._active = gauge("calls_active", "Calls that live now", "direction")
         self._refused = counter("calls_refused", "Calls refused before they began", "reason")
         self._dropped = counter("sip_dropped", "SIP requests that got no answer", "reason")
+        self._web_refused = counter("web_refused", "What calls by the web were refused for", "reason")
+        self._web_renewed = counter("web_renewed", "New offers within calls of browsers")
         self._setup = histogram(
             "call_setup_seconds", "From INVITE to 200 OK, less ring_s", _SETUP_S, "direction"
         )
@@ -192,6 +195,13 @@ class Metrics:
 
     def sip_dropped(self, reason: Dropped) -> None:
         self._dropped.labels(reason.value).inc()
+
+    def web_refused(self, reason: WebRefusal) -> None:
+        self._web_refused.labels(reason).inc()
+
+    def web_renewed(self) -> None:
+        """A browser looked for another way, or came back."""
+        self._web_renewed.inc()
 
     def observe_setup(self, direction: Direction, seconds: float) -> None:
         self._setup.labels(direction).observe(seconds)

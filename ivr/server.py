@@ -363,7 +363,9 @@ async def _count_restarts(engines: tuple[_Supervised, ...], metrics: Metrics) ->
 async def _serve_api(
     on_exit: AsyncExitStack, server: Server, store: Store, metrics: Metrics, listener: socket.socket
 ) -> None:
-    app = create_app(server, store, metrics, server.config.api.keys)
+    config = server.config
+    app = create_app(server, store, metrics, config.api.keys, config.web, config.limits.call_s)
+    on_exit.push_async_callback(app.state.browsers.close)
     settings = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )

@@ -36,6 +36,9 @@ QUIET_S: Final = 8.0
 
 _LOOK_S: Final = 0.5
 
+_FAREWELL_S: Final = 5.0
+"""How long the connection of a call that is over stays for its last message."""
+
 
 class OtherCall(ValueError):
     """The new offer cannot go on with the call: what it speaks is another rate."""
@@ -249,13 +252,20 @@ class WebLeg(CarriedLeg):
         if self._watch is not None:
             self._watch.cancel()
         self._settled.set()
-        peer, self._carrier.peer = self._carrier.peer, None
-        if peer is not None:
-            self._let_close(peer)
+        # The page is told how it went before its connection is closed.
+        self._watch = self._loop.call_later(_FAREWELL_S if self._began else 0.0, self.part_with)
         self._on_over(cause, by)
 
-    def _let_close(self, peer: Peer) -> None:
-        task = self._loop.create_task(peer.close())
+    def part_with(self, last: str | None = None) -> None:
+        """Closes the connection of a leg that is over, when the page has had the last message."""
+        peer, self._carrier.peer = self._carrier.peer, None
+        if self._watch is not None:
+            self._watch.cancel()
+        if peer is not None:
+            self._let_close(peer, last)
+
+    def _let_close(self, peer: Peer, last: str | None = None) -> None:
+        task = self._loop.create_task(peer.close(last))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 

@@ -25,6 +25,8 @@ CHANNEL: Final = "ivr"
 CONNECT_S: Final = 10.0
 """How long ICE and DTLS may take together."""
 
+_LAST_S: Final = 1.0
+
 _MOST_BUFFERED: Final = 262_144
 """Bytes that a far end may leave unread on the channel; what more is told to it is lost."""
 
@@ -69,6 +71,7 @@ class Peer:
         self._connecting: asyncio.Task[None] | None = None
         self._restarts: set[asyncio.Task[None]] = set()
         self._over = False
+        self._closed = asyncio.Event()
 
     async def listen(self) -> Local:
         """Binds our side, for the answer to the offer; also for that to a restart (`restart`). Raises
@@ -138,9 +141,14 @@ class Peer:
         channel.send(text)
         return True
 
-    async def close(self) -> None:
-        """Ends everything; nothing is told after."""
+    async def close(self, last: str | None = None) -> None:
+        """Ends everything; nothing is told after. With a last message the far end is given a second to read
+        it, and to close first."""
         self._over = True
+        if last is not None and self.send_message(last):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_S):
+                    await self._closed.wait()
         tasks = [*self._restarts, *([] if self._connecting is None else [self._connecting])]
         for task in tasks:
             task.cancel()
@@ -192,6 +200,7 @@ class Peer:
 
     def _dtls_changed(self) -> None:
         if self._dtls.state == "closed":
+            self._closed.set()
             self._gone("the far end closed the connection")
 
     def _offered_channel(self, channel: RTCDataChannel) -> None:

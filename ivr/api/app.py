@@ -32,6 +32,8 @@ from ivr.config import ApiKey
 from ivr.flow.composing import MAX_BYTES
 from ivr.metrics import CONTENT_TYPE, Metrics
 from ivr.store import Store
+from ivr.web.app import add_web
+from ivr.web.config import Web
 
 _DESCRIPTION: Final = """
 Place telephone calls that run a flow, see how calls went, and change flows while calls run.
@@ -46,9 +48,17 @@ Every error has one shape, problem details (RFC 9457); `type` is the address of 
 """
 
 
-def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[str, ApiKey]) -> FastAPI:
+def create_app(
+    gateway: Gateway,
+    store: Store,
+    metrics: Metrics,
+    keys: Mapping[str, ApiKey],
+    web: Web = Web(),  # noqa: B008
+    call_s: float = 1800.0,
+) -> FastAPI:
     """The application over a running server. `keys` are those of the configuration, by the names of their
-    holders."""
+    holders; `call_s` is how long a call may last. Its `state.browsers` is to be closed when the server stops.
+    """
     app = FastAPI(
         title="IVR server",
         version="1",
@@ -72,6 +82,7 @@ def create_app(gateway: Gateway, store: Store, metrics: Metrics, keys: Mapping[s
     app.include_router(flows.routes(gateway, store, known))
     app.include_router(traffic.routes(gateway, store, known))
     app.include_router(trials.routes(gateway, known))
+    app.state.browsers = add_web(app, gateway, web, known, metrics, call_s)
     _add_health(app, gateway, store)
 
     @app.get("/metrics", tags=["operation"], summary="Figures in Prometheus' text format")

@@ -214,6 +214,47 @@ FORBIDDEN: Final = Kind(
     "The API key does not allow this",
     "`scope` is what the key would need in the configuration.",
 )
+BAD_TOKEN: Final = Kind(
+    "token-refused",
+    401,
+    "The token begins no call",
+    "A token of `POST /api/voice/sessions` is good for one call, within its time. Send it as `Authorization: "
+    "Bearer TOKEN`, and ask for a new one for each call.",
+)
+BAD_SECRET: Final = Kind(
+    "secret-refused",
+    401,
+    "The secret is not the session's",
+    "Send the `secret` that the call was begun with as `Authorization: Bearer SECRET`.",
+)
+UNKNOWN_SESSION: Final = Kind(
+    "unknown-session",
+    404,
+    "There is no live call of this session",
+    "It has ended, or was given up while its page was away. Begin another call with a new token.",
+)
+BAD_OFFER: Final = Kind(
+    "offer-refused",
+    422,
+    "The offer cannot be taken",
+    "`detail` says what of the session description is missing or not known: an offer of a browser with audio "
+    "has all that is needed.",
+)
+BAD_CANDIDATE: Final = Kind(
+    "candidate-refused",
+    422,
+    "The candidates cannot be taken",
+    "Send them as the browser gives them (`onicecandidate`), null at the end; there may be 64 of an offer.",
+)
+OTHER_ORIGIN: Final = Kind(
+    "origin-refused",
+    403,
+    "Pages of this site may not call",
+    "`web.origins` of the configuration lists the sites whose pages may.",
+)
+NO_MEDIA_PORT: Final = Kind(
+    "no-media-port", 503, "No port for media is free", "`web.ice.ports` of the configuration has too few."
+)
 TOO_LARGE: Final = Kind(
     "too-large",
     413,
