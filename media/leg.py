@@ -279,6 +279,14 @@ class CallLeg(Protocol):
     def part(self) -> None:
         """Ends the bridge; both legs go on."""
 
+    def overhear(self, other: CallLeg | None) -> bool:
+        """Lets the far end of this leg hear both directions of another, and be heard by nobody; None: not any
+        more. Lasts until `bridge` or the end of either. False where it cannot be, as with `bridge`."""
+
+    def whisper(self, other: CallLeg | None) -> bool:
+        """Lets who is at the far end of the other leg, and nobody else, hear this one beside what he hears
+        anyway; None: not any more. As `overhear` otherwise."""
+
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
         """Blind transfer; returns when the far end told how it went, at the latest after `wait_s`."""
 

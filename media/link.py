@@ -17,13 +17,14 @@ from typing import Final
 
 from media.agreement import Agreement, StreamEvents
 from media.clip import Clip
-from media.codecs import FRAME_MS
+from media.codecs import FRAME_MS, Codec
 from media.dtmf import DigitReceiver, EventPacket
 from media.hearing import Hearing
 from media.inband import InbandReceiver
 from media.jitter import Gap
 from media.keys_out import KeysOut
 from media.leg import AudioTap, FrameSink, Position, Quality
+from media.mixing import Feed
 from media.packing import Packer
 from media.peer import Peer
 from media.placing import Placement
@@ -33,6 +34,8 @@ from media.relay import Relay
 from media.reports import Reports, ntp_time
 from media.rtp import HEADER, HEADER_BYTES, MARKER, PLAIN, SEQUENCE_MASK, TIMESTAMP_MASK, payload_bounds
 from media.source import Address
+from media.taps import Taps
+from media.ties import Ties
 from media.transcode import TranscodedTap, Transcoder
 from media.verdict import Heard, quality_of
 
@@ -66,7 +69,6 @@ class Link:
         "_marker",
         "_noise_type",
         "_octets",
-        "_other",
         "_packer",
         "_packet",
         "_payload_type",
@@ -91,12 +93,14 @@ class Link:
         "_timeout_s",
         "_timestamp",
         "_to",
+        "_watchers",
         "codec",
         "dropped",
         "packets_received",
         "packets_sent",
         "send_errors",
         "ssrc",
+        "ties",
     )
 
     def __init__(
@@ -130,9 +134,10 @@ class Link:
         self._tap: AudioTap | None = None
         self._recorder: AudioTap | None = None
         self._hearing: Hearing | None = None
-        self._other: Link | None = None
+        self._watchers: tuple[AudioTap, ...] = ()
         self._relay: Relay | None = None
-        self._feed: Relay | None = None
+        self._feed: Feed | None = None
+        self.ties = Ties(self)
         self._digits_in = DigitReceiver()
         self._keys_due = self._talking = False
         self._sends = self._receives = True
@@ -221,9 +226,16 @@ class Link:
 
     def record(self, tap: AudioTap | None) -> None:
         self._recorder = tap
-        if tap is not None and self._codec is not self.codec:
-            tap = TranscodedTap(tap, self._codec, self.codec)
-        self._tap = tap
+        self._tap_into()
+
+    def watch(self, tap: AudioTap) -> None:
+        """One tap more, beside the recorder's."""
+        self._watchers = (*self._watchers, tap)
+        self._tap_into()
+
+    def unwatch(self, tap: AudioTap) -> None:
+        self._watchers = tuple(each for each in self._watchers if each is not tap)
+        self._tap_into()
 
     def send_digits(self, keys: str) -> None:
         self._keys.press(keys, self._codec, as_events=self._event_type is not None)
@@ -234,21 +246,15 @@ class Link:
         """Whether keys come and go as tones in the audio."""
         return self._event_type is None
 
-    def bridge(self, other: Link) -> None:
-        """From here on each far end hears the other, whenever nothing is played to it."""
-        self.part()
-        other.part()
-        self._other, other._other = other, self
-        self._renew()
-        other._renew()
+    @property
+    def wire_codec(self) -> Codec:
+        return self._codec
 
-    def part(self) -> None:
-        """Each far end is alone again."""
-        other, self._other = self._other, None
-        if other is not None:
-            other._other = None
-            other._renew()
-            self._renew()
+    def wire(self, relay: Relay | None, feed: Feed | None) -> None:
+        """What is received goes into `relay`, and `feed` is sent, whenever nothing is played."""
+        if self._relay is not None and self._relay is not relay:
+            self._late_before += self._relay.late
+        self._relay, self._feed = relay, feed
 
     def quality(self) -> Quality:
         late, buffer_ms = self._late_before, self._buffer_ms
@@ -260,12 +266,13 @@ class Link:
 
     def end(self, now: float) -> None:
         """Says BYE, and tells the recorder that it is over. Nothing is told to the owner after."""
-        self.part()
+        self.ties.cut()
         if self.packets_sent:
             self._send_report(now, bye=True)
         self._playout.stop()
         self._playout.reached.clear()
-        tap, self._tap, self._recorder, self._sink, self._sent = self._tap, None, None, None, None
+        tap, self._tap, self._recorder, self._watchers = self._tap, None, None, ()
+        self._sink = self._sent = None
         self.set_direction(False, False, now)
         if tap is not None:
             tap.close()
@@ -397,23 +404,19 @@ class Link:
         self._frame_samples = self.codec.frame_samples
         self._step = codec.clock_rate * FRAME_MS // 1000
         self._placement = Placement(codec.clock_rate, self.codec.sample_rate)
-        self.record(self._recorder)
+        self._tap_into()
         self._stop_hearing()
         self._hear()
         self._direct()
-        if self._other is not None:
-            self._renew()
-            self._other._renew()
+        self.ties.codec_changed()
 
-    def _renew(self) -> None:
-        """What the far end says goes to the other one, if there is one, in the codecs that both speak now."""
-        other, before = self._other, self._relay
-        if before is not None:
-            self._late_before += before.late
-        if other is None:
-            self._relay = self._feed = None
-        else:
-            self._relay = other._feed = Relay(self._codec, other._codec)
+    def _tap_into(self) -> None:
+        """Payloads go to the recorder, and to whoever watches, in the codec that they began with."""
+        taps = (() if self._recorder is None else (self._recorder,)) + self._watchers
+        tap = None if not taps else taps[0] if len(taps) == 1 else Taps(taps)
+        if tap is not None and self._codec is not self.codec:
+            tap = TranscodedTap(tap, self._codec, self.codec)
+        self._tap = tap
 
     def _direct(self) -> None:
         to = self._peer.destination if self._sends else None
@@ -538,6 +541,7 @@ class Link:
     def _lose_tap(self) -> None:
         logger.exception("a recorder failed and is taken off")
         self._tap = self._recorder = None
+        self._watchers = ()
 
     def _do_chores(self, now: float) -> None:
         self._chores = CHORE_TICKS

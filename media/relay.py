@@ -56,8 +56,16 @@ class Relay:
             return payload if self._table is None else payload.translate(self._table)
         return self._decoded(payload)
 
+    def frame(self, now: float) -> bytes | None:
+        """The same as PCM at the rate of the target, for who mixes it; ask for one or for the other."""
+        return self._pcm(self._hearing.next_payload(now))
+
     def _decoded(self, payload: bytes | None) -> bytes | None:
         """The same by way of PCM: with what is missing concealed, and what is too long shortened."""
+        pcm = self._pcm(payload)
+        return None if pcm is None else self._encode(pcm)
+
+    def _pcm(self, payload: bytes | None) -> bytes | None:
         hearing = self._hearing
         if self._straight and payload is None and not self._mending:
             hearing.recall(self._recent)
@@ -65,7 +73,7 @@ class Relay:
         self._mending = payload is None
         nothing = payload is None and hearing.quiet
         frame = hearing.frame(payload)
-        return None if nothing else self._encode(frame)
+        return None if nothing else frame
 
 
 @cache

@@ -202,13 +202,29 @@ class RtpStream:
         """
         if self._live is None or other._live is None or other is self:
             return False
-        self._live.bridge(other._live)
+        self._live.ties.bridge(other._live.ties)
         return True
 
     def part(self) -> None:
         """Each far end is alone again."""
         if self._live is not None:
-            self._live.part()
+            self._live.ties.part()
+
+    def overhear(self, other: RtpStream | None) -> bool:
+        """Our far end hears both directions of the other stream, and is heard by nobody; None: not any more.
+        Lasts until `bridge` or the end of either. False when one of them is not connected, or closed."""
+        if self._live is None or other is self or (other is not None and other._live is None):
+            return False
+        self._live.ties.overhear(None if other is None or other._live is None else other._live.ties)
+        return True
+
+    def whisper(self, other: RtpStream | None) -> bool:
+        """Who is at the far end of the other stream hears ours beside what he hears anyway, and nobody else
+        does; None: not any more. As `overhear` otherwise."""
+        if self._live is None or other is self or (other is not None and other._live is None):
+            return False
+        self._live.ties.whisper(None if other is None or other._live is None else other._live.ties)
+        return True
 
     def quality(self) -> Quality:
         """What the network did so far; also after `close`."""

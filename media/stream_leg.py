@@ -137,6 +137,12 @@ class StreamLeg(ABC):
             if self._flowing is not None:
                 self._flowing.part()
 
+    def overhear(self, other: CallLeg | None) -> bool:
+        return self._tied(other, lambda mine, theirs: mine.overhear(theirs))
+
+    def whisper(self, other: CallLeg | None) -> bool:
+        return self._tied(other, lambda mine, theirs: mine.whisper(theirs))
+
     # The stream's events
 
     def digit(self, key: str, at: float) -> None:
@@ -164,6 +170,15 @@ class StreamLeg(ABC):
     def _flowing(self) -> RtpStream | None:
         """The stream while the leg is not over."""
         return None if self._over else self._stream
+
+    def _tied(self, other: CallLeg | None, tie: Callable[[RtpStream, RtpStream | None], bool]) -> bool:
+        """Whether our stream could be tied to that of the other leg, or to none."""
+        if self._flowing is None:
+            return False
+        if other is None:
+            return tie(self._flowing, None)
+        theirs = other._flowing if isinstance(other, StreamLeg) else None
+        return theirs is not None and tie(self._flowing, theirs)
 
     def _press(self, key: str, way: Way, at: float) -> None:
         if self._presses.is_new(key, way, at):

@@ -44,6 +44,8 @@ class FakeLeg:
         self.ended: Cause | None = None
         self.transfers: list[str] = []
         self.bridged: CallLeg | None = None
+        self.overheard: CallLeg | None = None
+        self.whispers_to: CallLeg | None = None
         self.transfer_outcome = TransferOutcome.DONE
         self.sink: FrameSink | None = None
         self.tap: AudioTap | None = None
@@ -116,6 +118,14 @@ class FakeLeg:
 
     def part(self) -> None:
         self.bridged = None
+
+    def overhear(self, other: CallLeg | None) -> bool:
+        self.overheard = other
+        return self.ended is None
+
+    def whisper(self, other: CallLeg | None) -> bool:
+        self.whispers_to = other
+        return self.ended is None
 
     async def transfer(self, target: str, wait_s: float) -> TransferOutcome:
         self.transfers.append(target)

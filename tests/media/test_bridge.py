@@ -94,7 +94,7 @@ class Tap:
 @pytest.fixture
 def talk() -> Talk:
     made = Talk(Phone(1), Phone(2))
-    made.phones[0].link.bridge(made.phones[1].link)
+    made.phones[0].link.ties.bridge(made.phones[1].link.ties)
     return made
 
 
@@ -121,7 +121,7 @@ def test_who_says_nothing_is_heard_as_silence(talk: Talk) -> None:
 def test_after_the_parting_nobody_hears_anybody(talk: Talk) -> None:
     one, two = talk.phones
     talk.run(20)
-    two.link.part()
+    two.link.ties.part()
     before = len(one.sent)
     talk.run(20)
     assert (one.heard(before), two.heard(before)) == (set(), set())
@@ -205,9 +205,9 @@ def test_who_changes_his_codec_is_still_understood(talk: Talk) -> None:
 def test_a_new_bridge_ends_the_one_before() -> None:
     one, two, three = phones = Phone(1), Phone(2), Phone(3)
     talk = Talk(*phones)
-    one.link.bridge(two.link)
+    one.link.ties.bridge(two.link.ties)
     talk.run(20)
-    one.link.bridge(three.link)
+    one.link.ties.bridge(three.link.ties)
     before = len(one.sent)
     talk.run(20)
     assert (one.heard(before + 1), two.heard(before + 1)) == ({three.payload}, set())
