@@ -35,6 +35,7 @@ from ivr.queueing import Strategy
 from ivr.speech_config import SHAPE, Engines, Services
 from ivr.topics import Topic
 from ivr.web.config import Web
+from ivr.web.exotel_config import Exotel
 from media.ports import pairs_in
 from sip.guard import SCANNERS
 
@@ -452,6 +453,7 @@ class Config(_Strict):
     store: Store = Store()
     limits: Limits = Limits()
     web: Web = Web()
+    exotel: Exotel = Exotel()
     tracing: Tracing | None = None
     admin: Admin = Admin()
 

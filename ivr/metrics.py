@@ -87,6 +87,7 @@ class Metrics:
         self._dropped = counter("sip_dropped", "SIP requests that got no answer", "reason")
         self._web_refused = counter("web_refused", "What calls by the web were refused for", "reason")
         self._web_renewed = counter("web_renewed", "New offers within calls of browsers")
+        self._socket_faults = counter("socket_faults", "What was wrong on WebSockets of calls", "leg", "what")
         self._setup = histogram(
             "call_setup_seconds", "From INVITE to 200 OK, less ring_s", _SETUP_S, "direction"
         )
@@ -192,6 +193,11 @@ class Metrics:
     def call_refused(self, reason: Literal["no_capacity", "loop_lag", "unknown_number", "draining"]) -> None:
         self._refused.labels(reason).inc()
         self.hour.count(f"refused.{reason}", time.time())
+
+    def socket_fault(self, leg: Literal["exotel", "websocket"], what: str, count: int = 1) -> None:
+        """`what` is of a set that the leg has."""
+        if count:
+            self._socket_faults.labels(leg, what).inc(count)
 
     def sip_dropped(self, reason: Dropped) -> None:
         self._dropped.labels(reason.value).inc()

@@ -56,6 +56,7 @@ from ivr.talking.configured import running_agents
 from ivr.tracing import tracing_of
 from ivr.trunks import queues_of, trunks_of
 from ivr.web.book import FlowCall, SessionBook
+from ivr.web.sockets import MESSAGE_BYTES, socket_routes
 from media.leg import CallLeg
 from media.plane import RtpPlane
 from media.ports import PortPool
@@ -366,8 +367,17 @@ async def _serve_api(
     config = server.config
     app = create_app(server, store, metrics, config.api.keys, config.web, config.limits.call_s)
     on_exit.push_async_callback(app.state.browsers.close)
+    for router in socket_routes(config, server, server.library, store, metrics):
+        app.include_router(router)
     settings = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        ws_max_size=MESSAGE_BYTES,
+        # Audio does not shrink, and each connection's window would cost memory and time.
+        ws_per_message_deflate=False,
     )
     api = HttpServer(settings)
     task = asyncio.create_task(api.serve(sockets=[listener]))

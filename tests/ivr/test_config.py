@@ -9,6 +9,7 @@ from ivr import config as models
 from ivr import llm_config
 from ivr.config import ConfigError, load
 from ivr.web import config as web_config
+from ivr.web import exotel_config
 
 
 def write(folder: Path, text: str) -> Path:
@@ -146,6 +147,7 @@ def test_the_key_of_a_model_is_not_shown(tmp_path: Path) -> None:
 def test_every_field_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     parts = [*vars(models).values(), *vars(llm_config).values(), *vars(web_config).values()]
+    parts += vars(exotel_config).values()
     every = [m for m in parts if isinstance(m, type) and issubclass(m, BaseModel)]
     fields = {name for model in every for name in model.model_fields}
     assert {name for name in fields if not re.search(rf"\b{name}\b", page)} == set()

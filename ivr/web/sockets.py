@@ -1,0 +1,32 @@
+"""The routes of calls that come by WebSockets, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from fastapi import APIRouter
+
+from ivr.api.gateway import Gateway
+from ivr.config import Config
+from ivr.library import FlowLibrary
+from ivr.metrics import Metrics
+from ivr.store import Store
+from ivr.web.exotel_applets import ExotelApplets
+from ivr.web.exotel_calls import ExotelCalls
+from ivr.web.exotel_routing import ExotelRouting
+from ivr.web.exotel_sockets import ExotelSockets
+from ivr.web.waiting_room import WaitingRoom
+
+MESSAGE_BYTES: Final = 256 * 1024
+"""The longest message of a socket: one that is longer closes it (1009)."""
+
+
+def socket_routes(
+    config: Config, gateway: Gateway, library: FlowLibrary, store: Store, metrics: Metrics
+) -> Iterator[APIRouter]:
+    room = WaitingRoom()
+    settings, calls, book = config.exotel, ExotelCalls(), gateway.book
+    routing = ExotelRouting(config, library)
+    yield ExotelSockets(gateway, settings, routing, calls, book, room, metrics).routes()
+    yield ExotelApplets(store, settings, routing, calls, book).routes()
