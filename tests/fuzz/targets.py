@@ -39,7 +39,7 @@ from sip.timers import Timing
 from sip.transactions import TransactionLayer
 from sip.transfer import Transfer
 from sip.uri import NameAddr, Uri, UriError
-from tests.fuzz import parts, seeds
+from tests.fuzz import parts, seeds, web
 from tests.fuzz.agent import agent
 
 Target = Callable[[bytes], None]
@@ -260,6 +260,11 @@ TARGETS: Final[dict[str, tuple[Target, tuple[bytes, ...]]]] = {
     "tones": (parts.tones, seeds.AUDIO),
     "rtp_kinds": (parts.rtp_kinds, seeds.STREAMS),
     "srtp": (parts.srtp, (b"".join(len(one).to_bytes(2) + one for one in parts.sealed()),)),
+    "web_offer": (web.offer, web.OFFERS),
+    "web_candidates": (web.candidates, web.CANDIDATES),
+    "web_channel": (web.channel, web.CHANNEL),
+    "exotel_message": (web.exotel_message, web.EXOTEL),
+    "opus": (web.opus, web.OPUS_PACKETS),
     "agent": (agent, (*seeds.CALLS, *(_joined(seeds.INVITE, one) for one in seeds.SIP))),
 }
 """By name: the function, and what its fuzzing starts from."""
