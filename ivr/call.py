@@ -23,6 +23,7 @@ from ivr.flow.agent_protocol import (
     AgentCalls,
     AgentEvent,
     AgentFills,
+    AgentPrepares,
     AgentSays,
     AgentSums,
     Converse,
@@ -368,7 +369,7 @@ class CallSession:
                 return None
             case PromptDone() | Tick() | AnsweredBy() | GreetingOver() | Classified() | Unclassified():
                 return item
-            case AgentSays() | AgentFills() | AgentCalls() | AgentSums() | Conversed():
+            case AgentSays() | AgentPrepares() | AgentFills() | AgentCalls() | AgentSums() | Conversed():
                 return self._agents.noted(item)
             case Replied() | RequestFailed() | Queued() | Transferred() | Signal() | Failure():
                 self._journal.note(*event_note(item))
@@ -460,7 +461,7 @@ class CallSession:
                     await self._leg.hang_up(why)
                 case Finish():
                     self._finish = command
-        if commands and not self._machine.finished and self._hung_up is None:
+        if not self._machine.finished and self._hung_up is None:
             self._mouth.prefetch(self._machine.lookahead())
 
     def _say(self, command: Say) -> None:

@@ -161,6 +161,17 @@ class AgentSays:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentPrepares:
+    """This may be said soon, in this manner: its sound may be made, in the place of what was to be prepared
+    before. Nothing of it is said or kept before an `AgentSays`; without words nothing is to be prepared."""
+
+    id: str
+    text: str = ""
+    emotion: str = ""
+    intensity: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class AgentFills:
     """Values that were found out, as JSON; what does not fit is left out."""
 
@@ -201,5 +212,5 @@ News: TypeAlias = (
 )
 """What an agent is told."""
 
-AgentEvent = AgentSays | AgentFills | AgentCalls | AgentSums | Conversed
+AgentEvent = AgentSays | AgentPrepares | AgentFills | AgentCalls | AgentSums | Conversed
 AgentCommand = Converse | TellAgent | StopConversing

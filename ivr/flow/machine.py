@@ -91,16 +91,16 @@ class FlowMachine:
         return {**self._run.values, **within} if within else self._run.values
 
     def lookahead(self) -> tuple[Utterance, ...]:
-        """What may have to be spoken next: the prompts of every step that one outcome leads to, and the
-        retries of this one, as far as their values are known. Before `start`: the first step's. Cheap to ask
-        again."""
+        """What may have to be spoken next: what an agent prepares, the prompts of every step that one outcome
+        leads to, and the retries of this one, as far as their values are known. Before `start`: the first
+        step's. Cheap to ask again."""
         if self._line.lost is not None or self._course.over:
             return ()
         if self._ahead is None or self._ahead[0] != self._line.entries:
             inner = self._course.innermost
             look = next_prompts if inner.begun else first_prompts
             self._ahead = (self._line.entries, look(inner.run, inner.step))
-        return self._ahead[1]
+        return (*self._line.likely, *self._ahead[1])
 
     # --- what happens
 

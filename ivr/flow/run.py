@@ -68,6 +68,8 @@ class Line:
     changed: bool = False
     """The result of the call is not committed as it stands."""
     saying: str | None = None
+    likely: tuple[Utterance, ...] = ()
+    """What may be said next, beside what steps say."""
     spoken: SpokenSoFar | None = None
     """How much of a prompt is out, as was told last."""
     listening: SpeechSpec | None = None

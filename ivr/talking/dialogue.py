@@ -2,8 +2,8 @@
 
 - One request at a time. What the caller says before its answer was spoken ends it, for real.
 - An answer is spoken sentence by sentence, each as soon as the next begins (`speaking`).
-- At a pause the answer to what was presumed is prepared, its sentences held. Nothing of it is said, and none
-  of its tools used, before the words are confirmed.
+- At a pause the answer to what was presumed is prepared, its sentences held, the sound of the first made.
+  Nothing of it is said, and none of its tools used, before the words are confirmed.
 - Where nothing good comes of the model, once it is asked again; then a safe sentence stands in, and after
   three such turns the conversation is given up, by the step's `otherwise`.
 """
@@ -229,6 +229,7 @@ class Dialogue:
         self._ask(presumed=text)
 
     def _drop_presumed(self) -> None:
+        self._speaking.prepare_nothing()
         if self._answer is not None and self._answer.presumed is not None:
             self._count("speculation_dropped")
             self._stop_answer()
@@ -399,6 +400,8 @@ class Dialogue:
     def _advance(self, answer: Answer, sentences: list[Sentence], outcome: Outcome, now: float) -> None:
         if answer.presumed is None:
             self._speaking.add(sentences)
+        elif sentences and sentences[0] is answer.reply.sentences[0]:
+            self._speaking.prepare(sentences[0], answer.presumed)
         match outcome:
             case Withheld(text=text, finding=finding):
                 self._count(_WITHHELD[finding.fault])
@@ -471,6 +474,7 @@ class Dialogue:
         else:
             self._answer = None
             if answer.presumed is not None:
+                self._speaking.prepare_nothing()
                 return  # it is asked again when it is sure
             if answer.reply.sentences:
                 self._count("broken_off")

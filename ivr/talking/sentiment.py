@@ -120,11 +120,14 @@ class Temper:
         self.now = Feeling()
 
     def hear(self, text: str) -> None:
+        self.now = self.after(text)
+
+    def after(self, text: str) -> Feeling:
+        """How he feels if he has said this."""
         heard, before = feeling_of(text), self.now
         faded = before.strength * 0.6
         if heard.mood == "neutral" or (heard.mood != before.mood and heard.strength < faded):
-            self.now = Feeling(before.mood, faded) if faded >= 0.2 else Feeling()
-        elif heard.mood == before.mood:
-            self.now = Feeling(heard.mood, min(1.0, heard.strength + 0.5 * faded))
-        else:
-            self.now = heard
+            return Feeling(before.mood, faded) if faded >= 0.2 else Feeling()
+        if heard.mood == before.mood:
+            return Feeling(heard.mood, min(1.0, heard.strength + 0.5 * faded))
+        return heard

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from ivr.flow.agent_protocol import GREETING, AgentSays, Converse, Said
+from ivr.flow.agent_protocol import GREETING, AgentPrepares, AgentSays, Converse, Said
 from ivr.talking.history import Reply, Sentence, State
 from ivr.talking.phrasebook import Rotation
 from ivr.talking.protocol import Command
@@ -29,6 +29,7 @@ class Speaking:
         self._out: dict[str, Sentence | None] = {}
         """What the flow has, by its mark; None for words that are no part of the history."""
         self._rest: list[str] = []
+        self._prepared = False
         self.temper = Temper()
         """How the caller feels, which sets the manner."""
 
@@ -55,6 +56,17 @@ class Speaking:
             sentence = self._queue.popleft()
             sentence.state = State.OUT
             self._give(sentence.text, sentence)
+
+    def prepare(self, sentence: Sentence, presumed: str) -> None:
+        """It will be said first if the caller has said no more than what was presumed."""
+        manner = manner_of(self.temper.after(presumed), self._begin.emotion)
+        self._emit(AgentPrepares(self._begin.id, sentence.text, manner.emotion, manner.intensity))
+        self._prepared = True
+
+    def prepare_nothing(self) -> None:
+        if self._prepared:
+            self._prepared = False
+            self._emit(AgentPrepares(self._begin.id))
 
     def say(self, kind: str, language: str) -> None:
         """One of the words that are always the same (`Phrases`); no part of the history."""
@@ -104,6 +116,7 @@ class Speaking:
         return reply
 
     def _give(self, text: str, sentence: Sentence | None, mark: str = "") -> None:
+        self._prepared = False
         self._marks += 1
         mark = mark or f"m{self._marks}"
         self._out[mark] = sentence

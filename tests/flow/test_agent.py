@@ -15,6 +15,7 @@ from ivr.flow.agent_protocol import (
     GREETING,
     AgentCalls,
     AgentFills,
+    AgentPrepares,
     AgentSays,
     AgentSums,
     Converse,
@@ -110,6 +111,9 @@ def call(flow_of: Build) -> Call:
     return call
 
 
+ID = "agent1"
+
+
 def told(call: Call) -> list[Any]:
     """What the agent was told last."""
     return [command.news for command in call.of(TellAgent)]
@@ -117,9 +121,6 @@ def told(call: Call) -> list[Any]:
 
 def begun(call: Call) -> Converse:
     return next(command for command in call.history if isinstance(command, Converse))
-
-
-ID = "agent1"
 
 
 class TestBeginning:
@@ -214,6 +215,38 @@ class TestTalking:
         call.send(Heard("four eight two"), 4.5)
         assert told(call) == [Heard("four eight two")]
         assert call.send(Dropped(), 5.0) == []
+
+    @pytest.mark.parametrize(
+        "over",
+        [
+            Dropped(),
+            NothingSaid(),
+            AgentPrepares(ID),
+            AgentSays(ID, "No.", "m1"),
+            Conversed(ID, "otherwise"),
+            HungUpEvent(),
+        ],
+        ids=lambda event: type(event).__name__,
+    )
+    def test_what_it_prepares_may_be_needed_next_until_it_is_over(self, call: Call, over: Event) -> None:
+        usual = call.machine.lookahead()
+        call.send(SpeechBegan(), 2.0)
+        call.send(Presumed("four eight"), 3.0)
+        assert call.send(AgentPrepares(ID, "I am  sorry.", "sorry", 0.7), 3.1) == []
+        coming, *rest = call.machine.lookahead()
+        assert isinstance(coming, Text)
+        assert (coming.text, coming.emotion, coming.intensity) == ("I am sorry.", "sorry", 0.7)
+        assert rest == list(usual)
+        call.send(AgentPrepares("agent9", "Hello."), 3.2)
+        assert call.machine.lookahead()[0] == coming, "what another conversation sends is ignored"
+        call.send(over, 3.5)
+        assert coming not in call.machine.lookahead()
+
+    def test_what_it_prepared_is_what_it_says(self, call: Call) -> None:
+        call.send(AgentPrepares(ID, "I am sorry.", "sorry", 0.7), 3.1)
+        (coming, *_) = call.machine.lookahead()
+        call.send(AgentSays(ID, "I am sorry.", "m1", "sorry", 0.7), 3.5)
+        assert call.of(Say)[0].utterances == (coming,)
 
     def test_a_silent_caller_is_told_once(self, call: Call) -> None:
         call.send(AgentSays(ID, "Which order?", "m1"), 1.0)
@@ -460,6 +493,7 @@ AGENT_EVENTS: st.SearchStrategy[Event] = st.one_of(
             st.sampled_from(["order", "eta", "z"]), st.none() | st.text(max_size=3) | st.integers()
         ),
     ),
+    st.builds(AgentPrepares, st.just(ID), st.sampled_from(["He", "", "x" * 9000])),
     st.builds(AgentSums, st.just(ID), st.sampled_from(["He waits.", ""])),
     st.builds(
         AgentCalls, st.just(ID), st.just("c"), st.sampled_from(["state", "x"]), st.just({"order": "1"})

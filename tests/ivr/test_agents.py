@@ -10,11 +10,20 @@ from typing import Any
 import pytest
 
 from ivr.agents import NoAgents, Send, warn_of_missing_agents
-from ivr.flow.agent_protocol import AgentCalls, AgentFills, AgentSays, Converse, Conversed, Said
+from ivr.flow.agent_protocol import (
+    AgentCalls,
+    AgentFills,
+    AgentPrepares,
+    AgentSays,
+    Converse,
+    Conversed,
+    Said,
+)
 from ivr.flow.loader import load_flow
 from ivr.flow.model import Flow
 from ivr.flow.protocol import Heard, Key, SpeechBegan
 from tests.fakes.engines import ToneSynthesizer
+from tests.fakes.gated import GatedSynthesizer
 from tests.fakes.leg import FakeLeg
 from tests.ivr.test_call import Scene, is_prompt
 
@@ -101,6 +110,28 @@ async def test_it_talks_with_the_caller_and_finds_out_what_is_wanted(flow: Flow,
     assert (await call.ends()).result == {"order": "482"}
     kinds = [kind for kind in call.notebook.order if kind.startswith("agent")]
     assert kinds == ["agent", "agent_filled", "agent_over"]
+
+
+async def test_the_sound_of_what_it_may_say_is_made_before_and_ends_when_it_may_not(
+    flow: Flow, tmp_path: Path
+) -> None:
+    agents, voice = ScriptedAgents(), GatedSynthesizer()
+    call = Scene(flow, tmp_path, FakeLeg(), voice, [], agents=agents)
+    voice.let("Sorry.", "On its way.")
+    await call.leg.until(lambda leg: leg.sink is not None)
+    assert agents.begun is not None
+    agents.send(AgentPrepares(agents.begun.id, "It is lost."))
+    await voice.is_asked("It is lost.")
+    agents.send(AgentPrepares(agents.begun.id, "On its way."))
+    await voice.is_cancelled("It is lost.")
+    await voice.is_asked("On its way.")
+    agents.send(AgentSays(agents.begun.id, "On its way.", "m1"))
+    assert is_prompt(await call.leg.hears(), voice, "On its way.")
+    assert voice.begun.count("On its way.") == 1
+    call.leg.far_end_hangs_up()
+    await call.ends()
+    said = [data["text"] for kind, data in call.notebook.notes if kind == "prompt"]
+    assert said == ["On its way."]
 
 
 async def test_it_learns_which_of_its_words_were_heard_when_the_caller_cuts_in(

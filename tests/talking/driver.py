@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from engines.llm.contract import Finished, FromCaller, Piece, ToolCall, Words
-from ivr.flow.agent_protocol import AgentSays, Bounds, Converse, Said, Slot, Tool
+from ivr.flow.agent_protocol import AgentPrepares, AgentSays, Bounds, Converse, Said, Slot, Tool
 from ivr.flow.protocol import BargeIn, Heard
 from ivr.talking.asking import Style
 from ivr.talking.dialogue import Dialogue
@@ -104,6 +104,11 @@ class Talk:
     @property
     def texts(self) -> list[str]:
         return [says.text for says in self.of(AgentSays)]
+
+    @property
+    def prepared(self) -> list[str]:
+        """What was to be prepared, in its order; empty where what was is not wanted any more."""
+        return [coming.text for coming in self.of(AgentPrepares, all=True)]
 
     @property
     def counts(self) -> list[str]:

@@ -9,6 +9,7 @@ from ivr.flow.agent_protocol import (
     GREETING,
     AgentCalls,
     AgentFills,
+    AgentPrepares,
     AgentSays,
     AgentSums,
     Bounds,
@@ -156,6 +157,36 @@ class TestSpeculation:
         assert talk.texts == ["I see your order.", "It is on the way."]
         assert talk.asked is asked, "asked once"
         assert "speculation_kept" in talk.counts
+
+    def test_the_first_sentence_is_prepared_as_it_will_be_said(self, talk: Talk) -> None:
+        words = "this is useless, worst service"
+        talk.send(Presumed(words))
+        talk.model("I am very sorry. It is on the way. Have", end=False)
+        (coming,) = talk.of(AgentPrepares)
+        assert coming.text == "I am very sorry."
+        talk.send(Heard(words, 0.9))
+        says = talk.of(AgentSays)[0]
+        assert (says.text, says.emotion, says.intensity) == (coming.text, coming.emotion, coming.intensity)
+        assert says.emotion == "sorry"
+        assert talk.prepared == ["I am very sorry."], "it was said: there is nothing to take back"
+
+    @pytest.mark.parametrize(
+        "news", [Dropped(), NothingSaid(), Heard("no, the other", 0.9), Presumed("more")]
+    )
+    def test_what_was_prepared_for_nothing_is_not_wanted_any_more(
+        self, talk: Talk, news: Dropped | NothingSaid | Heard | Presumed
+    ) -> None:
+        talk.send(Presumed("where is it"))
+        talk.model("I see your order. It", end=False)
+        talk.send(news)
+        assert talk.prepared == ["I see your order.", ""]
+        assert talk.of(AgentSays, all=True) == []
+
+    def test_nor_is_it_when_the_answer_breaks_off(self, talk: Talk) -> None:
+        talk.send(Presumed("where is it"))
+        talk.model("I see your order. It", end=False)
+        talk.send(Broke(talk.asked.id, "gone"))
+        assert talk.prepared == ["I see your order.", ""]
 
     def test_an_answer_under_way_goes_on_as_the_real_one(self, talk: Talk) -> None:
         talk.send(Presumed("where is it"))

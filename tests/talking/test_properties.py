@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engines.llm.contract import Finished, FromModel, FromTool, Slow, Words
 from ivr.flow.agent_protocol import (
     AgentCalls,
+    AgentPrepares,
     AgentSays,
     AgentSums,
     Bounds,
@@ -115,6 +116,8 @@ def test_whatever_happens(events: list[Any], knowledge: bool, summary: bool) -> 
                     assert "45" not in text
                     assert not speaking, "nobody is talked over"
                     out.append(mark)
+                case AgentPrepares(text=text):
+                    assert "45" not in text
                 case AgentCalls(call=id, tool=tool):
                     if tool == "order-state":
                         uses.append(id)

@@ -52,7 +52,9 @@ def test_nobody_is_answered_in_anger() -> None:
 def test_anger_fades_and_does_not_end_with_one_word() -> None:
     temper = Temper()
     temper.hear("useless, worst, fraud, terrible")
+    expected = temper.after("yes")
     temper.hear("yes")
+    assert temper.now == expected
     assert temper.now.mood == "angry"
     temper.hear("yes")
     temper.hear("yes")

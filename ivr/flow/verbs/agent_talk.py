@@ -12,6 +12,7 @@ from ivr.flow.agent_protocol import (
     AgentCalls,
     AgentEvent,
     AgentFills,
+    AgentPrepares,
     AgentSays,
     AgentSums,
     Conversed,
@@ -129,6 +130,7 @@ class Talk:
 
     def interrupt(self, now: float) -> None:
         """The caller has gone, or the call has failed."""
+        self._run.line.likely = ()
         self._run.emit(StopConversing(self._id))
 
     def handle(self, event: Event, now: float) -> None:
@@ -149,7 +151,7 @@ class Talk:
                 self._heard(event, now)
             case PromptDone(id):
                 self._said(id, now)
-            case AgentSays() | AgentFills() | AgentCalls() | AgentSums() | Conversed():
+            case AgentSays() | AgentPrepares() | AgentFills() | AgentCalls() | AgentSums() | Conversed():
                 if event.id == self._id:
                     self._wanted(event, now)
             case Replied(id=id, body=body):
@@ -194,6 +196,7 @@ class Talk:
     def _nothing_said(self, now: float) -> None:
         if self._run.listening:
             self._presumed = False
+            self._run.line.likely = ()
             self._tell(NothingSaid())
             if not self._saying:
                 self._silent_from = now
@@ -202,6 +205,8 @@ class Talk:
         if not self._run.listening or (isinstance(event, Dropped) and not self._presumed):
             return
         self._presumed = isinstance(event, Presumed)
+        if not self._presumed:
+            self._run.line.likely = ()
         self._tell(event)
 
     def _heard(self, heard: Heard, now: float) -> None:
@@ -231,14 +236,19 @@ class Talk:
     # --- what the agent says
 
     def _speak(self, says: AgentSays) -> None:
-        words = " ".join(says.text.split())[:MAX_SPOKEN]
+        self._run.line.likely = ()
+        words = _spoken_words(says.text)
         if not words:
             self._tell(Said(says.mark))
             return
         greets = says.mark == GREETING and self._greeting
         self._utter(self._greeting if greets else (self._spoken(says, words),), says.mark)
 
-    def _spoken(self, says: AgentSays, words: str) -> Text:
+    def _prepare(self, coming: AgentPrepares) -> None:
+        words = _spoken_words(coming.text)
+        self._run.line.likely = (self._spoken(coming, words),) if words else ()
+
+    def _spoken(self, says: AgentSays | AgentPrepares, words: str) -> Text:
         run = self._run
         language, manner = run.language, run.flow.manner
         if (respell := manner.say_as.get(language)) is not None:
@@ -290,6 +300,8 @@ class Talk:
         match event:
             case AgentSays():
                 self._speak(event)
+            case AgentPrepares():
+                self._prepare(event)
             case AgentFills(slots=slots):
                 self._fill(slots)
             case AgentCalls():
@@ -410,12 +422,17 @@ class Talk:
         self._run.leave(outcome, self._step.target if outcome == "next" else self._step.otherwise, via)
 
     def _stop(self) -> None:
+        self._run.line.likely = ()
         self._run.emit(StopConversing(self._id))
         self._run.stop_saying()
         self._run.stop_listening()
 
     def _tell(self, news: News) -> None:
         self._run.emit(TellAgent(self._id, news))
+
+
+def _spoken_words(text: str) -> str:
+    return " ".join(text.split())[:MAX_SPOKEN]
 
 
 def _fitting(tool: AgentTool, arguments: Mapping[str, Any]) -> dict[str, Any]:
