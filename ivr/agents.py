@@ -2,9 +2,9 @@
 
 A service opens a `Conversation` for a `Converse` of the flow. From then on it is told everything that the
 caller does and that becomes of its own words (`Conversation.tell`), and sends what it wants to `send`
-(`AgentSays`, `AgentPrepares`, `AgentFills`, `AgentCalls`, `Conversed`), as often as it likes and from the event
-loop alone. It reaches nothing else of the call: the flow speaks its words, uses the tools, keeps the values and
-the bounds.
+(`AgentSays`, `AgentPrepares`, `AgentFills`, `AgentCalls`, `Conversed`), as often as it likes and from the
+event loop alone. It reaches nothing else of the call: the flow speaks its words, uses the tools, keeps the
+values and the bounds.
 `stop` ends it at any moment; what it sends after that is ignored.
 """
 
