@@ -255,6 +255,21 @@ OTHER_ORIGIN: Final = Kind(
 NO_MEDIA_PORT: Final = Kind(
     "no-media-port", 503, "No port for media is free", "`web.ice.ports` of the configuration has too few."
 )
+PHONE_CLOSED: Final = Kind(
+    "phone-closed",
+    403,
+    "The phone page is closed to this browser",
+    "`web.phone.access` of the configuration says who may call with the page at /.",
+)
+NOT_JSON: Final = Kind(
+    "not-json", 415, "The body is not JSON", "Send it with `Content-Type: application/json`."
+)
+TOO_MANY_CALLS: Final = Kind(
+    "too-many-calls",
+    429,
+    "Too many calls from this address",
+    "Send it again after Retry-After seconds.",
+)
 TOO_LARGE: Final = Kind(
     "too-large",
     413,

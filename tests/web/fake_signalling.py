@@ -9,20 +9,59 @@ import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.sdp import candidate_from_sdp
-from starlette.applications import Starlette
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
-STATIC: Final = Path(__file__).parents[2] / "webrtc" / "static"
+from ivr.web.pages import pages
+
+OFFER: Final = [
+    {
+        "flow": "vendor-order",
+        "languages": ["hi", "mr", "en"],
+        "params": [
+            {"name": "vendor", "kind": "text", "optional": False, "options": [], "sample": "शर्मा भोजनालय"},
+            {"name": "order", "kind": "digits", "optional": False, "options": [], "sample": "48213"},
+            {"name": "amount", "kind": "rupees", "optional": False, "options": [], "sample": 1250.5},
+            {
+                "name": "language",
+                "kind": "language",
+                "optional": False,
+                "options": ["hi", "mr", "en"],
+                "sample": "hi",
+            },
+        ],
+        "result": {"decision": "one_of", "eta": "minutes", "reason": "text"},
+    },
+    {
+        "flow": "every-kind",
+        "languages": ["en"],
+        "params": [
+            {"name": "due", "kind": "date", "optional": False, "options": [], "sample": "2026-12-31"},
+            {"name": "at", "kind": "time", "optional": True, "options": [], "sample": None},
+            {
+                "name": "size",
+                "kind": "one_of",
+                "optional": True,
+                "options": ["small", "large"],
+                "sample": None,
+            },
+            {"name": "cold", "kind": "yes_no", "optional": False, "options": [], "sample": True},
+            {"name": "items", "kind": "list", "optional": False, "options": [], "sample": ["tea", "samosa"]},
+            {"name": "share", "kind": "percent", "optional": True, "options": [], "sample": None},
+            {"name": "rooms", "kind": "count", "optional": False, "options": [], "sample": 2},
+            {"name": "call_back", "kind": "phone", "optional": True, "options": [], "sample": None},
+        ],
+        "result": {},
+    },
+]
+"""What the phone page may call here."""
 PAGE: Final = """<!doctype html><title>Client</title><script type=module>
 import {IvrCall} from "/static/client.js";
 window.IvrCall = IvrCall;
@@ -36,9 +75,14 @@ class Refusal:
     status: int
     kind: str = "about:blank"
     headers: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+    reason: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        body = {"type": f"/problems/{self.kind}", "title": self.kind, "status": self.status}
+        body: dict[str, Any] = {"type": f"/problems/{self.kind}", "title": self.kind, "status": self.status}
+        body |= {"detail": self.detail, "reason": self.reason}
+        body["fields"] = [{"field": name, "message": message} for name, message in self.fields.items()]
         return JSONResponse(body, self.status, self.headers, media_type="application/problem+json")
 
 
@@ -47,7 +91,7 @@ class FakeSignalling:
 
     def __init__(self) -> None:
         self.refusals: dict[str, Refusal] = {}
-        """By `ticket`, `start`, `renew`; stays until it is taken away."""
+        """By `offer`, `ticket`, `start`, `renew`; stays until it is taken away."""
         self.answering = asyncio.Event()
         """Cleared: requests are not answered until it is set again."""
         self.media = True
@@ -55,6 +99,8 @@ class FakeSignalling:
         self.asked: list[tuple[str, Any]] = []
         self.told: list[dict[str, Any]] = []
         self.peers: list[RTCPeerConnection] = []
+        self._untold: list[dict[str, Any]] = []
+        """Our candidates, for who asks."""
         self._channel: asyncio.Future[RTCDataChannel] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Condition()
         self.answering.set()
@@ -68,17 +114,19 @@ class FakeSignalling:
             kept.clear()
         self._channel = asyncio.get_running_loop().create_future()
 
-    def app(self) -> Starlette:
-        return Starlette(
-            routes=[
-                Route("/", lambda _: HTMLResponse(PAGE)),
-                Route("/api/voice/phone/sessions", self._ticket, methods=["POST"]),
-                Route("/api/voice/stream/start", self._start, methods=["POST"]),
-                Route("/api/voice/stream/{id}", self._change, methods=["PATCH"]),
-                Route("/api/voice/stream/{id}", self._end, methods=["DELETE"]),
-                Mount("/static", StaticFiles(directory=STATIC)),
-            ]
-        )
+    def app(self) -> FastAPI:
+        app = FastAPI(openapi_url=None)
+        app.include_router(pages(phone=True))
+        for path, method, handler in (
+            ("/blank", "GET", _blank),
+            ("/api/voice/phone", "GET", self._offer),
+            ("/api/voice/phone/sessions", "POST", self._ticket),
+            ("/api/voice/stream/start", "POST", self._start),
+            ("/api/voice/stream/{id}", "PATCH", self._change),
+            ("/api/voice/stream/{id}", "DELETE", self._end),
+        ):
+            app.add_route(path, handler, methods=[method])
+        return app
 
     async def tell(self, *events: Mapping[str, Any]) -> None:
         """Sends events of a call over the channel that is open now, or will be."""
@@ -108,6 +156,11 @@ class FakeSignalling:
         for peer in self.peers:
             await peer.close()
 
+    async def _offer(self, _: Request) -> Response:
+        if (refusal := self.refusals.get("offer")) is not None:
+            return refusal.response()
+        return JSONResponse({"flows": OFFER, "ice_servers": []})
+
     async def _ticket(self, request: Request) -> Response:
         body = await self._note("ticket", request)
         if (refusal := self.refusals.get("ticket")) is not None:
@@ -130,7 +183,7 @@ class FakeSignalling:
             self.asked[-1] = ("trickle", body)
             for candidate in body["candidates"]:
                 await self._add(candidate)
-            return Response(status_code=204)
+            return JSONResponse({"candidates": [*self._untold, None]})
         if (refusal := self.refusals.get("renew")) is not None:
             return refusal.response()
         return JSONResponse(await self._answer(body))
@@ -164,10 +217,12 @@ class FakeSignalling:
         peer.on("datachannel", self._opened)
         await peer.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
-        sdp = peer.localDescription.sdp
+        lines = peer.localDescription.sdp.split("\r\n")
+        found = [line.removeprefix("a=") for line in lines if line.startswith("a=candidate")]
+        self._untold = [{"candidate": line, "sdpMLineIndex": 0} for line in found if self.media]
         if not self.media:  # as if a firewall were between
-            sdp = "\r\n".join(line for line in sdp.split("\r\n") if not line.startswith("a=candidate"))
             await peer.close()
+        sdp = "\r\n".join(line for line in lines if "candidate" not in line)
         return {"sdp": sdp, "type": "answer"}
 
     def _opened(self, channel: RTCDataChannel) -> None:
@@ -179,6 +234,10 @@ class FakeSignalling:
         async with self._changed:
             self.told.append(json.loads(message))
             self._changed.notify_all()
+
+
+async def _blank(_: Request) -> Response:
+    return HTMLResponse(PAGE)
 
 
 @contextlib.asynccontextmanager

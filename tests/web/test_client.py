@@ -50,7 +50,7 @@ async def server(tab: tuple[Page, FakeSignalling, str]) -> AsyncIterator[FakeSig
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(tab: tuple[Page, FakeSignalling, str], server: FakeSignalling) -> Page:
     page, _, url = tab
-    await page.goto(url)
+    await page.goto(f"{url}/blank")
     await page.wait_for_function("window.IvrCall !== undefined")
     await page.evaluate("sessionStorage.clear()")
     await page.evaluate(BEGIN, {})
@@ -141,8 +141,9 @@ async def test_a_refusal_is_an_error_with_words(page: Page, server: FakeSignalli
         ("ticket", Refusal(403, "phone-closed"), "not-allowed", None),
         ("ticket", Refusal(404, "unknown-flow"), "unknown-flow", None),
         ("start", Refusal(503, "no-capacity", {"Retry-After": "10"}), "busy", 10),
-        ("start", Refusal(401, "token-used"), "token-used", None),
-        ("start", Refusal(401, "token-expired"), "token-expired", None),
+        ("start", Refusal(401, "token-refused", reason="used"), "token-used", None),
+        ("start", Refusal(401, "token-refused", reason="expired"), "token-expired", None),
+        ("start", Refusal(401, "token-refused", reason="unknown"), "unknown-token", None),
         ("start", Refusal(500, "internal"), "refused", None),
     ):
         server.refusals = {at: refusal}
@@ -198,7 +199,7 @@ async def test_a_lost_connection_is_made_anew(page: Page, server: FakeSignalling
     await state(page, "talking")
     await server.wait_for_keys("7")
     assert [what for what, _ in server.asked].count("start") == 1
-    assert len(server.peers) == 2
+    assert len(server.peers) >= 2
 
 
 async def test_a_call_that_the_server_has_given_up_is_gone(page: Page, server: FakeSignalling) -> None:

@@ -1,7 +1,7 @@
 /** One WebRTC connection with its data channel; a call that is reconnected has several, one after another. */
 
 import {CallError, cancelled} from "./errors.js";
-import {deferred, within} from "./waiting.js";
+import {deferred, pause, within} from "./waiting.js";
 
 const GRACE_MS = 1000; // ICE's "disconnected" often passes by itself
 const BATCH_MS = 40; // candidates come in flocks: one request for each flock
@@ -29,6 +29,7 @@ export class Connection {
   #grace = null;
   #up = deferred();
   #wasUp = false;
+  #complete = false; // the server has told all its candidates
   #closed = false;
 
   /**
@@ -59,7 +60,11 @@ export class Connection {
     return {type, sdp};
   }
 
-  /** @param {{sdp: string}} answer @param {(candidates: object[]) => Promise<unknown>} trickle */
+  /**
+   * @param {{sdp: string}} answer
+   * @param {(candidates: (object | null)[]) => Promise<{candidates?: (RTCIceCandidateInit | null)[]} | null>} trickle
+   *     takes ours, and gives those of the server's that are new
+   */
   async accept(answer, trickle) {
     try {
       await this.#peer.setRemoteDescription({type: "answer", sdp: answer.sdp});
@@ -68,6 +73,7 @@ export class Connection {
     }
     this.#trickle = trickle;
     this.#schedule();
+    void this.#askForMore();
   }
 
   /** @param {number} wait_s @param {AbortSignal} over */
@@ -163,8 +169,26 @@ export class Connection {
     this.#batch = setTimeout(() => {
       this.#batch = null;
       // A flock that is lost is no harm where others arrive; where none does, the deadline says so.
-      this.#trickle(this.#found.splice(0)).catch(() => undefined);
+      this.#exchange(this.#found.splice(0)).catch(() => undefined);
     }, BATCH_MS);
+  }
+
+  /** The server finds candidates meanwhile: it is asked until it has told all of them, or one was enough. */
+  async #askForMore() {
+    try {
+      while (!this.#complete && !this.#wasUp && !this.#closed) await this.#exchange([]);
+    } catch {
+      // as above
+    }
+  }
+
+  async #exchange(ours) {
+    const theirs = (await this.#trickle(ours))?.candidates ?? [null];
+    for (const candidate of theirs) {
+      if (candidate === null) this.#complete = true;
+      else if (!this.#closed) await this.#peer.addIceCandidate(candidate);
+    }
+    if (theirs.length === 0 && ours.length === 0) await pause(BATCH_MS / 1000);
   }
 
   #change() {

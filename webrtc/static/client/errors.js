@@ -47,11 +47,15 @@ const OVER = ["gone", "The call is over."];
 const UNFIT = ["invalid", "The server cannot use what was sent."];
 const BUSY = ["busy", "All lines are busy."];
 
+/** Why a token is refused. */
+const BY_REASON = {
+  used: USED,
+  expired: ["token-expired", "It took too long to begin the call: its token is not good any more."],
+};
+
 /** By the kind of the problem (the end of its `type`); where there is none of these, by the status. */
 const BY_KIND = {
-  "token-used": USED,
-  "token-expired": ["token-expired", "It took too long to begin the call: its token is not good any more."],
-  "unknown-token": UNKNOWN,
+  "token-refused": UNKNOWN,
   "no-capacity": BUSY,
   "unknown-flow": ["unknown-flow", "The server has no such flow."],
   "invalid-request": UNFIT,
@@ -75,7 +79,7 @@ export function refusal(answer, text) {
   const problem = problemOf(text);
   const kind = String(problem.type ?? "").split("/").pop();
   const other = ["refused", `The server refused the call (status ${answer.status}).`];
-  const [code, words] = BY_KIND[kind] ?? BY_STATUS[answer.status] ?? other;
+  const [code, words] = BY_REASON[problem.reason] ?? BY_KIND[kind] ?? BY_STATUS[answer.status] ?? other;
   const retry = Number.parseInt(answer.headers.get("Retry-After") ?? "", 10);
   return new CallError(code, (EXPLAINED.has(code) && problem.detail) || words, {
     status: answer.status,

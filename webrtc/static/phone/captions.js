@@ -1,0 +1,158 @@
+/** What both sides say, as it is said. */
+
+import {at, make} from "./dom.js";
+import {nameOf, t} from "./texts.js";
+
+const KEPT = "ivr-captions";
+const MOST = 200;
+const NEAR_PX = 60;
+
+export class Captions {
+  #list = at("captions");
+  #events = []; // drawn again when the page is loaded anew, or its language changes
+  #call = "";
+  #lang = "";
+  #open = null; // the bubble of a caller who still speaks
+  #last = null; // of the server
+
+  /** A new call, which has said nothing yet. */
+  begin() {
+    this.#events = [];
+    this.#call = "";
+    this.#clear();
+  }
+
+  /** The call that is going on, kept by this tab. */
+  restore(call) {
+    this.begin();
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+      if (kept?.call === call) kept.events.forEach((event) => this.take(event));
+    } catch {
+      // nothing was kept
+    }
+    this.#call = call;
+  }
+
+  /** The call is over: only the page has it still. */
+  end() {
+    this.#open?.remove();
+    this.#open = null;
+    try {
+      sessionStorage.removeItem(KEPT);
+    } catch {
+      // nothing was kept
+    }
+  }
+
+  redraw() {
+    const events = this.#events;
+    this.#events = [];
+    this.#clear();
+    events.forEach((event) => this.take(event));
+  }
+
+  /** @param {{type: string}} event of the call */
+  take(event) {
+    if (event.type === "ready") this.#call = event.call_id;
+    const atEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < NEAR_PX;
+    this.#draw(event);
+    while (this.#list.children.length > MOST) this.#list.firstChild.remove();
+    if (atEnd) this.#list.scrollTop = this.#list.scrollHeight;
+    this.#events = [...this.#events, event].slice(-MOST);
+    this.#keep();
+  }
+
+  #draw(event) {
+    switch (event.type) {
+      case "ready":
+        this.#lang = event.language ?? "";
+        break;
+      case "language":
+        this.#lang = event.language;
+        this.#mark(t("changed_language", {language: nameOf(event.language)}));
+        break;
+      case "caption":
+        if (event.who === "server") this.#server(event.text);
+        else this.#caller(event);
+        break;
+      case "cut":
+        this.#cut();
+        break;
+      case "key":
+        this.#key(event.key);
+        break;
+      case "queued":
+        this.#mark(t("queued", {place: event.place}));
+        break;
+      case "connected":
+        this.#mark(t("connected"));
+        break;
+      case "held":
+        this.#mark(t(event.on ? "held" : "resumed"));
+        break;
+      case "error":
+        this.#mark(event.detail);
+        break;
+    }
+  }
+
+  #server(text) {
+    this.#last = this.#bubble("server", text);
+    this.#list.append(this.#last);
+  }
+
+  #caller({text, final}) {
+    if (!final && !text) {
+      if (this.#open !== null) return;
+      const dots = make("span", {class: "speaking", role: "img", "aria-label": t("speaking")}, ...[1, 2, 3].map(() => make("i")));
+      this.#open = make("div", {class: "said caller"}, dots);
+      this.#list.append(this.#open);
+      return;
+    }
+    const bubble = text ? this.#bubble("caller", text) : make("div", {class: "said caller none"}, t("not_understood"));
+    if (this.#open === null) this.#list.append(bubble);
+    else this.#open.replaceWith(bubble);
+    this.#open = final ? null : bubble;
+  }
+
+  /** Keys that follow each other stand in one row. */
+  #key(key) {
+    let row = this.#list.lastElementChild;
+    if (!row?.classList.contains("keyed")) {
+      row = make("div", {class: "keyed"}, make("span", {class: "unseen"}, `${t("you")}: `));
+      this.#list.append(row);
+    }
+    row.append(make("kbd", {}, key));
+  }
+
+  #cut() {
+    if (this.#last === null) return;
+    this.#last.classList.add("cut");
+    this.#last.append(make("span", {class: "unseen"}, ` (${t("interrupted")})`));
+    this.#last = null;
+  }
+
+  #bubble(who, text) {
+    const name = make("span", {class: "unseen", lang: document.documentElement.lang}, `${t(who === "caller" ? "you" : "server")}: `);
+    return make("div", {class: `said ${who}`, lang: this.#lang || undefined}, name, text);
+  }
+
+  #mark(text) {
+    this.#list.append(make("div", {class: "mark"}, text));
+  }
+
+  #clear() {
+    this.#list.replaceChildren();
+    this.#open = this.#last = null;
+  }
+
+  #keep() {
+    if (!this.#call) return;
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify({call: this.#call, events: this.#events}));
+    } catch {
+      // full or forbidden: a page that is loaded anew begins with an empty list
+    }
+  }
+}
