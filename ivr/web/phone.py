@@ -14,6 +14,7 @@ from engines.service.keys import is_local
 from ivr.api.gateway import Gateway, ParamsRefused, UnknownFlow
 from ivr.api.models import Problem
 from ivr.api.problems import NOT_JSON, OTHER_SITE, PHONE_CLOSED, TOO_MANY_CALLS, ProblemError
+from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
 from ivr.web.book import FlowCall
 from ivr.web.config import Phone
@@ -121,10 +122,9 @@ def routes(gateway: Gateway, phone: Phone, sessions: Sessions) -> APIRouter:
         flow = library.get(body.flow) if phone.offers(body.flow) else None
         if flow is None:
             raise UnknownFlow(body.flow, tuple(name for name in library.names if offer(name)))
-        try:
-            flow.bind(body.params)
-        except ParamError as error:
-            raise ParamsRefused(error.fields) from error
+        wrong = _misfits(flow, body)
+        if wrong:
+            raise ParamsRefused(wrong)
         address = request.client.host if request.client else ""
         if phone.access == "open" and not visitors.take(address, time.monotonic()):
             detail = "too many calls from this address; there is another one in a moment"
@@ -145,6 +145,18 @@ def _check_welcome(request: Request, phone: Phone) -> None:
             "http://localhost, or set web.phone.access to open"
         )
         raise ProblemError(PHONE_CLOSED, detail)
+
+
+def _misfits(flow: Flow, call: PhoneCall) -> dict[str, str]:
+    """What is wrong with the values of a call, told before a token is spent on it."""
+    wrong: dict[str, str] = {}
+    try:
+        flow.bind(call.params)
+    except ParamError as error:
+        wrong |= error.fields
+    if call.language is not None and call.language not in flow.languages:
+        wrong["language"] = f"must be one of {', '.join(flow.languages)}"
+    return wrong
 
 
 async def _same_origin(request: Request) -> None:
