@@ -219,7 +219,7 @@ BAD_TOKEN: Final = Kind(
     401,
     "The token begins no call",
     "A token of `POST /api/voice/sessions` is good for one call, within its time. Send it as `Authorization: "
-    "Bearer TOKEN`, and ask for a new one for each call.",
+    "Bearer TOKEN`, and ask for a new one for each call. `reason` is unknown, used or expired.",
 )
 BAD_SECRET: Final = Kind(
     "secret-refused",

@@ -8,9 +8,10 @@ from fastapi.middleware.cors import CORSMiddleware
 from ivr.api.auth import Keys
 from ivr.api.gateway import Gateway
 from ivr.metrics import Metrics
-from ivr.web import routes
+from ivr.web import phone, routes
 from ivr.web.browsers import Browsers
 from ivr.web.config import Web
+from ivr.web.pages import pages
 from ivr.web.sessions import Sessions
 
 
@@ -21,6 +22,8 @@ def add_web(
     sessions = Sessions(gateway.book, settings, call_s)
     browsers = Browsers(gateway, settings, metrics)
     app.include_router(routes.routes(sessions, browsers, settings, keys, metrics))
+    app.include_router(phone.routes(gateway, settings.phone, sessions))
+    app.include_router(pages(phone=settings.phone.access != "off"))
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

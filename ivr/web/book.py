@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 MOST: Final = 10_000
 """Tokens that wait at once."""
@@ -50,20 +50,28 @@ class Ticket:
 
 
 class TokenRefused(Exception):
-    """The token is good for nothing."""
+    """The token is good for nothing; `reason` says why to programs."""
+
+    reason: ClassVar[Literal["unknown", "used", "expired"]]
 
 
 class UnknownToken(TokenRefused):
+    reason = "unknown"
+
     def __init__(self) -> None:
         super().__init__("there is no such token")
 
 
 class TokenUsed(TokenRefused):
+    reason = "used"
+
     def __init__(self) -> None:
         super().__init__("the token was used already: it is good for one call")
 
 
 class TokenExpired(TokenRefused):
+    reason = "expired"
+
     def __init__(self) -> None:
         super().__init__("the token has expired")
 

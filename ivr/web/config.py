@@ -100,6 +100,7 @@ class Web(_Strict):
     caller whose page is gone may come back for `reconnect_s`. `origins` are the pages of other sites that may
     call; our own always may."""
 
+    phone: Phone = Phone()
     ice: WebIce = WebIce()
     reconnect_s: float = Field(default=10.0, ge=0, le=120)
     session_s: float = Field(default=300.0, ge=10, le=3600)

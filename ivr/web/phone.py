@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from engines.service.keys import is_local
 from ivr.api.gateway import Gateway, ParamsRefused, UnknownFlow
 from ivr.api.models import Problem
-from ivr.api.problems import NOT_JSON, OTHER_SITE, PHONE_CLOSED, TOO_MANY_CALLS, ProblemError
+from ivr.api.problems import NOT_JSON, OTHER_ORIGIN, PHONE_CLOSED, TOO_MANY_CALLS, ProblemError
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
 from ivr.web.book import FlowCall
 from ivr.web.config import Phone
 from ivr.web.offer import OfferedFlow, offered, samples_beside
+from ivr.web.routes import SessionOut
+from ivr.web.sessions import Sessions
 from ivr.web.visitors import RETRY_S, Visitors, from_our_page, names_this_machine
 
 CALLER: Final = "phone page"
@@ -41,7 +42,7 @@ class PhoneOffer(BaseModel):
     """What the page may call."""
 
     flows: list[OfferedFlow]
-    ice_servers: list[dict[str, Any]] = Field(description="STUN servers, without those that want a password")
+    ice_servers: list[dict[str, list[str]]] = Field(description="Those that want no password")
 
 
 class PhoneCall(BaseModel):
@@ -68,16 +69,6 @@ class PhoneCall(BaseModel):
     flow: str = Field(min_length=1, max_length=60)
     params: dict[str, Any] = {}
     language: str | None = None
-
-
-class Sessions(Protocol):
-    """Who gives one-time tokens out."""
-
-    def issue(self, call: FlowCall) -> Mapping[str, Any]:
-        """A session for the call, as `POST /api/voice/sessions` answers. Raises `NoCapacity`."""
-
-    def ice_servers(self) -> list[dict[str, Any]]:
-        """Those that need no credentials."""
 
 
 def routes(gateway: Gateway, phone: Phone, sessions: Sessions) -> APIRouter:
@@ -110,6 +101,8 @@ def routes(gateway: Gateway, phone: Phone, sessions: Sessions) -> APIRouter:
     @router.post(
         "/sessions",
         status_code=201,
+        response_model=SessionOut,
+        response_model_exclude_none=True,
         responses=_REFUSALS,
         dependencies=[Depends(welcome)],
         summary="A token for one call of the phone page",
@@ -163,4 +156,5 @@ async def _same_origin(request: Request) -> None:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ProblemError(NOT_JSON, "the body must be sent as application/json")
     if not from_our_page(request.headers):
-        raise ProblemError(OTHER_SITE, "only the page of this server may ask")
+        detail = "only the phone page of this server may ask; others use a token of POST /api/voice/sessions"
+        raise ProblemError(OTHER_ORIGIN, detail)

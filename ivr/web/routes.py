@@ -168,7 +168,7 @@ def routes(sessions: Sessions, browsers: Browsers, settings: Web, keys: Keys, me
         except TokenRefused as error:
             metrics.web_refused("token")
             challenge = {"WWW-Authenticate": 'Bearer realm="session", error="invalid_token"'}
-            raise ProblemError(BAD_TOKEN, str(error), challenge) from error
+            raise ProblemError(BAD_TOKEN, str(error), challenge, reason=error.reason) from error
         except WrongSecret as error:
             metrics.web_refused("secret")
             challenge = {"WWW-Authenticate": 'Bearer realm="session", error="invalid_token"'}

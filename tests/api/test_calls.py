@@ -327,7 +327,7 @@ async def test_every_problem_has_its_page_and_nothing_else_is_there(api: httpx.A
     body = assert_problem(await api.get(f"{CALLS}/nobody"), 404, "unknown-call")
     page = await api.get(body["type"])
     assert page.text.startswith("There is no such call")
-    for path in ("/problems/none", "/", "/docs/assets/../app.py", "/api/voice"):
+    for path in ("/problems/none", "/index.html", "/docs/assets/../app.py", "/api/voice"):
         response = await api.get(path)
         assert response.status_code == 404
         assert response.headers["content-type"] == "application/problem+json"
