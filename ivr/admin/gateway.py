@@ -165,6 +165,7 @@ class GatewayClient:
                     raise self._refused(answer)
                 self.standing = Standing(True)
                 connected()
+                reader.begin()
                 async for line in answer.aiter_lines():
                     event = reader.take(line)
                     if event is not None:

@@ -23,6 +23,10 @@ class SseReader:
         self._kind = ""
         self._data: list[str] = []
 
+    def begin(self) -> None:
+        """The stream is opened anew: what had come of an event is no event."""
+        self._kind, self._data = "", []
+
     def take(self, line: str) -> ServerEvent | None:
         if not line:
             return self._dispatch()
