@@ -6,7 +6,9 @@ course of its own within that of the other. Its stages follow each other and nev
     NEW -> GOING -> FAILED   (the flow's failure event was taken, the caller is still there)
                  -> OVER     (from any of them; `cause` says how)
 
-Once nobody is on the line (`Line.lost`) only silent steps run, in whatever stage and flow.
+Once nobody is on the line (`Line.lost`) only silent steps run, in whatever stage and flow. While somebody
+else speaks with the caller (`Line.taken_at`) none is left or entered: a silent one goes on beneath, any other
+is broken off and entered anew afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +18,17 @@ from enum import Enum, auto
 
 from ivr.flow.model import Step
 from ivr.flow.phrases import OPERATOR
-from ivr.flow.protocol import Enter, Event, Failure, HungUpEvent, Outcome, Tick
+from ivr.flow.protocol import (
+    Enter,
+    Event,
+    Failure,
+    HungUpEvent,
+    Outcome,
+    Replied,
+    RequestFailed,
+    Signal,
+    Tick,
+)
 from ivr.flow.run import Activity, End, Escalate, Fail, Interruptible, Leave, Lost, Run
 
 FAREWELL_S = 30.0
@@ -29,6 +41,10 @@ NORMAL = "normal"
 FAILED = "failed"
 HUNG_UP = "hangup"
 TRANSFERRED = "transferred"
+
+
+_BENEATH = (Replied, RequestFailed, Signal, Tick)
+"""What a silent step is told while somebody else speaks with the caller."""
 
 
 class _Stage(Enum):
@@ -67,6 +83,8 @@ class Course:
         """When it wants a `Tick`, or None."""
         if self._stage in (_Stage.NEW, _Stage.OVER):
             return None
+        if self._line.taken_at is not None:
+            return self._due_beneath
         waiting = None if self._activity is None else self._activity.due
         return self._latest if waiting is None else min(waiting, self._latest)
 
@@ -79,6 +97,19 @@ class Course:
     @property
     def _inner(self) -> Nested | None:
         return self._activity if isinstance(self._activity, Nested) else None
+
+    @property
+    def _due_beneath(self) -> float | None:
+        """The call's bounds do not count while somebody else has the caller."""
+        if self._inner is not None or self._goes_on_beneath:
+            assert self._activity is not None
+            return self._activity.due
+        return None
+
+    @property
+    def _goes_on_beneath(self) -> bool:
+        """Whether a silent step waits for something, and is not done yet."""
+        return self._activity is not None and self.step.silent and self.run.verdict is None
 
     @property
     def _latest(self) -> float:
@@ -95,6 +126,9 @@ class Course:
         self._settle(now)
 
     def handle(self, event: Event, now: float) -> None:
+        if self._line.taken_at is not None:
+            self.innermost._handle_beneath(event, now)
+            return
         if isinstance(event, Failure):
             self._break_off(event, now)
         elif isinstance(event, Tick) and now >= self._latest and (self._line.lost is None or not self._inner):
@@ -116,6 +150,35 @@ class Course:
         elif self._activity is not None:
             self._activity.handle(HungUpEvent(), now)
         self._settle(now)
+
+    def take_over(self, now: float) -> None:
+        """Somebody else speaks with the caller from now on."""
+        inner = self.innermost
+        if not inner.step.silent:
+            inner.interrupt(now)
+            inner._activity = None
+        quieten(inner.run)
+        self._line.taken_at = now
+
+    def give_back(self, now: float) -> None:
+        """The flow has the caller again; the time that it had not does not count."""
+        taken_at, self._line.taken_at = self._line.taken_at, None
+        if taken_at is not None:
+            self.resume(now, now - taken_at)
+
+    def resume(self, now: float, away_s: float) -> None:
+        """A silent step is left if it is done, else goes on; any other is entered anew."""
+        self._bound += away_s
+        if self._inner is not None:
+            self._inner.resume(now, away_s)
+        elif self._activity is None and self.run.verdict is None:
+            self._enter(self.step.name, now)
+        self._settle(now)
+
+    def _handle_beneath(self, event: Event, now: float) -> None:
+        if self._goes_on_beneath and isinstance(event, _BENEATH):
+            assert self._activity is not None
+            self._activity.handle(event, now)
 
     def interrupt(self, now: float) -> None:
         """The step under way is not to go on."""
@@ -234,6 +297,10 @@ class Nested:
 
     def interrupt(self, now: float) -> None:
         self.course.interrupt(now)
+
+    def resume(self, now: float, away_s: float) -> None:
+        self.course.resume(now, away_s)
+        self._goes_on()
 
     def hang_up(self, now: float) -> None:
         self._hung_up = True

@@ -17,7 +17,19 @@ from typing import Any
 from ivr.flow.course import FAILED, FAREWELL_S, HUNG_UP, SILENT_S, TRANSFERRED, Course, lose_caller, quieten
 from ivr.flow.lookahead import first_prompts, next_prompts
 from ivr.flow.model import Flow
-from ivr.flow.protocol import Command, Event, Finish, HangUp, HungUpEvent, Signal, SpokenSoFar, Utterance
+from ivr.flow.protocol import (
+    Command,
+    Event,
+    Finish,
+    GivenBack,
+    HangUp,
+    HungUpEvent,
+    Signal,
+    SpokenSoFar,
+    TakenOver,
+    Utterance,
+    Yield,
+)
 from ivr.flow.run import Run
 from ivr.flow.types import Value
 
@@ -59,6 +71,11 @@ class FlowMachine:
         return self._course.over
 
     @property
+    def taken_over(self) -> bool:
+        """Whether somebody else speaks with the caller now."""
+        return self._line.taken_at is not None
+
+    @property
     def step(self) -> str:
         """The name of the step it is in (the last one, once it is over); of a flow within, as FLOW/STEP."""
         inner = self._course.innermost
@@ -94,7 +111,7 @@ class FlowMachine:
         """What may have to be spoken next: what an agent prepares, the prompts of every step that one outcome
         leads to, and the retries of this one, as far as their values are known. Before `start`: the first
         step's. Cheap to ask again."""
-        if self._line.lost is not None or self._course.over:
+        if self._line.lost is not None or self.taken_over or self._course.over:
             return ()
         if self._ahead is None or self._ahead[0] != self._line.entries:
             inner = self._course.innermost
@@ -121,14 +138,26 @@ class FlowMachine:
         if isinstance(event, SpokenSoFar):
             self._line.spoken = event
             return []
-        if not isinstance(event, HungUpEvent):
+        if isinstance(event, TakenOver | GivenBack):
+            self._change_hands(event, now)
+        elif not isinstance(event, HungUpEvent):
             self._course.handle(event, now)
         elif self._line.lost is None:
+            self._line.taken_at = None
             self._run.forget_caller()
             lose_caller(self._run, HUNG_UP, now)
             self._course.hang_up(now)
         self._part(now)
         return self._told()
+
+    def _change_hands(self, event: TakenOver | GivenBack, now: float) -> None:
+        """Somebody else has the caller, or the flow has him again."""
+        if isinstance(event, GivenBack):
+            if self.taken_over:
+                self._course.give_back(now)
+        elif self._line.lost is None and not self.taken_over:
+            self._course.take_over(now)
+            self._run.emit(Yield())
 
     def _part(self, now: float) -> None:
         """Hangs up where a step wants that."""

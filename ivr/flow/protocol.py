@@ -173,6 +173,18 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Somebody else speaks with the caller from now on; `Yield` tells when. Until `GivenBack` or the hang-up
+    the flow says nothing, asks nothing and hands nobody over; a silent step goes on beneath, and is left when
+    the flow has the caller back."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The flow has the caller again: the step that he was taken out of is entered anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """`machine.due` was reached."""
 
@@ -200,6 +212,8 @@ Event = (
     | MessageFailed
     | HungUpEvent
     | Failure
+    | TakenOver
+    | GivenBack
     | Tick
 )
 
@@ -484,6 +498,11 @@ class StoreConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Yield:
+    """Nothing is said or listened for any more: whoever takes the call over may speak."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call (its prompts are already done). `Finish` follows, after the flow's `hangup` steps where a
     step hung up on its own account."""
@@ -520,6 +539,7 @@ Command = (
     | EndMessage
     | StoreConsent
     | StopTransfer
+    | Yield
     | HangUp
     | Finish
 )

@@ -86,6 +86,8 @@ class Line:
     lost: str | None = None
     """Why nobody is on the line any more: only silent steps run, until `silent_until`."""
     silent_until: float = 0.0
+    taken_at: float | None = None
+    """Since when somebody else speaks with the caller."""
     parting: str | None = None
     """Why a step wants the call to be hung up."""
 

@@ -17,6 +17,7 @@ from ivr.flow.protocol import (
     Event,
     Failure,
     Finish,
+    GivenBack,
     GreetingOver,
     HangUp,
     Heard,
@@ -37,9 +38,11 @@ from ivr.flow.protocol import (
     SpeechPaused,
     SpokenSoFar,
     StoreConsent,
+    TakenOver,
     Tick,
     Transfer,
     Transferred,
+    Yield,
 )
 from tests.flow import calls
 
@@ -67,7 +70,9 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from((Signal("found", {"state": "x"}), Signal("found", {"state": None}), Signal("other", {}))),
     st.just(Tick()),
 )
-rare: st.SearchStrategy[Event] = st.sampled_from((HungUpEvent(), Failure("x")))
+rare: st.SearchStrategy[Event] = st.sampled_from(
+    (HungUpEvent(), Failure("x"), TakenOver(), GivenBack(), GivenBack())
+)
 steps = st.lists(st.tuples(st.one_of(events, events, events, rare), st.floats(0.0, 8.0)), max_size=60)
 
 
@@ -87,7 +92,10 @@ def run(machine: FlowMachine, script: list[tuple[Event, float]]) -> list[tuple[E
         log.append((event, machine.handle(event, now)))
     for _ in range(400):
         if machine.due is None:
-            break
+            if machine.finished:
+                break
+            log.append((HungUpEvent(), machine.handle(HungUpEvent(), now)))  # who took over hangs up
+            continue
         now = max(now, machine.due)
         log.append((Tick(), machine.handle(Tick(), now)))
     return log
@@ -109,9 +117,13 @@ def check(machine: FlowMachine, log: list[tuple[Event | None, list[Command]]]) -
     assert set(last.result) == set(flow.result), "the result is always complete"
     committed = [c.result for c in commands if isinstance(c, Commit)]
     assert not committed or committed[-1] == last.result
-    alone = False
+    alone = taken = False
     for event, batch in log:
         alone = alone or isinstance(event, HungUpEvent)
+        taken = taken and not isinstance(event, GivenBack | HungUpEvent)
+        if taken:
+            assert not any(isinstance(c, Say | Listen | Transfer | HangUp | Enter) for c in batch)
+        taken = taken or any(isinstance(c, Yield) for c in batch)
         if alone:
             assert not any(isinstance(c, Say | Listen | Transfer | HangUp) for c in batch), "nobody is there"
 
