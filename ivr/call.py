@@ -36,6 +36,7 @@ from ivr.flow.agent_protocol import (
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow
 from ivr.flow.protocol import (
+    SUPPRESS_CALLER,
     AnsweredBy,
     AskWhoAnswered,
     BeginWaiting,
@@ -472,7 +473,12 @@ class CallSession:
 
     async def _request(self, command: SendRequest) -> None:
         self._journal.note("request", {"id": command.id, "endpoint": command.endpoint})
-        if command.background:
+        if command.endpoint == SUPPRESS_CALLER:
+            known = await self._journal.suppress()
+            if not command.background:
+                nobody = RequestFailed(command.id, "the number of the far end is not known")
+                self._inbox.put_nowait(Replied(command.id, 200, None) if known else nobody)
+        elif command.background:
             await self._journal.post(command.endpoint, command.method, command.body)
         else:
             self._spawn(self._send(command))

@@ -35,6 +35,9 @@ class Journal(Protocol):
     ) -> None:
         """Keeps a request that must be delivered even if the server dies now."""
 
+    async def suppress(self) -> bool:
+        """Puts the far end's number on the suppression list, as surely; False where it is not known."""
+
     async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
         """Keeps an event for the broker, as surely."""
 

@@ -26,7 +26,9 @@ from pydantic import (
 )
 
 from ivr.admin.config import Admin
+from ivr.campaigns.settings import Campaigns
 from ivr.flow.manner import dictionary_faults
+from ivr.flow.protocol import SUPPRESS_CALLER
 from ivr.flow.sayas import known_languages
 from ivr.llm_config import Llm
 from ivr.profiles import Profile, with_profile
@@ -259,6 +261,8 @@ Scope = Literal[
     "calls:supervise",
     "audit:read",
     "audit:write",
+    "campaigns:read",
+    "campaigns:write",
 ]
 """What a key of the API allows."""
 
@@ -456,6 +460,7 @@ class Config(_Strict):
     exotel: Exotel = Exotel()
     tracing: Tracing | None = None
     admin: Admin = Admin()
+    campaigns: Campaigns = Campaigns()
 
     def longest_call_s(self, trunk: str) -> float:
         """How long a call over the trunk may last."""
@@ -463,6 +468,12 @@ class Config(_Strict):
         if configured is None or configured.call_s is None:
             return self.limits.call_s
         return min(self.limits.call_s, configured.call_s)
+
+    @model_validator(mode="after")
+    def _no_endpoint_of_ours(self) -> Config:
+        if SUPPRESS_CALLER in self.endpoints:
+            raise ValueError(f"endpoints: {SUPPRESS_CALLER} is the server's own; take another name")
+        return self
 
     @model_validator(mode="after")
     def _trunks_of_agents(self) -> Config:

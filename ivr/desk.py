@@ -29,6 +29,7 @@ from ivr.call import CallSession
 from ivr.call_parts import Ended, Services
 from ivr.callheaders import bind as bind_headers
 from ivr.callheaders import x_headers
+from ivr.campaigns.numbers import number_key
 from ivr.config import Config, InboundNumber
 from ivr.feed import BEGAN, ENDED, Feed
 from ivr.flow.machine import FlowMachine
@@ -150,11 +151,37 @@ class CallDesk:
         """An inbound leg: its number decides the flow."""
         self._spawn(self._inbound(leg))
 
+    def room(self) -> int:
+        """How many calls may still come."""
+        if self.draining or self._late:
+            return 0
+        return self._load.limit_calls - self.live - self._services.switchboard.legs
+
+    def flow(self, name: str) -> Flow:
+        """Raises `UnknownFlow`."""
+        flow = self._library.get(name)
+        if flow is None:
+            raise UnknownFlow(name, self._library.names)
+        return flow
+
+    def check(self, request: CallRequest) -> str:
+        """As `ivr.api.gateway.Gateway.check`."""
+        _bind(self.flow(request.flow), request.params, request.language)
+        outbound, _ = self._target(request)
+        return self._known_as(request.to, outbound.trunk)
+
+    def _known_as(self, number: str, trunk: str) -> str:
+        """One spelling for a far end; empty where nobody can be told by it."""
+        configured = self._config.trunks.get(trunk)
+        code = self._config.campaigns.country_code if configured is None else configured.country_code
+        try:
+            return number_key(number, code)
+        except ValueError:
+            return ""
+
     async def initiate(self, request: CallRequest, stack: SipStack) -> str:
         """As `ivr.api.gateway.Gateway.initiate`; nothing is sent before the record is durable."""
-        flow = self._library.get(request.flow)
-        if flow is None:
-            raise UnknownFlow(request.flow, self._library.names)
+        flow = self.flow(request.flow)
         values = _bind(flow, request.params, request.language)
         outbound, target = self._target(request)
         if (retry := self.admit()) is not None:
@@ -194,7 +221,8 @@ class CallDesk:
         created = await self._store.create_call(call)
         if created.existing:
             return created.call_id
-        journal = CallJournal(self._store, call.id, flow.name, self.feed)
+        far_end = self._known_as(request.to, outbound.trunk)
+        journal = CallJournal(self._store, call.id, flow.name, self.feed, far_end)
         machine = FlowMachine(flow, values, request.language, date.today())
         try:
             leg = await stack.call(outbound)
@@ -290,9 +318,7 @@ class CallDesk:
     async def serve(self, leg: CallLeg, call: FlowCall) -> str:
         """As `ivr.api.gateway.Gateway.serve`."""
         began = time.monotonic()
-        flow = self._library.get(call.flow)
-        if flow is None:
-            raise UnknownFlow(call.flow, self._library.names)
+        flow = self.flow(call.flow)
         values = _bind(flow, call.params, call.language)
         if (retry := self.admit()) is not None:
             raise NoCapacity(retry)
@@ -348,7 +374,8 @@ class CallDesk:
         language: str | None = None,
     ) -> None:
         machine = FlowMachine(flow, values, language, today=date.today())
-        journal = CallJournal(self._store, call_id, flow.name, self.feed)
+        far_end = self._known_as(leg.info.caller, leg.info.trunk)
+        journal = CallJournal(self._store, call_id, flow.name, self.feed, far_end)
         await self._run(call_id, leg, machine, journal, began, ring=ring)
 
     async def _run(

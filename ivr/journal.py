@@ -78,12 +78,14 @@ class CallJournal:
     """Writes one call's record; a failing store is logged and never stops the call (its writes stay
     queued)."""
 
-    def __init__(self, store: Store, call_id: str, flow: str, feed: Feed) -> None:
-        """`feed` is told what is noted, as it is."""
+    def __init__(self, store: Store, call_id: str, flow: str, feed: Feed, far_end: str = "") -> None:
+        """`feed` is told what is noted, as it is. `far_end` is who the call is with, as on the suppression
+        list; empty where nobody knows."""
         self._store = store
         self._feed = feed
         self._call_id = call_id
         self._flow = flow
+        self._far_end = far_end
         self._pending: list[CallEvent] = []
         self._recording: str | None = None
         self._messages: dict[str, Message] = {}
@@ -108,6 +110,17 @@ class CallJournal:
     ) -> None:
         text = "" if body is None else json.dumps(body, ensure_ascii=False)
         await self._owe(Delivery(new_id(), self._call_id, endpoint, text, time.time(), method))
+
+    async def suppress(self) -> bool:
+        known = bool(self._far_end)
+        self.note("suppressed", {"known": known})
+        if known:
+            source = f"call:{self._call_id}"
+            try:
+                await self._store.suppressions.add([self._far_end], time.time(), source, deadline_s=COMMIT_S)
+            except StoreError as error:
+                log.error("call %s: a suppression is not stored yet: %s", self._call_id, error)
+        return known
 
     async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
         id, now = new_id(), time.time()

@@ -15,6 +15,7 @@ from ivr.config import Broker, Config, InboundNumber
 from ivr.flow.loader import Environment
 from ivr.flow.model import Flow
 from ivr.flow.problems import START, ParamError, Problem, Rule
+from ivr.flow.protocol import SUPPRESS_CALLER
 from ivr.known_voices import known_voices
 from ivr.shelf.folder import flow_files
 from ivr.shelf.version import Gone, Seen, Sighting, Version
@@ -188,7 +189,7 @@ class FlowLibrary:
 def environment_of(config: Config) -> Environment:
     """The names that a configuration offers to flows."""
     return Environment(
-        endpoints=frozenset(config.endpoints),
+        endpoints=frozenset((*config.endpoints, SUPPRESS_CALLER)),
         queues=frozenset(config.queues),
         trunks=frozenset(config.trunks),
         classifiers=frozenset(config.classifiers),

@@ -25,12 +25,14 @@ from ivr.agents import warn_of_missing_agents
 from ivr.api import create_app
 from ivr.api.gateway import CallRequest, EngineStatus, LiveCall, NoCapacity, Readiness, TrunkStatus
 from ivr.call_parts import Services
+from ivr.campaigns.runner import campaigns_of
 from ivr.classifiers import classifiers_of
 from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
 from ivr.elsewhere import Elsewhere
 from ivr.endpoints import Endpoints
 from ivr.feed import Feed
+from ivr.flow.types import ValueType
 from ivr.gpu_budget import checked_budgets
 from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
@@ -133,6 +135,22 @@ class Server:
     @property
     def feed(self) -> Feed:
         return self._desk.feed
+
+    def check(self, request: CallRequest) -> str:
+        return self._desk.check(request)
+
+    def flow_params(self, flow: str) -> Mapping[str, ValueType]:
+        return self._desk.flow(flow).params
+
+    def room(self, trunk: str) -> tuple[int, int]:
+        """Calls that could be placed over the trunk now, and how many it could have at most."""
+        configured = self.config.trunks.get(trunk)
+        if configured is None:
+            return 1, 1  # that it is not there is told to who calls
+        lines = min(configured.max_calls, self.config.limits.calls)
+        if self._stack.wait_s(trunk) is not None:
+            return 0, lines
+        return min(self._desk.room(), configured.max_calls - self._stack.calls(trunk)), lines
 
     async def hang_up(self, call_id: str) -> bool:
         return await self._desk.hang_up(call_id)
@@ -319,9 +337,12 @@ async def running(config: Config) -> AsyncIterator[Server]:
         await plane.start()
         on_exit.push_async_callback(plane.close)
         on_exit.push_async_callback(stack.close)
+        campaigns = campaigns_of(config, server, store)
+        on_exit.push_async_callback(campaigns.close)
         on_exit.push_async_callback(desk.close)
         await stack.start()
         keeper.start()
+        _background(on_exit, campaigns.run())
         yield server
 
 

@@ -14,6 +14,7 @@ from engines.supervisor import WorkerHealth
 from engines.switching.switcher import Switcher
 from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
+from ivr.flow.types import ValueType
 from ivr.overview import Overview
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
@@ -163,6 +164,13 @@ class Gateway(Protocol):
         A repetition (same idempotency key, same fingerprint) gives the id of the first. Raises
         `CallRefused`, `ivr.store.IdempotencyConflict`, `ivr.store.StoreUnavailable`.
         """
+
+    def check(self, request: CallRequest) -> str:
+        """What the one who would be called is known by, as on the suppression list
+        (`ivr.campaigns.numbers.number_key`). Raises `CallRefused` for what `initiate` would always refuse."""
+
+    def flow_params(self, flow: str) -> Mapping[str, ValueType]:
+        """The parameters of a flow; raises `UnknownFlow`."""
 
     async def serve(self, leg: CallLeg, call: FlowCall) -> str:
         """Gives an inbound leg to a flow, and gives the id of the call, whose record is durable by then.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ivr.flow.agent_protocol import AgentCommand, AgentEvent, Dropped, Presumed
 
@@ -389,6 +389,11 @@ class Commit:
     """Store the result as it stands; must be durable before any later command of the batch is carried out."""
 
     result: Json
+
+
+SUPPRESS_CALLER: Final = "suppress-caller"
+"""The endpoint that the server has itself: whoever is at the far end of the call gets no more calls of
+campaigns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from ivr.flow.notices import (
     WhoAsked,
 )
 from ivr.flow.payload import Computed
+from ivr.flow.protocol import SUPPRESS_CALLER
 from ivr.flow.rehearsal import Played
 from ivr.flow.scenario_player import (
     Action,
@@ -225,6 +226,9 @@ class Playing:
                     self._announced.setdefault(data["endpoint"], deque()).append(self._step)
                     if self._step.background:
                         self._in_background.append(self._step)
+                return []
+            case "suppressed":
+                self._came.append(Asked(SUPPRESS_CALLER, False, {}))  # the server does it itself
                 return []
             case "wait":
                 # What is heard from now on is no prompt.

@@ -14,6 +14,7 @@ from ivr.flow.hearing.fold import fold
 from ivr.flow.intents import builtin_phrases
 from ivr.flow.machine import FlowMachine
 from ivr.flow.model import Flow, Step
+from ivr.flow.protocol import SUPPRESS_CALLER
 from ivr.flow.scenario_acts import AgentGoes, IsQueued, Says, TransferGoes
 from ivr.flow.scenarios import Scenario, ScenarioFile
 from ivr.flow.siblings import file_of
@@ -79,7 +80,7 @@ def serving(flows: Sequence[Flow], folder: Path, outside: Outside) -> dict[str, 
         for one in flow.family.values():
             _copy(one, folder / one.name)
             for reference in chain.from_iterable(step.references() for step in one.steps.values()):
-                if reference.section == "endpoints":
+                if reference.section == "endpoints" and reference.name != SUPPRESS_CALLER:
                     hooks[reference.name] = {"url": outside.endpoints + reference.name}
                 elif reference.section == "queues":
                     queues[reference.name] = outside.desk

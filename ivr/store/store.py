@@ -151,6 +151,11 @@ class Store:
                 self._lock.close()
 
     @property
+    def alone(self) -> bool:
+        """Whether no other process can have this database open."""
+        return self._lock is not None
+
+    @property
     def backlog(self) -> int:
         """Writes that are not committed yet."""
         return self._writer.backlog

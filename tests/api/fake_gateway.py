@@ -15,6 +15,7 @@ from engines.gpu.cards import Cards
 from engines.gpu.status import GpuMonitor
 from engines.supervisor import WorkerHealth, WorkerState
 from ivr.api import (
+    BadNumber,
     CallRequest,
     LiveCall,
     ParamsRefused,
@@ -25,8 +26,10 @@ from ivr.api import (
     UnknownTrunk,
 )
 from ivr.api.gateway import EngineStatus
+from ivr.campaigns.numbers import number_key
 from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
+from ivr.flow.types import ValueType
 from ivr.hour import Hour
 from ivr.overview import Overview, engines_shown
 from ivr.shelf.keeper import FlowKeeper
@@ -67,9 +70,12 @@ class FakeGateway:
         self.plane = RtpPlane(PortPool(0, 0, 0.0, "127.0.0.1"), timeout_s=20.0, address="127.0.0.1")
         self.served: list[tuple[CallLeg, FlowCall]] = []
 
-    async def initiate(self, request: CallRequest) -> str:
-        if self.refusal is not None:
-            raise self.refusal
+    def flow_params(self, flow: str) -> dict[str, ValueType]:
+        if flow != "vendor-order":
+            raise UnknownFlow(flow, ("vendor-order",))
+        return {"amount": ValueType("rupees")}
+
+    def check(self, request: CallRequest) -> str:
         if request.flow != "vendor-order":
             raise UnknownFlow(request.flow, ("vendor-order",))
         if request.trunk not in (None, "exotel"):
@@ -79,6 +85,15 @@ class FakeGateway:
             wrong["amount"] = "is missing: an amount in rupees"
         if wrong:
             raise ParamsRefused(wrong)
+        try:
+            return number_key(request.to, "91")
+        except ValueError as error:
+            raise BadNumber(str(error)) from error
+
+    async def initiate(self, request: CallRequest) -> str:
+        if self.refusal is not None:
+            raise self.refusal
+        self.check(request)
         call = NewCall(
             id=new_id(),
             direction="outbound",

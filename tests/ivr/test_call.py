@@ -72,6 +72,7 @@ class Notebook:
         self.posts: list[tuple[str, Mapping[str, Any] | None]] = []
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.order: list[str] = []
+        self.known = True
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         self.notes.append((kind, data))
@@ -86,6 +87,10 @@ class Notebook:
         self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
     ) -> None:
         self.posts.append((endpoint, body))
+
+    async def suppress(self) -> bool:
+        self.order.append("suppress")
+        return self.known
 
     async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
         self.events.append((topic, body))
@@ -320,3 +325,31 @@ async def test_everything_of_a_call_dies_with_it(scene: Callable[..., Scene]) ->
 
 def test_the_texts_of_this_file_sound_different() -> None:
     assert len({tone_of(text) for text in ("Accept?", "Thanks.", "Sorry.", "Again.")}) >= 3
+
+
+OPT_OUT = """
+flow: stop
+languages: [en]
+params: {shop: text}
+limits: {call: 2m, visits: 4}
+events: {hangup: bye}
+start: stop
+steps:
+  stop: {request: {post: suppress-caller}, next: done, otherwise: unknown}
+  done: {say: {en: "Done."}, next: bye}
+  unknown: {say: {en: "Who are you?"}, next: bye}
+  bye: {end: normal}
+"""
+
+
+@pytest.mark.parametrize(("known", "said"), [(True, "Done."), (False, "Who are you?")])
+async def test_a_flow_puts_its_caller_on_the_suppression_list(tmp_path: Path, known: bool, said: str) -> None:
+    path = tmp_path / "stop.yaml"
+    path.write_text(OPT_OUT, encoding="utf-8")
+    call = Scene(load_flow(path), tmp_path, FakeLeg(), ToneSynthesizer(), [])
+    call.notebook.known = known
+    assert is_prompt(await call.leg.hears(), call.voice, said)
+    call.leg.finish()
+    await call.ends()
+    assert call.notebook.order.index("suppress") < call.notebook.order.index("prompt")
+    assert call.notebook.posts == [], "nobody outside is asked"

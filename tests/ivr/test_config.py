@@ -181,3 +181,16 @@ engines:
     assert recognisers.chain("hi", "free") == Chain(("faster-whisper",), 0.3)
     assert recognisers.chain("hi", "phrases") == Chain((), 0.3)
     assert voices.engines == ("indic-parler", "kokoro", "chatterbox-turbo")
+
+
+def test_hours_of_campaigns_are_times_in_quotes(tmp_path: Path) -> None:
+    config = load(write(tmp_path, 'campaigns: {hours: {from: "10:00", to: "20:30"}, reserve: 0.5}'))
+    assert config.campaigns.hours.closes.isoformat("minutes") == "20:30"
+    for written in ("21:00", '"21"', '"25:00"', "9"):
+        with pytest.raises(ConfigError, match=r"hours\.to: .*in quotes"):
+            load(write(tmp_path, f"campaigns: {{hours: {{to: {written}}}}}"))
+
+
+def test_the_endpoint_of_the_server_cannot_be_somebody_elses(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="suppress-caller is the server's own"):
+        load(write(tmp_path, "endpoints: {suppress-caller: {url: 'http://x/'}}"))
