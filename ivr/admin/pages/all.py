@@ -8,13 +8,17 @@ from ivr.admin.pages import (
     Page,
     account,
     audit,
+    engines,
     flow,
     flows,
     live,
+    metrics,
     overview,
     record,
     records,
+    trunks,
     users,
+    voices,
 )
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -24,6 +28,10 @@ PAGES: Final[tuple[Page, ...]] = (
     record.PAGE,
     flows.PAGE,
     flow.PAGE,
+    voices.PAGE,
+    engines.PAGE,
+    trunks.PAGE,
+    metrics.PAGE,
     users.PAGE,
     audit.PAGE,
     account.PAGE,
