@@ -16,6 +16,7 @@ from ivr.web.exotel_applets import ExotelApplets
 from ivr.web.exotel_calls import ExotelCalls
 from ivr.web.exotel_routing import ExotelRouting
 from ivr.web.exotel_sockets import ExotelSockets
+from ivr.web.voice_sockets import VoiceSockets
 from ivr.web.waiting_room import WaitingRoom
 
 MESSAGE_BYTES: Final = 256 * 1024
@@ -28,5 +29,6 @@ def socket_routes(
     room = WaitingRoom()
     settings, calls, book = config.exotel, ExotelCalls(), gateway.book
     routing = ExotelRouting(config, library)
+    yield VoiceSockets(gateway, room, metrics).routes()
     yield ExotelSockets(gateway, settings, routing, calls, book, room, metrics).routes()
     yield ExotelApplets(store, settings, routing, calls, book).routes()

@@ -1,15 +1,12 @@
-"""A server in a process of its own for the tests of sockets, one for all of them."""
+"""What the server of the tests of sockets is told, and how it is reached (`served` in conftest)."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
-from ivr.local import LocalServer, local_server
+from ivr.local import LocalServer
 
 ROOT: Final = Path(__file__).parents[2]
 PARAMS: Final = {"vendor": "Sharma", "order": "48213", "amount": 1250.5, "language": "en"}
@@ -32,12 +29,6 @@ CONFIG: Final[dict[str, Any]] = {
         },
     },
 }
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with local_server(tmp_path_factory.mktemp("sockets"), CONFIG) as server:
-        yield server
 
 
 def ws(server: LocalServer, path: str) -> str:

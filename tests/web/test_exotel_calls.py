@@ -9,10 +9,9 @@ import httpx
 import pytest
 
 from ivr.local import LocalServer
+from tests.fakes.speech import spoken
 from tests.web.exotel_client import NEW, ExotelCall, Form, exotel_call
-from tests.web.served import BASIC, served, ws
-
-__all__ = ["served"]
+from tests.web.served import BASIC, ws
 
 
 async def record(server: LocalServer, **wanted: Any) -> dict[str, Any]:
@@ -34,6 +33,12 @@ async def said(server: LocalServer, text: str) -> None:
             event["kind"] == "prompt" and text in event["data"]["text"]
             for event in (await record(server))["events"]
         ):
+            await asyncio.sleep(0.05)
+
+
+async def step(server: LocalServer, name: str) -> None:
+    async with asyncio.timeout(30):
+        while (await record(server))["step"] != name:
             await asyncio.sleep(0.05)
 
 
@@ -70,3 +75,29 @@ async def test_a_whole_order_by_keys(served: LocalServer, form: Form) -> None:
         "+918047112233",
     )
     assert (found["cause"], found["hung_up_by"]) == ("normal", "us")
+
+
+async def test_an_order_by_voice(served: LocalServer) -> None:
+    """Said over the prompt, which gives way; Exotel is told to drop what it still has of it."""
+    async with exotel_call(ws(served, "/ws/exotel/orders"), headers=BASIC) as call:
+        await call.start(parameters={"language": "hi", "order": "777", "unknown": "x"})
+        await call.say(bytes(1600))
+        listening = asyncio.create_task(call.say(bytes(16000 * 20)))
+        await heard_for(call, 1.5)
+        listening.cancel()
+        await call.say(spoken("नहीं", "hi") + bytes(16000))
+        quiet = asyncio.create_task(call.silence())
+        try:
+            await step(served, "reason")
+        finally:
+            quiet.cancel()
+        assert call.far.clears >= 1
+        await call.send("stop", {"reason": "callended"})
+        async with asyncio.timeout(30):
+            await call.closed.wait()
+    found = await record(served, state="ended")
+    assert found["result"]["decision"] == "rejected"
+    assert (found["params"]["order"], found["params"]["language"]) == ("777", "hi")
+    assert (found["cause"], found["hung_up_by"]) == ("normal", "caller")
+    heard = [event["data"]["text"] for event in found["events"] if event["kind"] == "heard"]
+    assert "नहीं" in heard[0]
