@@ -23,6 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 HERE: Final = Path(__file__).parent
 IN_REAL_TIME: Final = frozenset(
     {
+        "admin",
         "api",
         "bench",
         "broker",

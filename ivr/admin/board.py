@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ivr.admin.lines import Line, cut, line_of
+from ivr.admin.lines import Line, Side, cut, line_of
 
 LINES: Final = 200
 """Of each call."""
@@ -23,8 +23,8 @@ _STATES: Final = {"ringing": "ringing", "answered": "answered"}
 
 @dataclass(slots=True)
 class LiveCall:
-    """One call. Times are Unix seconds. `said` and `heard` are the last words of either side; `turn` is the
-    last turn as its record tells it."""
+    """One call. Times are Unix seconds. `said` and `heard` are the last words of either side, `words_of` says
+    whose came last; `turn` is the last turn as its record tells it."""
 
     id: str
     flow: str = ""
@@ -41,6 +41,7 @@ class LiveCall:
     agent: str = ""
     said: str = ""
     heard: str = ""
+    words_of: Side = "server"
     mos: float | None = None
     supervisors: str = ""
     turn: Mapping[str, Any] | None = None
@@ -56,11 +57,11 @@ class LiveCall:
             case "step":
                 self.step = f"{data['flow']}/{data['step']}" if data.get("flow") else str(data["step"])
             case "prompt":
-                self.said = str(data.get("text", ""))
+                self.said, self.words_of = str(data.get("text", "")), "server"
             case "heard":
-                self.heard = str(data.get("text") or "")
+                self.heard, self.words_of = str(data.get("text") or ""), "caller"
             case "key":
-                self.heard = f"⌨ {data.get('key', '')}"
+                self.heard, self.words_of = f"⌨ {data.get('key', '')}", "caller"
             case "turn":
                 self.turn = data
                 self.language = data.get("language") or self.language

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
@@ -26,6 +26,7 @@ AGAIN_S: Final = 2.0
 
 class _Words(BaseModel):
     text: str = ""
+    at: datetime = datetime.fromtimestamp(0, UTC)
 
 
 class _Supervisor(BaseModel):
@@ -57,6 +58,7 @@ class ActiveCall(BaseModel):
     supervisors: list[_Supervisor] = []
 
     def live(self) -> LiveCall:
+        said, heard = self.said or _Words(), self.heard or _Words()
         return LiveCall(
             id=self.id,
             flow=self.flow,
@@ -71,8 +73,9 @@ class ActiveCall(BaseModel):
             step=self.step or "",
             queued=self.queued,
             agent=self.agent or "",
-            said="" if self.said is None else self.said.text,
-            heard="" if self.heard is None else self.heard.text,
+            said=said.text,
+            heard=heard.text,
+            words_of="caller" if heard.at > said.at else "server",
             mos=self.mos,
             supervisors=", ".join(f"{each.operator} ({each.mode})" for each in self.supervisors),
         )

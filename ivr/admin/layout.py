@@ -39,7 +39,9 @@ def _drawer(visit: Visit, page: Page, pages: Sequence[Page]) -> None:
             if each.in_menu and visit.may(each.role):
                 _entry(visit, each, here=each is page)
     with ui.header(elevated=False).classes("top"):
-        menu = ui.button(icon="menu", on_click=drawer.toggle).props('flat dense aria-label="Menu"')
+        menu = ui.button(icon="menu", on_click=drawer.toggle, color=None).props(
+            'flat dense aria-label="Menu"'
+        )
         menu.classes("top-menu")
         with ui.link(target="/").classes("top-mark").props('aria-label="ivr admin"'):
             Words("span", "ivr")
@@ -73,7 +75,7 @@ def _standing(visit: Visit) -> None:
 
 def _account(visit: Visit) -> None:
     user = visit.user
-    with ui.button().props("flat dense no-caps").classes("top-account"):
+    with ui.button(color=None).props("flat dense no-caps").classes("top-account"):
         ui.icon("account_circle").props("aria-hidden=true")
         Words("span", user.name)
         Words("span", visit.t(user.role.title), "top-role")

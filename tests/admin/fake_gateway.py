@@ -103,10 +103,17 @@ class FakeGateway:
 
     def happen(self, call_id: str, kind: str, data: dict[str, Any]) -> None:
         now, call = time.time(), self.live[call_id]
-        if kind == "answered":
-            call["state"], call["answered_at"] = "answered", utc(now)
-        if kind == "step":
-            call["step"] = data["step"]
+        match kind:
+            case "ringing":
+                call["state"] = "ringing"
+            case "answered":
+                call["state"], call["answered_at"] = "answered", utc(now)
+            case "step":
+                call["step"] = data["step"]
+            case "prompt" | "heard":
+                call["said" if kind == "prompt" else "heard"] = {"text": data["text"], "at": utc(now)}
+            case "queued":
+                call["queued"] = data["place"]
         event = {"seq": len(self.records[call_id]["events"]) + 1, "at": utc(now), "kind": kind, "data": data}
         self.records[call_id]["events"].append(event)
         self.tell("call.event", {"call_id": call_id, "at": utc(now), "kind": kind, "data": data})

@@ -55,9 +55,8 @@ def row(call: LiveCall) -> dict[str, Any]:
         "flow": call.flow,
         "step": call.step,
         "caller": call.caller,
-        "language": call.language,
-        "said": call.said[:LETTERS],
-        "heard": call.heard[:LETTERS],
+        "words": (call.said if call.words_of == "server" else call.heard)[:LETTERS],
+        "of": call.words_of,
         "mos": call.mos,
         "with": call.agent or call.supervisors,
         "since": call.answered_at or call.since,
@@ -67,16 +66,16 @@ def row(call: LiveCall) -> dict[str, Any]:
 def _columns(visit: Visit) -> list[dict[str, Any]]:
     t = visit.t
     return [
-        column("state", t("State"), 98, **{":cellClass": "p => 'cell-state state-' + p.value"}),
-        column("flow", t("Flow"), 138),
-        column("step", t("Step"), 112),
+        column("state", t("State"), 94, **{":cellClass": "p => 'cell-state state-' + p.value"}),
+        column("flow", t("Flow"), 136),
+        column("step", t("Step"), 108),
         column("caller", t("Caller"), 132),
-        column("since", t("For"), 84, type="rightAligned", **{":valueFormatter": "p => ivrSince(p.value)"}),
-        column("said", t("Server said"), 160, flex=3),
-        column("heard", t("Caller said"), 120, flex=2),
-        column("language", t("Language"), 96),
+        column("since", t("For"), 76, type="rightAligned", **{":valueFormatter": "p => ivrSince(p.value)"}),
         column(
-            "mos", "MOS", 76, headerClass="ag-right-aligned-header", **{":cellClass": "p => ivrMos(p.value)"}
+            "words", t("Last words"), 190, flex=1, minWidth=190, **{":cellClass": "p => ivrWords(p.data)"}
+        ),
+        column(
+            "mos", "MOS", 72, headerClass="ag-right-aligned-header", **{":cellClass": "p => ivrMos(p.value)"}
         ),
         column("with", t("With"), 110),
     ]

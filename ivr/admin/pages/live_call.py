@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from ivr.admin.pages.record import lines_of
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
 from ivr.admin.widgets import Words, panel
+from ivr.trace.model import TURN
 from ivr.waterfall import TurnTimes
 
 MODES: Final = (
@@ -34,6 +35,7 @@ class LivePanel:
         self._call_id = ""
         self._drawn: tuple[Any, ...] = ()
         self._before: list[Line] = []
+        self._turn_before: Mapping[str, Any] | None = None
         t = visit.t
         with panel(classes="live-call") as self._panel:
             self._panel.props(f'aria-label="{t("The call that is chosen")}"')
@@ -51,12 +53,14 @@ class LivePanel:
     async def show(self, call_id: str) -> None:
         """Raises `GatewayError` when its record cannot be read."""
         self._call_id = call_id
-        self._before, self._drawn = [], ()
+        self._before, self._turn_before, self._drawn = [], None, ()
         self._panel.set_visibility(True)
         self._offer()
         detail = await self._visit.gateway.get(CallDetail, f"/api/voice/calls/{quote(call_id, safe='')}")
         if call_id == self._call_id:
             self._before = lines_of(detail)
+            turns = [event.data for event in detail.events if event.kind == TURN]
+            self._turn_before = turns[-1] if turns else None
             self.look()
 
     def look(self) -> None:
@@ -77,7 +81,12 @@ class LivePanel:
     def _draw(self, call: LiveCall, lines: list[Line]) -> None:
         t = self._visit.t
         self._title.text = f"{call.flow} · {call.caller}"
-        pairs = [(t("Step"), call.step), (t("State"), t(call.state)), (t("Called"), call.called)]
+        pairs = [
+            (t("Step"), call.step),
+            (t("State"), t(call.state)),
+            (t("Called"), f"{call.called} · {call.trunk}"),
+            (t("Language"), call.language),
+        ]
         for title, value in ((t("Agent"), call.agent), (t("Supervised by"), call.supervisors)):
             if value:
                 pairs.append((title, value))
@@ -87,9 +96,10 @@ class LivePanel:
         self._turn.content = self._last_turn(call)
 
     def _last_turn(self, call: LiveCall) -> str:
-        if call.turn is not None:
+        told = call.turn or self._turn_before
+        if told is not None:
             try:
-                return turn(TurnTimes.read(call.turn))
+                return turn(TurnTimes.read(told))
             except ValueError:
                 pass
         return f'<p class="empty">{self._visit.t("No turn yet.")}</p>'

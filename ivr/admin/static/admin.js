@@ -78,6 +78,7 @@ window.ivrSince = (at) => {
   return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
 };
 window.ivrMos = (mos) => ["ag-right-aligned-cell", mos == null ? "" : mos >= 3.8 ? "cell-good" : mos >= 3.1 ? "cell-warn" : "cell-bad"];
+window.ivrWords = ({of}) => (of === "caller" ? "words-caller" : "words-server");
 window.ivrTick = (id) => {
   clearInterval(window.ivrTicking);
   window.ivrTicking = setInterval(() => getElement(id)?.api?.refreshCells({columns: ["since"], force: true}), 1000);
