@@ -8,6 +8,7 @@ from typing import Final
 
 from nicegui import ui
 
+from ivr.admin.commands import Commands
 from ivr.admin.pages import Page
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
@@ -25,13 +26,15 @@ def frame(visit: Visit, page: Page, pages: Sequence[Page]) -> Iterator[None]:
     """What is made within it stands in the page."""
     ui.colors(primary="#2f6f8f", positive="#2e7d4f", negative="#b3261e", warning="#9a6400", dark="#12181f")
     ui.dark_mode(visit.user.dark)
-    _drawer(visit, page, pages)
-    with ui.element("div").classes("page"):
+    commands = Commands(visit, pages)
+    _drawer(visit, page, pages, commands)
+    with ui.element("div").classes("page") as place:
+        commands.place = place
         Words("h1", visit.t(page.title), "page-title")
         yield
 
 
-def _drawer(visit: Visit, page: Page, pages: Sequence[Page]) -> None:
+def _drawer(visit: Visit, page: Page, pages: Sequence[Page], commands: Commands) -> None:
     drawer = ui.left_drawer(value=False, bordered=True).classes("side")
     drawer.props("width=216 breakpoint=900 show-if-above")
     with drawer, ui.element("nav").classes("side-nav").props('aria-label="Pages"'):
@@ -47,6 +50,7 @@ def _drawer(visit: Visit, page: Page, pages: Sequence[Page]) -> None:
             Words("span", "ivr")
             Words("span", "admin", "top-mark-light")
         ui.space()
+        commands.build()
         _standing(visit)
         _account(visit)
 
