@@ -77,6 +77,7 @@ from ivr.flow.protocol import (
     Transfer,
     Transferred,
     Unclassified,
+    Yield,
 )
 from ivr.flow.signals import bind_signal
 from ivr.handover import Handover, Means, told_of
@@ -86,6 +87,7 @@ from ivr.messages import Dictation, DuringMessage, MessageShelf
 from ivr.recording import CallRecording, settle_consent
 from ivr.screening import Screening
 from ivr.speaking import Mouth
+from ivr.taking_over import GiveBack, Hands, TakeOver
 from ivr.waiting import Ring, Sound, Waiting
 from ivr.waterfall import Stage, TurnTimes, Waterfall
 from media.amd import Answer, GreetingEnd
@@ -148,6 +150,8 @@ _Input = (
     | Transferred
     | Signal
     | Failure
+    | TakeOver
+    | GiveBack
 )
 
 
@@ -207,6 +211,10 @@ class CallSession:
             journal.note,
             lambda place: self._inbox.put_nowait(Queued(place)),
         )
+        self.hands = Hands(leg, machine, self._handover, self._waiting, self._inbox.put_nowait, self._spawn)
+        """Whose the caller is: the flow's, an agent's, or those of who took him over."""
+        self.over = asyncio.Event()
+        self.answered = False
         self._transferring: asyncio.Task[None] | None = None
         self._questions = Questions(services.classifiers, self._spawn, self._inbox.put_nowait, journal.note)
         self._agents = AgentLine(services.agents, self._inbox.put_nowait, journal.note, self._waterfall.mark)
@@ -228,6 +236,7 @@ class CallSession:
                 await self._talk()
             await self._goodbye()
         finally:
+            self.over.set()
             self._ear.stop()
             self._waterfall.close()
             self._answering.stop()
@@ -245,6 +254,14 @@ class CallSession:
     def step(self) -> str:
         """The step of the flow that the call is in."""
         return self._machine.step
+
+    @property
+    def leg(self) -> CallLeg:
+        return self._leg
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Something that others did to the call, for its record."""
+        self._journal.note(kind, data)
 
     @property
     def flow(self) -> Flow:
@@ -280,6 +297,7 @@ class CallSession:
             elif isinstance(event, Answered):
                 self._journal.note("answered", {"codec": self._leg.codec.name})
                 self._on_answered()
+                self.answered = True
                 self._until = self._loop.time() + self._services.max_call_s
                 return True
             elif isinstance(event, HungUp):
@@ -323,12 +341,15 @@ class CallSession:
                 if now >= limit:
                     limit = now + GOODBYE_S
                     self._too_long = True
+                    if machine.taken_over:
+                        await self._leg.hang_up(Cause.LIMIT)
                     await self._carry_out(machine.handle(Failure("the call is too long"), now))
                 event = self._translate(item)
                 if event is not None:
                     if isinstance(event, CUTTING) and (spoken := self._mouth.so_far()) is not None:
                         machine.handle(spoken, now)
                     await self._carry_out(machine.handle(event, now))
+                    self.hands.refuse()  # unless it has let go of him
         finally:
             alarm.cancel()
 
@@ -362,6 +383,8 @@ class CallSession:
                 return None
             case _Spoken():
                 return self._spoken(item)
+            case TakeOver() | GiveBack():
+                return self.hands.translate(item)
             case DuringMessage(event=event):
                 return event if self._dictation.current(item) else None
             case Answer() | GreetingEnd():
@@ -457,6 +480,8 @@ class CallSession:
                     await settle_consent(command, self._journal, self._recording)
                 case EndMessage(kept=kept):
                     await self._dictation.end(kept)
+                case Yield():
+                    self.hands.connect()
                 case HangUp(cause=cause):
                     why = Cause.LIMIT if self._too_long else _CAUSES.get(cause, Cause.NORMAL)
                     await self._leg.hang_up(why)

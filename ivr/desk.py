@@ -46,6 +46,7 @@ from ivr.metrics import Metrics
 from ivr.recording import CallRecording
 from ivr.screening import Screening
 from ivr.store import CallEvent, NewCall, Store, StoreError, new_id
+from ivr.supervision import Supervisors
 from ivr.tracing import NoTracing, Tracing
 from ivr.waiting import Ring, Sound, Waiting, WaitingSounds
 from ivr.waterfall import TurnTimes
@@ -107,6 +108,7 @@ class CallDesk:
         self.draining = False
         self.feed: Final = Feed()
         """What happens in live calls."""
+        self.supervisors: Final = Supervisors(self._sessions.get)
 
     @property
     def live(self) -> int:
@@ -138,8 +140,9 @@ class CallDesk:
 
     @property
     def _many(self) -> bool:
-        """Agents who are called for a caller count as calls."""
-        return self.live + self._services.switchboard.legs >= self._load.limit_calls
+        """Agents who are called for a caller count as calls, and so do operators."""
+        others = self._services.switchboard.legs + self.supervisors.count
+        return self.live + others >= self._load.limit_calls
 
     @property
     def _late(self) -> bool:
@@ -289,6 +292,7 @@ class CallDesk:
         for session in list(self._sessions.values()):
             await session.hang_up()
         await self.wait_until_idle(3.0)
+        await self.supervisors.close()
         self.feed.close()
         for task in self._tasks:
             task.cancel()

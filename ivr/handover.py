@@ -56,6 +56,11 @@ class Talk:
         self._over = False
         self.until = self._began + found.longest_s
 
+    @property
+    def agent(self) -> CallLeg | None:
+        """His leg, until it is over."""
+        return None if self._over else self._found.leg
+
     async def run(self) -> None:
         """Returns when the agent is gone."""
         while True:
@@ -134,6 +139,11 @@ class Handover:
         """What was said to the caller while he waits is over: he hears what he heard before."""
         if self._command is not None:
             self._waiting.begin_transfer(self._command.sound)
+
+    @property
+    def agent(self) -> CallLeg | None:
+        """The agent whom the caller talks to."""
+        return None if self.talk is None else self.talk.agent
 
     def caller_gone(self, event: HungUp) -> None:
         """The caller's leg is over; `close` is to follow."""

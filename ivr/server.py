@@ -52,12 +52,13 @@ from ivr.speech import Engine, start_when_able, voice_engines, voices_of
 from ivr.speech import new_engine as new_voice
 from ivr.stacks import stack_of
 from ivr.store import Store, database_url
+from ivr.supervision import Supervisors
 from ivr.switchboard import Switchboard
 from ivr.switching import monitor_of, placed_recognisers, placed_voices, switcher_of
 from ivr.talking.configured import running_agents
 from ivr.tracing import tracing_of
 from ivr.trunks import queues_of, trunks_of
-from ivr.web.book import FlowCall, SessionBook
+from ivr.web.book import FlowCall, SessionBook, Supervision
 from ivr.web.sockets import MESSAGE_BYTES, socket_routes
 from media.leg import CallLeg
 from media.plane import RtpPlane
@@ -151,6 +152,13 @@ class Server:
         if self._stack.wait_s(trunk) is not None:
             return 0, lines
         return min(self._desk.room(), configured.max_calls - self._stack.calls(trunk)), lines
+
+    async def supervise(self, leg: CallLeg, wish: Supervision) -> str:
+        return await self.supervisors.begin(leg, wish)
+
+    @property
+    def supervisors(self) -> Supervisors:
+        return self._desk.supervisors
 
     async def hang_up(self, call_id: str) -> bool:
         return await self._desk.hang_up(call_id)

@@ -19,6 +19,7 @@ from ivr.api import (
     live,
     problems,
     signals,
+    supervision,
     traffic,
     trials,
     trunks,
@@ -34,6 +35,7 @@ from ivr.metrics import CONTENT_TYPE, Metrics
 from ivr.store import Store
 from ivr.web.app import add_web
 from ivr.web.config import Web
+from ivr.web.sessions import Sessions
 
 _DESCRIPTION: Final = """
 Place telephone calls that run a flow, see how calls went, and change flows while calls run.
@@ -82,7 +84,9 @@ def create_app(
     app.include_router(flows.routes(gateway, store, known))
     app.include_router(traffic.routes(gateway, store, known))
     app.include_router(trials.routes(gateway, known))
-    app.state.browsers = add_web(app, gateway, web, known, metrics, call_s)
+    sessions = Sessions(gateway.book, web, call_s)
+    app.include_router(supervision.routes(gateway, store, sessions, known))
+    app.state.browsers = add_web(app, gateway, web, known, metrics, sessions)
     _add_health(app, gateway, store)
 
     @app.get("/metrics", tags=["operation"], summary="Figures in Prometheus' text format")

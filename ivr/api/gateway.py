@@ -18,8 +18,9 @@ from ivr.flow.types import ValueType
 from ivr.overview import Overview
 from ivr.screening import Screening
 from ivr.shelf.keeper import FlowKeeper
+from ivr.supervision import Supervisors
 from ivr.trials import Trials
-from ivr.web.book import FlowCall, SessionBook
+from ivr.web.book import FlowCall, SessionBook, Supervision
 from media.leg import CallLeg, Quality
 from media.plane import RtpPlane
 from sip.stack import TrunkState
@@ -188,6 +189,14 @@ class Gateway(Protocol):
     @property
     def feed(self) -> Feed:
         """What happens in live calls."""
+
+    async def supervise(self, leg: CallLeg, wish: Supervision) -> str:
+        """Lets an operator's leg join a live call, and gives the id of that. Raises
+        `ivr.supervision.SupervisionRefused`: the leg is then the caller's still."""
+
+    @property
+    def supervisors(self) -> Supervisors:
+        """Operators on live calls."""
 
     @property
     def overview(self) -> Overview:

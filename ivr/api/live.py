@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -24,6 +23,8 @@ from ivr.api.sse import EventStream, Reader
 from ivr.feed import TooManyFollowers
 from ivr.live_calls import Caption, LiveCallState
 from ivr.store import CallState, Store
+from ivr.supervision import Supervising
+from ivr.web.book import Mode
 from media.leg import Direction
 
 AT_ONCE: Final = 25
@@ -64,8 +65,9 @@ class Supervisor(BaseModel):
 
     session_id: str
     operator: str
-    mode: str
-    since: datetime
+    mode: Mode
+    since: datetime = Field(description="When he came, or changed to this mode")
+    connecting: bool = Field(description="He has no media yet")
 
 
 class ActiveCall(BaseModel):
@@ -205,13 +207,20 @@ def _active(gateway: Gateway, call: LiveCallState) -> dict[str, Any]:
         "said": _caption(call.said),
         "heard": _caption(call.heard),
         "mos": None if mos is None else round(mos, 2),
-        "supervisors": list(_supervisors(call)),
+        "supervisors": [supervisor(each) for each in gateway.supervisors.of(call.id)],
         "href": href(call.id),
     }
 
 
-def _supervisors(call: LiveCallState) -> Iterator[dict[str, Any]]:
-    yield from ()
+def supervisor(shown: Supervising) -> dict[str, Any]:
+    """An operator on a call, as he is told."""
+    return {
+        "session_id": shown.session_id,
+        "operator": shown.operator,
+        "mode": shown.mode,
+        "since": _time(shown.since),
+        "connecting": shown.connecting,
+    }
 
 
 def _caption(caption: Caption | None) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from ivr.api.gateway import (
 )
 from ivr.shelf.keeper import FileTaken, FlowChanged, FlowNotWritten, FlowRefused
 from ivr.store import CallLive, IdempotencyConflict, StoreError, StoreUnavailable
+from ivr.supervision import SupervisionRefused
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,20 @@ NOT_LIVE: Final = Kind(
 )
 UNKNOWN_CALL: Final = Kind(
     "unknown-call", 404, "There is no such call", "Ids come from initiate and from the list."
+)
+NOT_SUPERVISED: Final = Kind(
+    "not-supervised",
+    409,
+    "The call cannot be supervised so now",
+    "`why` says it: `not_answered` (nothing is to be heard yet), `no_agent` (nobody is there to whisper to), "
+    "`taken` (somebody else has taken it over), `too_many` operators, or `flow_over` (nothing is there to "
+    "have the caller back).",
+)
+UNKNOWN_OPERATOR: Final = Kind(
+    "unknown-operator",
+    404,
+    "No operator of this session is on the call",
+    "`GET /admin/calls/ID/supervise` lists who is; he has left, or not begun his leg.",
 )
 TOO_MANY_FOLLOWERS: Final = Kind(
     "too-many-followers",
@@ -372,6 +387,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(IdempotencyConflict)
     async def on_conflict(_: Request, error: IdempotencyConflict) -> Response:
         return problem(KEY_REUSED, "the key was used for a call with other values", call_id=error.call_id)
+
+    @app.exception_handler(SupervisionRefused)
+    async def on_unsupervised(_: Request, error: SupervisionRefused) -> Response:
+        if error.why == "not_supervised":
+            return problem(UNKNOWN_OPERATOR, str(error))
+        return problem(NOT_LIVE if error.why == "not_live" else NOT_SUPERVISED, str(error), why=error.why)
 
     @app.exception_handler(CallLive)
     async def on_live(_: Request, error: CallLive) -> Response:

@@ -16,10 +16,9 @@ from ivr.web.sessions import Sessions
 
 
 def add_web(
-    app: FastAPI, gateway: Gateway, settings: Web, keys: Keys, metrics: Metrics, call_s: float
+    app: FastAPI, gateway: Gateway, settings: Web, keys: Keys, metrics: Metrics, sessions: Sessions
 ) -> Browsers:
-    """`call_s` is how long a call may last. What is given back is to be closed when the server stops."""
-    sessions = Sessions(gateway.book, settings, call_s)
+    """What is given back is to be closed when the server stops."""
     browsers = Browsers(gateway, settings, metrics)
     app.include_router(routes.routes(sessions, browsers, settings, keys, metrics))
     app.include_router(phone.routes(gateway, settings.phone, sessions))

@@ -18,7 +18,7 @@ from typing import Any, Final
 from ivr.api.gateway import Gateway
 from ivr.feed import BEGAN, ENDED
 from ivr.metrics import Metrics
-from ivr.web.book import FlowCall, Purpose, Supervision, UnknownToken
+from ivr.web.book import FlowCall, Purpose, Supervision
 from ivr.web.call_events import CallEvents
 from ivr.web.config import Web
 from ivr.web.terms import terms_of
@@ -143,7 +143,7 @@ class Browsers:
             case FlowCall():
                 return await self._gateway.serve(leg, purpose)
             case Supervision():
-                raise UnknownToken  # there are none yet
+                return await self._gateway.supervise(leg, purpose)
 
     def _find(self, session_id: str, secret: str) -> _Browser:
         browser = self._live.get(session_id)

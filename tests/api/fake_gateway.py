@@ -34,8 +34,9 @@ from ivr.hour import Hour
 from ivr.overview import Overview, engines_shown
 from ivr.shelf.keeper import FlowKeeper
 from ivr.store import Ending, NewCall, Store, new_id
+from ivr.supervision import SupervisedCall, Supervisors
 from ivr.trials import Trials
-from ivr.web.book import FlowCall, SessionBook
+from ivr.web.book import FlowCall, SessionBook, Supervision
 from media.leg import CallLeg, Quality
 from media.plane import RtpPlane
 from media.ports import PortPool
@@ -66,6 +67,8 @@ class FakeGateway:
         self.forgot = 0
         self.feed = Feed()
         self.book = SessionBook()
+        self.supervised: dict[str, SupervisedCall] = {}
+        self.supervisors = Supervisors(lambda call_id: self.supervised.get(call_id))
         self.overview = Overview(self.feed, Hour(), lambda: 1.5, lambda: engines_shown(self.engines()))
         self.plane = RtpPlane(PortPool(0, 0, 0.0, "127.0.0.1"), timeout_s=20.0, address="127.0.0.1")
         self.served: list[tuple[CallLeg, FlowCall]] = []
@@ -121,6 +124,9 @@ class FakeGateway:
             caller=leg.info.caller, called=leg.info.called, params=call.params,
         )  # fmt: skip
         return (await self.store.create_call(record)).call_id
+
+    async def supervise(self, leg: CallLeg, wish: Supervision) -> str:
+        return await self.supervisors.begin(leg, wish)
 
     async def hang_up(self, call_id: str) -> bool:
         if self.live_calls.pop(call_id, None) is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from media.clip import Clip
 from media.codecs import G722, PCMA, PCMU, Codec
-from media.sounds import Sound, SoundMeter
 from media.tones import Partial, tone
+from tests.media.spectrum import tones_in
 from tests.media.test_bridge import Phone, Talk, Tap
 
 SECOND = 50
@@ -34,21 +33,10 @@ class Hummer(Phone):
         return self.frames[self.sequence % len(self.frames)] if self.hz else self.codec.silence
 
     def tones(self, since: int) -> set[int]:
-        """The tones in what it was sent, to the nearest 50 Hz, by their share of the spectrum."""
+        """The tones in what it was sent."""
         decode = self.codec.new_decoder()
         pcm = b"".join(decode(p.payload) for p in self.sent[since:] if p.payload_type < 96)
-        samples = np.frombuffer(pcm, "<i2").astype(np.float64)
-        rate = self.codec.sample_rate
-        if len(samples) < rate // 2 or np.abs(samples).max() < 300:
-            return set()
-        spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-        per_bin = rate / len(samples)
-        found = set()
-        for hz in range(300, 3000, 50):
-            here = spectrum[int((hz - 20) / per_bin) : int((hz + 20) / per_bin)].max()
-            if here > spectrum.max() * 0.1:
-                found.add(hz)
-        return found
+        return tones_in(pcm, self.codec.sample_rate)
 
 
 @pytest.fixture(params=[PCMA, PCMU, G722], ids=lambda codec: codec.name)
@@ -200,10 +188,3 @@ def test_a_tap_that_fails_takes_no_other_with_it() -> None:
     talk.run(SECOND)
     assert len(tap.heard) == 5
     assert operator.tones(10)
-
-
-def test_the_meter_of_the_tests_hears_a_tone() -> None:
-    meter = SoundMeter(8000)
-    pcm = tone([Partial(450.0)], 200, 8000)
-    heard = [meter.take(pcm[at : at + 320]) for at in range(0, len(pcm), 320)]
-    assert heard[-1].sound is Sound.TONE
