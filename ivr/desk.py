@@ -140,9 +140,14 @@ class CallDesk:
 
     @property
     def _many(self) -> bool:
-        """Agents who are called for a caller count as calls, and so do operators."""
+        return self._left <= 0
+
+    @property
+    def _left(self) -> int:
+        """How many calls may be here beside those that are. Agents who are called for a caller count as
+        calls, and so do operators."""
         others = self._services.switchboard.legs + self.supervisors.count
-        return self.live + others >= self._load.limit_calls
+        return self._load.limit_calls - self.live - others
 
     @property
     def _late(self) -> bool:
@@ -158,7 +163,7 @@ class CallDesk:
         """How many calls may still come."""
         if self.draining or self._late:
             return 0
-        return self._load.limit_calls - self.live - self._services.switchboard.legs
+        return max(0, self._left)
 
     def flow(self, name: str) -> Flow:
         """Raises `UnknownFlow`."""
