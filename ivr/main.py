@@ -87,6 +87,8 @@ def _welcome(server: Server) -> str:
     for number, inbound in server.config.numbers.items():
         user = "anything" if number == "*" else number
         lines.append(f"  call       sip:{user}@{host}:{port}   -> flow {inbound.flow}")
+    if server.config.web.phone.access != "off":
+        lines.append(f"  phone      {server.api}/")
     lines.append(f"  API        {server.api}/api/voice/calls")
     lines.append(f"  its pages  {server.api}/docs")
     if server.config.numbers:

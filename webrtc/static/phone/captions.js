@@ -6,6 +6,7 @@ import {nameOf, t} from "./texts.js";
 const KEPT = "ivr-captions";
 const MOST = 200;
 const NEAR_PX = 60;
+const LATE_MS = 20; // a frame
 
 export class Captions {
   #list = at("captions");
@@ -13,7 +14,7 @@ export class Captions {
   #call = "";
   #lang = "";
   #open = null; // the bubble of a caller who still speaks
-  #last = null; // of the server
+  #prompts = []; // of the server, with when each was queued
 
   /** A new call, which has said nothing yet. */
   begin() {
@@ -73,11 +74,11 @@ export class Captions {
         this.#mark(t("changed_language", {language: nameOf(event.language)}));
         break;
       case "caption":
-        if (event.who === "server") this.#server(event.text);
+        if (event.who === "server") this.#server(event);
         else this.#caller(event);
         break;
       case "cut":
-        this.#cut();
+        this.#cut(event);
         break;
       case "key":
         this.#key(event.key);
@@ -97,9 +98,10 @@ export class Captions {
     }
   }
 
-  #server(text) {
-    this.#last = this.#bubble("server", text);
-    this.#list.append(this.#last);
+  #server({text, at_ms}) {
+    const bubble = this.#bubble("server", text);
+    this.#list.append(bubble);
+    this.#prompts = [...this.#prompts, {bubble, at_ms: at_ms ?? 0}].slice(-8);
   }
 
   #caller({text, final}) {
@@ -126,11 +128,12 @@ export class Captions {
     row.append(make("kbd", {}, key));
   }
 
-  #cut() {
-    if (this.#last === null) return;
-    this.#last.classList.add("cut");
-    this.#last.append(make("span", {class: "unseen"}, ` (${t("interrupted")})`));
-    this.#last = null;
+  /** What was stopped began to be heard so long ago; a prompt that follows may be queued already. */
+  #cut({at_ms = Infinity, after_ms = 0}) {
+    const {bubble} = this.#prompts.findLast((prompt) => prompt.at_ms <= at_ms - after_ms + LATE_MS) ?? {};
+    if (!bubble || bubble.classList.contains("cut")) return;
+    bubble.classList.add("cut");
+    bubble.append(make("span", {class: "unseen"}, ` (${t("interrupted")})`));
   }
 
   #bubble(who, text) {
@@ -144,7 +147,8 @@ export class Captions {
 
   #clear() {
     this.#list.replaceChildren();
-    this.#open = this.#last = null;
+    this.#open = null;
+    this.#prompts = [];
   }
 
   #keep() {
