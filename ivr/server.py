@@ -23,16 +23,16 @@ from engines.switching.switcher import Switcher
 from engines.tts.espeak import EspeakSynthesizer
 from ivr.agents import warn_of_missing_agents
 from ivr.api import create_app
-from ivr.api.gateway import CallRequest, EngineStatus, LiveCall, NoCapacity, Readiness, TrunkStatus
+from ivr.api.gateway import CallRequest, EngineStatus, FlowFace, LiveCall, NoCapacity, Readiness, TrunkStatus
 from ivr.call_parts import Services
 from ivr.campaigns.runner import campaigns_of
+from ivr.campaigns.settings import Campaigns
 from ivr.classifiers import classifiers_of
 from ivr.config import Config, ConfigError
 from ivr.desk import CallDesk, Load
 from ivr.elsewhere import Elsewhere
 from ivr.endpoints import Endpoints
 from ivr.feed import Feed
-from ivr.flow.types import ValueType
 from ivr.gpu_budget import checked_budgets
 from ivr.library import FlowLibrary, environment_of
 from ivr.metrics import LoopLag, Metrics
@@ -140,8 +140,13 @@ class Server:
     def check(self, request: CallRequest) -> str:
         return self._desk.check(request)
 
-    def flow_params(self, flow: str) -> Mapping[str, ValueType]:
-        return self._desk.flow(flow).params
+    def face(self, flow: str) -> FlowFace:
+        found = self._desk.flow(flow)
+        return FlowFace(found.languages, found.params, tuple(found.result))
+
+    @property
+    def campaign_rules(self) -> Campaigns:
+        return self.config.campaigns
 
     def room(self, trunk: str) -> tuple[int, int]:
         """Calls that could be placed over the trunk now, and how many it could have at most."""

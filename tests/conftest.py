@@ -27,6 +27,7 @@ IN_REAL_TIME: Final = frozenset(
         "api",
         "bench",
         "broker",
+        "campaigns",
         "deploy",
         "docs",
         "engines",

@@ -13,6 +13,7 @@ from ivr.api import (
     admin,
     audit,
     calls,
+    campaigns,
     engines,
     flows,
     hourly,
@@ -20,6 +21,7 @@ from ivr.api import (
     problems,
     signals,
     supervision,
+    suppressions,
     traffic,
     trials,
     trunks,
@@ -42,9 +44,9 @@ Place telephone calls that run a flow, see how calls went, and change flows whil
 
 Every request about calls and flows needs a key of the configuration: `Authorization: Bearer KEY`. A key has
 scopes: `calls:read`, `calls:write`, `recordings:read`, `metrics:read`, `flows:read`, `flows:write`,
-`engines:read`, `engines:write`, `sessions:write`, `calls:supervise`, `audit:read`, `audit:write`. Health and
-this page need none; `/metrics` needs none from the machine the server runs on, unless a proxy passed the
-request on.
+`engines:read`, `engines:write`, `sessions:write`, `calls:supervise`, `audit:read`, `audit:write`,
+`campaigns:read`, `campaigns:write`. Health and this page need none; `/metrics` needs none from the machine
+the server runs on, unless a proxy passed the request on.
 
 Every error has one shape, problem details (RFC 9457); `type` is the address of a page that explains it.
 """
@@ -70,7 +72,16 @@ def create_app(
         openapi_url="/openapi.json",
     )
     app.add_middleware(Audit, store=store)
-    app.add_middleware(BodyLimit, larger={"/api/flows/": MAX_BYTES, trials.PATH: trials.MOST_BYTES})
+    app.add_middleware(
+        BodyLimit,
+        larger={
+            "/api/flows/": MAX_BYTES,
+            trials.PATH: trials.MOST_BYTES,
+            f"{campaigns.PATH}/": campaigns.MOST_BYTES,
+            campaigns.PATH: campaigns.MOST_REQUEST_BYTES,
+            suppressions.IMPORT: campaigns.MOST_BYTES,
+        },
+    )
     problems.install(app)
     known = Keys(keys)
     app.include_router(calls.routes(gateway, store, known))
@@ -87,6 +98,8 @@ def create_app(
     sessions = Sessions(gateway.book, web, call_s)
     app.include_router(supervision.routes(gateway, store, sessions, known))
     app.state.browsers = add_web(app, gateway, web, known, metrics, sessions)
+    app.include_router(campaigns.routes(gateway, store, known))
+    app.include_router(suppressions.routes(gateway, store, known))
     _add_health(app, gateway, store)
 
     @app.get("/metrics", tags=["operation"], summary="Figures in Prometheus' text format")

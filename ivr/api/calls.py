@@ -33,6 +33,7 @@ from ivr.api.problems import (
     NO_RECORDING,
     NOT_LIVE,
     STILL_RECORDING,
+    SUPPRESSED,
     UNKNOWN_CALL,
     ProblemError,
     fields,
@@ -97,9 +98,12 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
             # One client's keys are nothing to another.
             idempotency_key=None if key is None else f"{client.name}:{key}",
         )
-        accepted = await _repeated(request) or Accepted(
-            id=(call_id := await gateway.initiate(request)), state=CallState.CREATED, href=href(call_id)
-        )
+        accepted = await _repeated(request)
+        if accepted is None:
+            if body.respect_suppressions and await store.suppressions.get(gateway.check(request)):
+                raise ProblemError(SUPPRESSED, "whoever has this number asked not to be called")
+            call_id = await gateway.initiate(request)
+            accepted = Accepted(id=call_id, state=CallState.CREATED, href=href(call_id))
         about(accepted.id, flow=body.flow)
         response.headers["Location"] = accepted.href
         return accepted

@@ -12,6 +12,7 @@ from engines.breaker import BreakerState
 from engines.gpu.status import GpuMonitor
 from engines.supervisor import WorkerHealth
 from engines.switching.switcher import Switcher
+from ivr.campaigns.settings import Campaigns
 from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
 from ivr.flow.types import ValueType
@@ -120,6 +121,15 @@ class SignalRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class FlowFace:
+    """What a flow takes and gives: its languages, its parameters, and the names of its results."""
+
+    languages: tuple[str, ...]
+    params: Mapping[str, ValueType]
+    results: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LiveCall:
     """What only a call itself knows while it lasts."""
 
@@ -170,8 +180,12 @@ class Gateway(Protocol):
         """What the one who would be called is known by, as on the suppression list
         (`ivr.campaigns.numbers.number_key`). Raises `CallRefused` for what `initiate` would always refuse."""
 
-    def flow_params(self, flow: str) -> Mapping[str, ValueType]:
-        """The parameters of a flow; raises `UnknownFlow`."""
+    def face(self, flow: str) -> FlowFace:
+        """What a flow takes and gives; raises `UnknownFlow`."""
+
+    @property
+    def campaign_rules(self) -> Campaigns:
+        """What holds for all campaigns."""
 
     async def serve(self, leg: CallLeg, call: FlowCall) -> str:
         """Gives an inbound leg to a flow, and gives the id of the call, whose record is durable by then.

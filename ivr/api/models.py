@@ -113,6 +113,11 @@ class AnsweringMachine(BaseModel):
         timings = Timings(**{each.name: getattr(self, each.name) for each in dataclass_fields(Timings)})
         return Screening(self.action, timings, self.greeting_end_ms, self.beep_wait_ms)
 
+    @classmethod
+    def of(cls, screening: Screening) -> AnsweringMachine:
+        waits = {"greeting_end_ms": screening.greeting_end_ms, "beep_wait_ms": screening.beep_wait_ms}
+        return cls(action=screening.action, **asdict(screening.timings), **waits)
+
 
 class InitiateRequest(BaseModel):
     """A call to be made."""
@@ -146,6 +151,10 @@ class InitiateRequest(BaseModel):
 
     headers: dict[HeaderName, HeaderValue] = Field(
         default={}, max_length=16, description="X-headers of the INVITE, as X-Order-Id"
+    )
+    respect_suppressions: bool = Field(
+        default=False,
+        description="Whether a number on the suppression list is refused; campaigns never call one",
     )
 
     @field_validator("params")

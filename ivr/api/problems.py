@@ -26,6 +26,7 @@ from ivr.api.gateway import (
 )
 from ivr.shelf.keeper import FileTaken, FlowChanged, FlowNotWritten, FlowRefused
 from ivr.store import CallLive, IdempotencyConflict, StoreError, StoreUnavailable
+from ivr.store.campaign_writes import UnknownCampaign, WrongState
 from ivr.supervision import SupervisionRefused
 
 log = logging.getLogger(__name__)
@@ -217,6 +218,34 @@ SERVICE_FAILED: Final = Kind(
     "The engine is at a service elsewhere, which is away or does not take our key: `operator_key` of the "
     "engine's setup must be one of the service's operators.",
 )
+NO_CAMPAIGN: Final = Kind(
+    "no-such-campaign", 404, "There is no such campaign", "`GET /api/voice/campaigns` lists them."
+)
+NO_CONTACT: Final = Kind(
+    "no-such-contact", 404, "There is no such contact", "The contacts of the campaign have these numbers."
+)
+CAMPAIGN_STATE: Final = Kind(
+    "campaign-state",
+    409,
+    "The campaign is not in a state for this",
+    "`state` is the one that it is in: draft, scheduled, running, paused, done or cancelled.",
+)
+BAD_TABLE: Final = Kind(
+    "bad-table",
+    422,
+    "The table has mistakes",
+    "`errors` lists them, the first 1,000: line, column, and what is wrong; `count` is how many there are. "
+    "Nothing was stored. With `skip_bad=true` the rows without a mistake are.",
+)
+NOT_SUPPRESSED: Final = Kind(
+    "not-suppressed", 404, "The number is not on the list", "`GET /api/voice/suppressions` lists them."
+)
+SUPPRESSED: Final = Kind(
+    "suppressed",
+    409,
+    "The number is on the suppression list",
+    "Whoever has it asked not to be called. Without `respect_suppressions` the call is placed.",
+)
 UNAUTHENTICATED: Final = Kind(
     "unauthenticated",
     401,
@@ -289,7 +318,8 @@ TOO_LARGE: Final = Kind(
     "too-large",
     413,
     "The request is too large",
-    "Bodies may have 64 KiB, the text of a flow 512 KiB, a recording to try 3 MiB.",
+    "Bodies may have 64 KiB, the text of a flow 512 KiB, a recording to try 3 MiB, "
+    "a table of contacts or numbers 16 MiB.",
 )
 TOO_SLOW: Final = Kind("too-slow", 408, "The request came too slowly", "A body has 10 seconds to arrive.")
 INTERNAL: Final = Kind("internal", 500, "An error of the server", "The server's log says what happened.")
@@ -397,6 +427,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(CallLive)
     async def on_live(_: Request, error: CallLive) -> Response:
         return problem(NOT_ENDED, str(error))
+
+    @app.exception_handler(UnknownCampaign)
+    async def on_no_campaign(_: Request, error: UnknownCampaign) -> Response:
+        return problem(NO_CAMPAIGN, str(error))
+
+    @app.exception_handler(WrongState)
+    async def on_campaign_state(_: Request, error: WrongState) -> Response:
+        return problem(CAMPAIGN_STATE, str(error), state=error.state.value)
 
     @app.exception_handler(StoreUnavailable)
     async def on_store(_: Request, error: StoreUnavailable) -> Response:

@@ -177,6 +177,12 @@ class CampaignBook:
         self._on_change()
         return done
 
+    async def among(self, campaign_id: str, numbers: Sequence[str]) -> frozenset[str]:
+        """Those of some hundred numbers that the campaign has already."""
+        within = contacts.c.campaign_id == campaign_id
+        query = select(contacts.c.number).where(within, contacts.c.number.in_(numbers))
+        return frozenset(row["number"] for row in await self._all(query))
+
     async def contacts(
         self, campaign_id: str, *, state: ContactState | None = None, after: int = 0, limit: int = 50
     ) -> list[Contact]:

@@ -26,6 +26,9 @@ KEYS = {
         key="dashboard-key-0123456789",
         scopes=["calls:read", "calls:write", "calls:supervise", "audit:read", "audit:write", "metrics:read"],
     ),
+    "marketing": ApiKey(
+        key="marketing-key-0123456789", scopes=["campaigns:read", "campaigns:write", "calls:write"]
+    ),
     "monitor": ApiKey(key="monitor-key-0123456789", scopes=["metrics:read"]),
 }
 

@@ -25,8 +25,9 @@ from ivr.api import (
     UnknownFlow,
     UnknownTrunk,
 )
-from ivr.api.gateway import EngineStatus
+from ivr.api.gateway import EngineStatus, FlowFace
 from ivr.campaigns.numbers import number_key
+from ivr.campaigns.settings import Campaigns
 from ivr.elsewhere import Elsewhere
 from ivr.feed import Feed
 from ivr.flow.types import ValueType
@@ -51,6 +52,7 @@ class FakeGateway:
     def __init__(self, store: Store, flows: FlowKeeper) -> None:
         self.store = store
         self.flows = flows
+        self.campaign_rules = Campaigns()
         self.calls_of_flows: dict[tuple[str, str], int] = {}
         self.dialled: list[CallRequest] = []
         self.refusal: Exception | None = None
@@ -73,10 +75,10 @@ class FakeGateway:
         self.plane = RtpPlane(PortPool(0, 0, 0.0, "127.0.0.1"), timeout_s=20.0, address="127.0.0.1")
         self.served: list[tuple[CallLeg, FlowCall]] = []
 
-    def flow_params(self, flow: str) -> dict[str, ValueType]:
+    def face(self, flow: str) -> FlowFace:
         if flow != "vendor-order":
             raise UnknownFlow(flow, ("vendor-order",))
-        return {"amount": ValueType("rupees")}
+        return FlowFace(("hi", "en"), {"amount": ValueType("rupees")}, ("accepted", "minutes"))
 
     def check(self, request: CallRequest) -> str:
         if request.flow != "vendor-order":
