@@ -207,7 +207,13 @@ class CallSession:
         self._handover = Handover(
             leg,
             self._waiting,
-            Means(services.switchboard, services.prompts, services.replaces, self._mouth.located),
+            Means(
+                services.switchboard,
+                services.prompts,
+                services.replaces,
+                self._mouth.located,
+                services.bridges_over,
+            ),
             journal.note,
             lambda place: self._inbox.put_nowait(Queued(place)),
         )

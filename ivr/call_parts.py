@@ -44,8 +44,10 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What calls share. `replaces`: who is handed over is asked to call the agent himself. `advisor` tells by
-    the sound of a turn whether it is over, where such a model is installed."""
+    """What calls share. `replaces`: who is handed over is asked to call the agent himself. `bridges_over` is
+    the trunk that agents are called over for a caller who came by none: he is bridged where he cannot be
+    transferred. `advisor` tells by the sound of a turn whether it is over, where such a model is
+    installed."""
 
     prompts: Prompts
     vad: Vad
@@ -55,6 +57,7 @@ class Services:
     switchboard: Switchboard
     max_call_s: float
     replaces: bool = False
+    bridges_over: str | None = None
     classifiers: Classifiers = field(default_factory=Classifiers)
     agents: Agents = field(default_factory=NoAgents)
     advisor: Advisor | None = None

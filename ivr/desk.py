@@ -478,6 +478,7 @@ class CallDesk:
             self._services,
             max_call_s=self._config.longest_call_s(trunk),
             replaces=configured is not None and configured.transfer == "replaces",
+            bridges_over=None if configured is not None else next(iter(self._config.trunks), trunk),
         )
 
     def _recording_of(

@@ -34,12 +34,14 @@ REFER_S: Final = 10.0
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a call hands over with: `replaces` is whether the caller's far end is asked to change over;
-    `located` finds the audio files of the flow."""
+    `located` finds the audio files of the flow. `bridges_over` is the trunk for agents of a caller who may
+    have no network that could call them: where a blind transfer is not possible, the two are bridged."""
 
     switchboard: Switchboard
     prompts: Prompts
     replaces: bool
     located: Callable[[Utterance], Utterance]
+    bridges_over: str | None = None
 
 
 class Talk:
@@ -126,10 +128,12 @@ class Handover:
         self._command = command
         self._waiting.begin_transfer(command.sound)
         try:
-            if command.attended is None:
-                outcome = await self._blind(command)
-            else:
+            if command.attended is not None:
                 outcome = await self._attended(command, command.attended)
+            else:
+                outcome = await self._blind(command)
+                if outcome is TransferOutcome.FAILED and self._means.bridges_over is not None:
+                    outcome = await self._attended(command, Attended())
         finally:
             self._command = None
             self._waiting.end()
@@ -179,7 +183,7 @@ class Handover:
         means = self._means
         search = Search(
             command.target,
-            self._leg.info.trunk,
+            means.bridges_over or self._leg.info.trunk,
             command.wait_s,
             attended.accept is not None,
             context_headers(command.context),

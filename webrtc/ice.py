@@ -321,9 +321,9 @@ class Path:
         while (session := self._next) is not None:
             try:
                 await session.connect()
-            except ConnectionError:
+            except ConnectionError as error:
                 if session is self._next:
-                    raise
+                    raise ConnectionError("ICE found no way to any of the far end's addresses") from error
                 continue
             if session is self._next:
                 before, self._session, self._next = self._session, session, None

@@ -28,11 +28,13 @@ from webrtc.peer import Peer
 
 log = logging.getLogger(__name__)
 
-SILENT_S: Final = 2.0
-"""A browser sends audio all the time: with none for so long, and nothing else either, its way is lost."""
+SILENT_S: Final = 3.0
+"""A browser sends audio all the time: when nothing at all comes for so long any more, its way is lost."""
 
 QUIET_S: Final = 8.0
-"""Of one without a microphone only its checks of the connection come, every 5 s or so (RFC 7675)."""
+"""Of one that sends no audio only checks of the connection come, every 2.5 to 6 s (RFC 7675)."""
+
+_TOGETHER_S: Final = 0.5
 
 _LOOK_S: Final = 0.5
 
@@ -46,9 +48,11 @@ class OtherCall(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WebTerms:
-    """What the configuration says of web legs."""
+    """What the configuration says of web legs: how long a connection may take (ICE and DTLS), and how long a
+    page may be away."""
 
     ice: IceTerms = field(default_factory=IceTerms)
+    connect_s: float = 10.0
     reconnect_s: float = 10.0
 
 
@@ -98,6 +102,7 @@ class WebLeg(CarriedLeg):
         self._guard = ChannelGuard(on_misuse)
         self._settled: asyncio.Event = asyncio.Event()
         self._began = False
+        self._audio_at = 0.0
         self._away_since: float | None = None
         self._why: str | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -108,11 +113,11 @@ class WebLeg(CarriedLeg):
     async def accept(self) -> str:
         """The answer to the offer that the leg was made for; raises `NoIcePorts`, `CandidateRefused`. Whoever
         does not `begin` then ends the leg."""
-        peer = self._carrier.peer = Peer(self._offer, self._terms.ice, self._certificate, self)
+        peer = self._carrier.peer = self._peer_for(self._offer)
         return self._answer(self._offer, await peer.listen())
 
     def begin(self) -> None:
-        """Looks for a way to the page; the leg ends when there is none within 10 s."""
+        """Looks for a way to the page; the leg ends when there is none within `connect_s`."""
         assert self._carrier.peer is not None
         self._carrier.peer.begin()
 
@@ -127,7 +132,7 @@ class WebLeg(CarriedLeg):
             local = await peer.restart(offer)
             self._offer = offer
             return self._answer(offer, local)
-        fresh = Peer(offer, self._terms.ice, self._certificate, self)
+        fresh = self._peer_for(offer)
         try:
             local = await fresh.listen()
         except BaseException:
@@ -188,6 +193,7 @@ class WebLeg(CarriedLeg):
             self._went_away()
 
     def rtp(self, packet: bytes) -> None:
+        self._audio_at = self._now()
         self.stream.take(packet)
 
     def rtcp(self, packet: bytes) -> None:
@@ -212,6 +218,9 @@ class WebLeg(CarriedLeg):
         self._version += 1
         return answer(offer, local, self._description_id, self._version)
 
+    def _peer_for(self, offer: Offer) -> Peer:
+        return Peer(offer, self._terms.ice, self._terms.connect_s, self._certificate, self)
+
     def _direct(self, *, on: bool) -> None:
         audio = self._offer.audio
         self.stream.set_direction(on and audio.receives, on and audio.sends)
@@ -220,8 +229,9 @@ class WebLeg(CarriedLeg):
         """Whether the page is still there."""
         peer, now = self._carrier.peer, self._now()
         self._watch = self._loop.call_later(_LOOK_S, self._look)
-        patience = SILENT_S if self._offer.audio.sends else QUIET_S
-        silent = peer is None or now - peer.heard_at > patience
+        heard_at = 0.0 if peer is None else peer.heard_at
+        patience = SILENT_S if heard_at - self._audio_at < _TOGETHER_S else QUIET_S
+        silent = peer is None or now - heard_at > patience
         if self._away_since is None:
             if silent:
                 self._why = "nothing comes from the page any more"

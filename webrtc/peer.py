@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 CHANNEL: Final = "ivr"
 """The label of the data channel that is listened to."""
 
-CONNECT_S: Final = 10.0
-"""How long ICE and DTLS may take together."""
-
 _LAST_S: Final = 1.0
 
 _MOST_BUFFERED: Final = 262_144
@@ -54,9 +51,16 @@ class Peer:
     """Made for an offer, answered with `local`; `begin` then connects. `close` ends all of it."""
 
     def __init__(
-        self, offer: Offer, terms: IceTerms, certificate: RTCCertificate, events: PeerEvents
+        self,
+        offer: Offer,
+        terms: IceTerms,
+        connect_s: float,
+        certificate: RTCCertificate,
+        events: PeerEvents,
     ) -> None:
+        """`connect_s` is how long ICE and DTLS may take together."""
         self.offer = offer
+        self._connect_s = connect_s
         self._certificate = certificate
         self._events = events
         self._path = Path(terms, self._media, self._gone)
@@ -163,11 +167,11 @@ class Peer:
 
     async def _connect(self) -> None:
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(self._connect_s):
                 await self._path.connect()
                 await self._dtls.secure(self.offer.fingerprints, self.offer.setup)
         except TimeoutError:
-            self._gone(f"no {'DTLS' if self._path.connected else 'ICE'} within {CONNECT_S:g} s")
+            self._gone(f"no {'DTLS' if self._path.connected else 'ICE'} within {self._connect_s:g} s")
             return
         except ConnectionError as error:
             self._gone(str(error) or "no connection")
@@ -181,7 +185,7 @@ class Peer:
         """Where it fails all stays as it was: the old way may still be good, and who is away is given up in
         time."""
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(self._connect_s):
                 await self._path.connect()
         except (TimeoutError, ConnectionError) as error:
             log.info("an ICE restart found no way: %s", error or "in time")

@@ -102,6 +102,7 @@ class Web(_Strict):
 
     phone: Phone = Phone()
     ice: WebIce = WebIce()
+    connect_s: float = Field(default=10.0, gt=0, le=60)
     reconnect_s: float = Field(default=10.0, ge=0, le=120)
     session_s: float = Field(default=300.0, ge=10, le=3600)
     sessions: int = Field(default=10_000, ge=1)

@@ -22,6 +22,7 @@ from ivr.api.problems import (
     NO_MEDIA_PORT,
     OTHER_ORIGIN,
     UNKNOWN_SESSION,
+    Kind,
     ProblemError,
 )
 from ivr.metrics import Metrics
@@ -29,7 +30,7 @@ from ivr.web.book import FlowCall, TokenRefused
 from ivr.web.browsers import Browsers, UnknownSession, WrongSecret
 from ivr.web.config import Web
 from ivr.web.sessions import Sessions
-from webrtc.candidates import MAX_CANDIDATES, MAX_LENGTH, CandidateRefused
+from webrtc.candidates import MAX_LENGTH, CandidateRefused
 from webrtc.description import SdpRefused
 from webrtc.ice import NoIcePorts
 from webrtc.leg import OtherCall
@@ -123,7 +124,7 @@ class StreamChange(BaseModel):
         json_schema_extra={"examples": [{"candidates": [_CANDIDATE, None]}, {"type": "offer", "sdp": _SDP}]},
     )
 
-    candidates: list[CandidateIn | None] | None = Field(default=None, max_length=MAX_CANDIDATES + 1)
+    candidates: list[CandidateIn | None] | None = None
     sdp: str | None = None
     type: Literal["offer"] | None = None
 
@@ -160,6 +161,12 @@ def routes(sessions: Sessions, browsers: Browsers, settings: Web, keys: Keys, me
     )
     own_page = Depends(_pages_of(settings, metrics))
     given = Depends(bearer)
+
+    def text(credentials: _Given, kind: Kind) -> str:
+        if credentials is None:
+            metrics.web_refused("token" if kind is BAD_TOKEN else "secret")
+            raise ProblemError(kind, "the request has none", {"WWW-Authenticate": 'Bearer realm="session"'})
+        return credentials.credentials
 
     async def told(doing: Awaitable[_T]) -> _T:
         """The same, with refusals as problems, and counted."""
@@ -214,7 +221,7 @@ def routes(sessions: Sessions, browsers: Browsers, settings: Web, keys: Keys, me
         """Answers at once; ICE and DTLS have 10 seconds from here. Media is Opus (or G.711) and keys by
         telephone-event; a data channel named `ivr` takes keys as `{"type": "key", "key": "5"}`, and tells
         what happens in the call."""
-        begun = await told(browsers.begin(_text(token, BAD_TOKEN), body.sdp))
+        begun = await told(browsers.begin(text(token, BAD_TOKEN), body.sdp))
         response.headers["Location"] = f"/api/voice/stream/{begun.session_id}"
         return StartOut(
             session_id=begun.session_id,
@@ -236,12 +243,12 @@ def routes(sessions: Sessions, browsers: Browsers, settings: Web, keys: Keys, me
         """Candidates are answered with ours that are new; with an empty list the answer waits for them, 5
         seconds at most. An offer of the same connection restarts ICE; one of another connection goes on with
         the call: the page was loaded anew, or its network is another."""
-        text = _text(secret, BAD_SECRET)
+        given_secret = text(secret, BAD_SECRET)
         if body.sdp is not None:
-            answer = await told(browsers.renew(session_id, text, body.sdp))
+            answer = await told(browsers.renew(session_id, given_secret, body.sdp))
             return StreamChanged(sdp=answer, type="answer")
-        lines = [None if given is None else given.candidate for given in body.candidates or []]
-        fresh, complete = await told(browsers.trickle(session_id, text, lines, ASK_S))
+        lines = [None if one is None else one.candidate for one in body.candidates or []]
+        fresh, complete = await told(browsers.trickle(session_id, given_secret, lines, ASK_S))
         ours: list[CandidateIn | None] = [CandidateIn(candidate=line, sdpMLineIndex=0) for line in fresh]
         return StreamChanged(candidates=[*ours, *([None] if complete else [])])
 
@@ -254,18 +261,12 @@ def routes(sessions: Sessions, browsers: Browsers, settings: Web, keys: Keys, me
     )
     async def hang_up(session_id: str, secret: _Given = given) -> None:
         """The caller has hung up: the call ends as any other."""
-        await told(browsers.hang_up(session_id, _text(secret, BAD_SECRET)))
+        await told(browsers.hang_up(session_id, text(secret, BAD_SECRET)))
 
     return router
 
 
 _Given = HTTPAuthorizationCredentials | None
-
-
-def _text(credentials: _Given, missing: Any) -> str:
-    if credentials is None:
-        raise ProblemError(missing, "the request has none", {"WWW-Authenticate": 'Bearer realm="session"'})
-    return credentials.credentials
 
 
 def _pages_of(settings: Web, metrics: Metrics) -> Any:

@@ -29,5 +29,7 @@ def terms_of(settings: Web) -> WebTerms:
                     name, password = given.username, given.password
                 turn = TurnAccount(url.host, url.port, name, password, url.transport, url.tls)
     return WebTerms(
-        IceTerms(tuple(ice.addresses), ice.ports, ice.advertise, stun, turn), settings.reconnect_s
+        IceTerms(tuple(ice.addresses), ice.ports, ice.advertise, stun, turn),
+        settings.connect_s,
+        settings.reconnect_s,
     )

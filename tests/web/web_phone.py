@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fractions
 import json
+import struct
 import time
 from types import TracebackType
 from typing import Any, Final
@@ -12,11 +13,19 @@ from typing import Any, Final
 import av
 import httpx
 import numpy as np
-from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCIceTransportPolicy,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 WAIT_S: Final = 30.0
 RATE: Final = 48_000
+EVENT_TYPE: Final = 110
 _FRAME: Final = RATE // 50
 
 
@@ -55,7 +64,16 @@ class Microphone(MediaStreamTrack):
 class WebPhone:
     """One page. `heard` are frames of what the server said, 48 kHz mono; `told` its events."""
 
-    def __init__(self, api: httpx.AsyncClient, ice_servers: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        api: httpx.AsyncClient,
+        ice_servers: list[dict[str, Any]] | None = None,
+        *,
+        events: bool = False,
+        relay: bool = False,
+    ) -> None:
+        """With `events` it offers telephone-event, which aiortc does not know: `send_event` makes them. With
+        `relay` it goes through TURN alone."""
         self.api = api
         self.microphone = Microphone()
         self.heard: list[np.ndarray[Any, Any]] = []
@@ -65,7 +83,9 @@ class WebPhone:
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         servers = [RTCIceServer(**server) for server in ice_servers or []]
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        policy = RTCIceTransportPolicy.RELAY if relay else RTCIceTransportPolicy.ALL
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=servers, iceTransportPolicy=policy))
+        self._events = events
         self.pc.addTrack(self.microphone)
         self.channel: RTCDataChannel = self.pc.createDataChannel("ivr")
         self.channel.on("message", self._hear_message)
@@ -81,7 +101,13 @@ class WebPhone:
 
     async def offer(self) -> str:
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        return self.pc.localDescription.sdp
+        sdp: str = self.pc.localDescription.sdp
+        if self._events:
+            event = f"a=rtpmap:{EVENT_TYPE} telephone-event/48000\r\n"
+            sdp = sdp.replace("SAVPF 96 ", f"SAVPF 96 {EVENT_TYPE} ").replace(
+                "a=rtpmap:96", f"{event}a=rtpmap:96"
+            )
+        return sdp
 
     async def call(self, flow: str, params: dict[str, Any], language: str | None = None) -> None:
         """A whole beginning, as a page's server and the page do it together."""
@@ -101,7 +127,34 @@ class WebPhone:
         self.begun = answer.json()
         await self.accept(self.begun["sdp"])
 
+    async def renew(self) -> int:
+        """Goes on with the call of `begun`: the status of the answer."""
+        offer = {"type": "offer", "sdp": await self.offer()}
+        answer = await self.api.patch(self.path, json=offer, headers=self.secret)
+        if answer.status_code == 200:
+            await self.accept(answer.json()["sdp"])
+        return answer.status_code
+
+    async def trickle(self, candidates: list[str | None]) -> int:
+        """The status of the answer."""
+        sent = [None if line is None else {"candidate": line, "sdpMLineIndex": 0} for line in candidates]
+        answer = await self.api.patch(self.path, json={"candidates": sent}, headers=self.secret)
+        return answer.status_code
+
+    async def send_event(self, key: str) -> None:
+        """A key of 100 ms by telephone-event (RFC 4733), as a browser's `insertDTMF` sends it."""
+        (transceiver,) = self.pc.getTransceivers()
+        transport, sequence, timestamp = transceiver.sender.transport, 100, 4711
+        for step in range(1, 8):
+            duration, end = min(step, 5) * 960, step > 4
+            payload = bytes([int(key), 0x80 | 10 if end else 10]) + duration.to_bytes(2, "big")
+            second = EVENT_TYPE | (0x80 if step == 1 else 0)
+            header = struct.pack(">BBHII", 0x80, second, sequence + step, timestamp, 0xABCD)
+            await transport._send_rtp(header + payload)
+
     async def accept(self, sdp: str) -> None:
+        sdp = sdp.replace(f"SAVPF 96 {EVENT_TYPE}", "SAVPF 96")
+        sdp = "".join(f"{line}\r\n" for line in sdp.splitlines() if f":{EVENT_TYPE} " not in line)
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
 
     @property
@@ -138,6 +191,19 @@ class WebPhone:
                 while self.heard:
                     if np.abs(self.heard.pop(0)).max() > peak:
                         return time.monotonic()
+                self._news.clear()
+                await self._news.wait()
+
+    async def hears(self, hz: int) -> None:
+        """Until there is such a tone, the loudest of what is heard, for half a second."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                if len(self.heard) >= 25:
+                    samples = np.concatenate(self.heard[-25:]).astype(float)
+                    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+                    loudest = np.argmax(spectrum) * RATE / len(samples)
+                    if abs(loudest - hz) < 20 and np.abs(samples).max() > 1000:
+                        return
                 self._news.clear()
                 await self._news.wait()
 
