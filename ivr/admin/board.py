@@ -87,7 +87,8 @@ class LiveCall:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What to do to what was seen: with `whole` it is forgotten, and `rows` are all there are."""
+    """What to do to what was seen: with `whole` it is forgotten, and `rows` are all there are; else they are in
+    the order of their last change."""
 
     version: int
     rows: tuple[LiveCall, ...]
@@ -164,7 +165,7 @@ class CallBoard:
             if at <= version:
                 break
             ended.append(call_id)
-        return Changes(self.version, tuple(rows), tuple(ended), whole=False)
+        return Changes(self.version, tuple(reversed(rows)), tuple(ended), whole=False)
 
     def _touch(self, call_id: str) -> None:
         self.version += 1

@@ -233,7 +233,8 @@ class FakeGateway:
     async def _stream(self) -> AsyncIterator[str]:
         place = len(self._events)
         while not self._server.should_exit:
-            told, place = self._events[place:], len(self._events)
+            told = self._events[place:]
+            place += len(told)
             yield "".join(told) or ":\n\n"
             await asyncio.sleep(0.1)
 

@@ -111,7 +111,8 @@ class _View:
         self._chosen.look()
 
     def _send(self, rows: tuple[LiveCall, ...], ended: tuple[str, ...]) -> None:
-        added = [row(call) for call in rows if call.id not in self._shown]
+        began = sorted((call for call in rows if call.id not in self._shown), key=lambda call: call.since)
+        added = [row(call) for call in began]
         updated = [row(call) for call in rows if call.id in self._shown]
         removed = [{"id": call_id} for call_id in ended if call_id in self._shown]
         self._shown.update(call["id"] for call in added)

@@ -28,22 +28,32 @@ _STATES: Final[dict[str, Tone]] = {"up": "good", "starting": "info", "down": "ba
 
 async def build(visit: Visit) -> None:
     @ui.refreshable
-    async def shown() -> None:
-        try:
-            told = await visit.gateway.get(Figures, "/admin/metrics")
-            trunks = await visit.gateway.get(Trunks, "/api/voice/trunks")
-        except GatewayError as error:
-            fault(str(error))
+    def shown(told: Figures | None, trunks: list[Trunk], why: str) -> None:
+        if told is None:
+            fault(why)
             return
         _figures(visit, told)
         with ui.element("div").classes("split"):
             _hour(visit, told)
             _endings(visit, told)
-            _trunks(visit, trunks.trunks)
+            _trunks(visit, trunks)
             _engines(visit, told)
 
-    await shown()
-    ui.timer(EVERY_S, shown.refresh, immediate=False)
+    async def again() -> None:
+        shown.refresh(*await _asked(visit))
+
+    shown(*await _asked(visit))
+    ui.timer(EVERY_S, again, immediate=False)
+
+
+async def _asked(visit: Visit) -> tuple[Figures | None, list[Trunk], str]:
+    """The figures and the trunks, or why there are none; asked before anything is drawn anew, so that nothing
+    is gone meanwhile."""
+    try:
+        told = await visit.gateway.get(Figures, "/admin/metrics")
+        return told, (await visit.gateway.get(Trunks, "/api/voice/trunks")).trunks, ""
+    except GatewayError as error:
+        return None, [], str(error)
 
 
 def _figures(visit: Visit, told: Figures) -> None:
