@@ -90,12 +90,11 @@ async def talk(page: Page, server: FakeSignalling) -> None:
 
 async def check(page: Page, name: str) -> None:
     """No serious fault of accessibility, in light and dark; nothing sticks out, wide and narrow."""
-    for scheme in ("light", "dark"):
+    for scheme, (width, height) in (("light", (1180, 900)), ("dark", (360, 740))):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        for width, height in ((1180, 900), (360, 740)):
-            await page.set_viewport_size({"width": width, "height": height})
-            await page.screenshot(path=SHOTS / f"phone-{name}-{scheme}-{width}.png")
-            assert await page.evaluate(OVERFLOWING) == []
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.screenshot(path=SHOTS / f"phone-{name}-{width}.png")
+        assert await page.evaluate(OVERFLOWING) == []
         found = (await Axe().run(page)).response["violations"]
         serious = {
             fault["id"]: [node["html"] for node in fault["nodes"]]
@@ -212,6 +211,18 @@ async def test_what_is_refused_is_said(
     await page.click("#call")
     await page.wait_for_selector("#refusal:not([hidden])")
     assert await page.inner_text("#refusal") == words
+
+
+async def test_a_microphone_that_may_not_be_used_is_said(page: Page, server: FakeSignalling) -> None:
+    await page.evaluate(
+        """() => {
+          const no = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+          navigator.mediaDevices.getUserMedia = no;
+        }"""
+    )
+    await page.click("#call")
+    await page.wait_for_selector("#refusal:has-text('Allow it for this page in the browser')")
+    assert server.asked == []  # no token is wasted
 
 
 async def test_a_closed_phone_says_why(page: Page, server: FakeSignalling) -> None:

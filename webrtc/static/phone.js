@@ -11,7 +11,7 @@ import {totalOf, waterfall} from "./phone/waterfall.js";
 const QUALITY_MS = 2000;
 const OFFER_S = 10;
 const KEPT = "ivr-phone";
-const SAID = ["caption", "cut", "key", "language", "queued", "connected", "held", "error"];
+const SAID = ["caption", "cut", "key", "language", "queued", "connected", "error"];
 
 const form = new CallForm();
 const captions = new Captions();

@@ -89,9 +89,6 @@ export class Captions {
       case "connected":
         this.#mark(t("connected"));
         break;
-      case "held":
-        this.#mark(t(event.on ? "held" : "resumed"));
-        break;
       case "error":
         this.#mark(event.detail);
         break;
