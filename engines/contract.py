@@ -71,6 +71,8 @@ class RecognitionRequest:
 
     An empty `language` leaves it to the engine to find out. `prompt` is text of the kind that is expected,
     which a free recogniser leans towards. `words`: the transcript should tell when each word was said.
+    `murmurs` are sounds that mean none of the phrases: a recogniser that must hear one of a closed set hears
+    them rather than the phrase that is nearest.
     """
 
     language: str
@@ -78,6 +80,7 @@ class RecognitionRequest:
     phrases: tuple[str, ...] = ()
     prompt: str = ""
     words: bool = False
+    murmurs: tuple[str, ...] = ()
 
 
 class Reason(Enum):

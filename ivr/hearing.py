@@ -30,6 +30,7 @@ from ivr.turns.automaton import (
     TurnTaker,
 )
 from ivr.turns.echo import MOST_DELAY_S, NEEDED_S, WINDOW_S, EchoGate
+from ivr.turns.phrasing import murmurs
 from ivr.waterfall import Stage
 from media.codecs import FRAME_MS
 from media.leg import CallLeg
@@ -144,7 +145,13 @@ class Ear:
             self._session.key()
 
     def open(self, spec: SpeechSpec, on_partial: Callable[[Transcript], None]) -> RecognizerStream | None:
-        request = RecognitionRequest(spec.language, self.leg.sample_rate, spec.phrases)
+        over_prompt = self._playing is not None
+        request = RecognitionRequest(
+            spec.language,
+            self.leg.sample_rate,
+            spec.phrases,
+            murmurs=murmurs(spec.language) if over_prompt and spec.phrases else (),
+        )
         if not self.recognizer.supports(request):
             return None
         try:

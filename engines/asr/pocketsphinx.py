@@ -62,8 +62,9 @@ class PocketsphinxRecognizer:
             raise EngineError(
                 f"pocketsphinx cannot do {request.language!r} with {len(request.phrases)} phrases"
             )
+        phrases = tuple(dict.fromkeys((*request.phrases, *request.murmurs)))
         job = self._worker.open(
-            {"language": base_of(request.language), "rate": request.rate, "phrases": request.phrases}
+            {"language": base_of(request.language), "rate": request.rate, "phrases": phrases}
         )
         return PocketsphinxStream(job, request.language)
 

@@ -23,6 +23,10 @@ HESITATIONS: Final = {
 }
 """Sounds and words that say nothing, whoever speaks; at the end of what was said, more comes."""
 
+MURMURS: Final = {"hi": "हम्म हूँ", "mr": "हम्म हं", "en": "hmm mhm"}
+"""Of all those the sounds that a recogniser of a few phrases takes for one of them when it knows no better.
+Few: each takes its share of the answers that sound like it."""
+
 CONNECTIVES: Final = {
     "hi": (
         "और लेकिन मगर पर तो मतलब यानी क्योंकि कि अगर जब या फिर ताकि aur lekin magar matlab yani kyonki agar "

@@ -16,6 +16,7 @@ from ivr.turns.listening_words import (
     DANGLING,
     EXPECTANT_NUMBERS,
     HESITATIONS,
+    MURMURS,
     ONLY_IN,
 )
 
@@ -58,6 +59,11 @@ def weigh(text: str, language: str, is_answer: IsAnswer | None = None) -> Weight
     if len(words) <= MOST_BACKCHANNEL_WORDS and all(word in listening for word in words):
         return Weight.BACKCHANNEL
     return Weight.WORDS
+
+
+def murmurs(language: str) -> tuple[str, ...]:
+    """What a listener may murmur, for who has to tell it from answers by its sound."""
+    return tuple(MURMURS.get(language.partition("-")[0], "").split())
 
 
 def completeness(text: str, language: str) -> float | None:

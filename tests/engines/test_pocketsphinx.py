@@ -87,6 +87,15 @@ async def test_the_grammar_decides_what_can_be_heard(engine: PocketsphinxRecogni
     assert (await hear(engine, spoken("yes", "en"), "hi", "yes", "no")).text == "yes"  # English among Hindi
 
 
+async def test_a_murmur_is_heard_as_one_and_an_answer_beside_it_as_the_answer(
+    engine: PocketsphinxRecognizer,
+) -> None:
+    for text, language in (("हूँ", "hi"), ("नहीं", "hi"), ("होय", "mr")):
+        request = RecognitionRequest(language, 8000, YES_NO[language], murmurs=("हम्म", "हूँ"))
+        stream = say(engine, line(spoken(text, language)), request)
+        assert (await stream.finish(deadline_s=20)).text == text
+
+
 async def test_many_callers_at_once_are_heard_each_for_themselves(engine: PocketsphinxRecognizer) -> None:
     """Twelve utterances, their frames interleaved, in three languages."""
     words = [("जी हाँ", "hi"), ("नाही", "mr"), ("no", "en"), ("नहीं", "hi"), ("होय", "mr"), ("yes", "en")] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -207,6 +208,35 @@ async def test_a_listeners_word_is_the_answer_where_it_is_asked_for() -> None:
     await scene.settles()
     assert scene.kinds == ["SpeechBegan", "Utterance"]
     assert scene.marks == [Stage.SPEECH_END, Stage.ENDPOINT, Stage.FINAL]
+
+
+async def test_over_a_prompt_a_recogniser_of_a_few_phrases_is_told_what_a_listener_may_murmur() -> None:
+    scene = Scene(["हम्म", "हाँ"])
+    scene.ear.listen(replace(YES_NO, phrases=("हाँ", "नहीं")))
+    scene.plays()
+    scene.hears(0.4)
+    scene.hears(0.8, 0)
+    await scene.settles()
+    assert scene.told == [], "a murmur is no answer"
+    scene.leg.stop()
+    scene.ear.playing(None)
+    scene.hears(0.4)
+    scene.hears(0.8, 0)
+    await scene.settles()
+    assert scene.kinds == ["SpeechBegan", "Utterance"]
+    over, after = (stream.request for stream in scene.recogniser.streams)
+    assert "हम्म" in over.murmurs
+    assert not set(over.murmurs) & set(over.phrases)
+    assert over.phrases == after.phrases
+    assert after.murmurs == ()
+
+
+async def test_in_free_speech_there_is_nothing_to_tell_murmurs_from() -> None:
+    scene = Scene(["रुको"])
+    scene.ear.listen(FREE)
+    scene.plays()
+    scene.hears(0.4)
+    assert scene.recogniser.streams[0].request.murmurs == ()
 
 
 async def test_a_cough_where_nothing_is_said_is_taken_back() -> None:
