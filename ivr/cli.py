@@ -8,7 +8,17 @@ from typing import Annotated, Optional
 
 import typer
 
-from ivr import cli_admin, cli_engines, cli_flows, cli_knowledge, cli_llm, cli_prompts, cli_speech, cli_talk
+from ivr import (
+    cli_admin,
+    cli_engines,
+    cli_flows,
+    cli_knowledge,
+    cli_llm,
+    cli_prompts,
+    cli_speech,
+    cli_talk,
+    cli_web,
+)
 
 app = typer.Typer(
     help="A telephony-first SIP/IVR application server.",
@@ -75,6 +85,7 @@ cli_llm.register(app)
 cli_knowledge.register(app)
 cli_talk.register(app, bench, evaluation)
 cli_admin.register(app)
+cli_web.register(bench)
 
 
 @bench.command()

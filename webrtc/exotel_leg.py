@@ -1,16 +1,17 @@
 """A call that comes as a stream of Exotel's: a leg as any other, over a WebSocket.
 
-Inside there is the same stream of packets as for SIP. What it sends goes through a `FarPlayout` in chunks,
-and what the far end still holds of it counts as not played: a clip is `Played` when Exotel's mark says so, is
-`Stopped` at the sample that was heard, and one that gives way to the caller goes on from there, because
-Exotel is told to `clear` what it holds.
+Inside there is the same stream of packets as for SIP, and it keeps the time: what it plays is what is
+recorded, and what an echo is looked for in. But a clip lies ready, so what Exotel is sent is read ahead of it
+(`webrtc.reading`), in chunks (`webrtc.far_playout`). What Exotel still holds counts as not played: a clip is
+`Played` when its mark says so, is `Stopped` at the sample that was heard, and one that gives way to the
+caller goes on from there, because Exotel is told to `clear` what it holds. What is live (another caller, a
+key's tone) is sent as the stream gives it.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from media.clip import Clip
 from media.codecs import FRAME_MS, L16_8, L16_16
@@ -20,15 +21,11 @@ from media.resample import EvenResampler
 from webrtc.carried_leg import CarriedLeg
 from webrtc.exotel import KeyPressed, Marked, Stop, Writer
 from webrtc.exotel_stream import Audio
-from webrtc.far_playout import FarPlayout, Place
+from webrtc.far_playout import LEAD, Chunk, FarPlayout
 from webrtc.packets import AUDIO_TYPE, KEY_TYPE, Cutter, Frames, Packets
+from webrtc.reading import Queued, Read, Reading
 
 LEAST_CHUNK_BYTES: Final = 3200
-
-
-class _Queued(NamedTuple):
-    clip: Clip
-    mark: str
 
 
 def chunk_frames(rate: int, chunk_ms: int | None) -> int:
@@ -67,14 +64,9 @@ class ExotelLeg(CarriedLeg):
         self._frames: Final = Frames(inside)
         self._cutter: Final = Cutter(codec.frame_bytes)
         self._packets: Final = Packets(codec.clock_rate // 50)
-        self._order: deque[_Queued] = deque()
-        """Clips that are not told to be over, in order: the first is the one that is heard."""
-        self._begun: str | None = None
-        """The clip that our stream is in."""
-        self._given = 0
-        """Samples of it that our stream has sent."""
+        self._reading: Final = Reading(codec)
         self._told_begun: set[str] = set()
-        self._ducked = self._paused = False
+        self._paused = False
         self.stream.begin(codec, AUDIO_TYPE, KEY_TYPE)
 
     @property
@@ -110,33 +102,47 @@ class ExotelLeg(CarriedLeg):
 
     def send_rtp(self, packet: bytes) -> None:
         pcm, now = self._frames.of(packet), self._now()
-        if self._down is not None:
-            pcm = self._down(pcm)
-        chunk = self._far.frame(pcm, self._place(), now)
-        if chunk is not None:
-            self._send(self._writer.media(chunk.pcm))
-            self._send(self._writer.mark(chunk.mark))
+        is_key = packet[1] & 0x7F != AUDIO_TYPE
+        if is_key or not self._reading.queue or self._paused:
+            live = self._at_far_rate(pcm)
+            # What the filter holds back of a clip that is over is no talkspurt of its own.
+            silent = self._down is not None and pcm == self.codec.silence
+            self._send_chunk(self._far.live(bytes(len(live)) if silent else live, now))
+        else:
+            self._send_ahead(now)
         self._tell_played(self._far.overdue(now))
 
     def send_rtcp(self, packet: bytes) -> None:
         """Nobody would read it."""
 
-    def _place(self) -> Place | None:
-        """Where the frame is from that is being sent. What begins or ends with it is told after it."""
-        position = self.stream.position()
-        if self._paused:
-            return None
-        if position is not None and position.sample:
-            self._begun, self._given = position.mark, position.sample
-        elif self._begun is not None:
-            self._given += self.codec.frame_samples
-        return None if self._begun is None else Place(self._begun, self._given)
+    def _send_ahead(self, now: float) -> None:
+        """As much of what lies ready as the far end should have."""
+        far, reading = self._far, self._reading
+        while far.short(now):
+            read = reading.next()
+            if read is None:
+                # What is over need not wait; for what still grows is waited as long as may be.
+                if reading.through or far.behind(now) <= LEAD:
+                    self._send_chunk(far.flush(now))
+                return
+            if isinstance(read, Read):
+                self._send_chunk(far.ready(self._at_far_rate(read.pcm), read.place, now))
+            else:
+                self._tell_played(far.ended(read))
+
+    def _send_chunk(self, chunk: Chunk | None) -> None:
+        if chunk is not None:
+            self._send(self._writer.media(chunk.pcm))
+            self._send(self._writer.mark(chunk.mark))
+
+    def _at_far_rate(self, pcm: bytes) -> bytes:
+        return pcm if self._down is None else self._down(pcm)
 
     # The playout
 
     def play(self, clip: Clip, mark: str) -> None:
         if not self._over:
-            self._order.append(_Queued(clip, mark))
+            self._reading.add(Queued(clip, mark))
             super().play(clip, mark)
 
     def stop(self) -> None:
@@ -145,51 +151,48 @@ class ExotelLeg(CarriedLeg):
         now = self._now()
         dropped = self._drop(now)
         self.stream.stop()
-        self._ducked = self._paused = False
+        self._paused = False
+        self._reading.duck(False)
         for mark, sample in dropped:
+            self._told_begun.discard(mark)
             self._put(Stopped(now, mark, sample))
 
     def duck(self, on: bool) -> None:
-        self._ducked = on
+        """From what is read next on: what the far end holds is as loud as it was."""
+        self._reading.duck(on)
         super().duck(on)
 
     def pause(self) -> None:
         """What the far end holds is taken back, so that it is silent now, and goes on where it was."""
-        now = self._now()
-        if not self._over and self._order and self._far.behind(now):
-            again = list(self._order)
-            (_, sample), *_ = self._drop(now)
+        if not self._over and self._reading.queue and not self._paused:
+            again = list(self._reading.queue)
+            (_, sample), *_ = self._drop(self._now())
             self.stream.stop()
             for queued in again:
                 self.play(*queued)
             self.stream.seek(sample)
-            self.stream.duck(self._ducked)
+            self._reading.seek(sample)
         self._paused = True
         super().pause()
 
     def resume(self, back_ms: int) -> None:
-        self._paused = False
         super().resume(back_ms)
+        if self._paused and (position := self.stream.position()) is not None:
+            self._reading.seek(position.sample)
+        self._paused = False
 
     def position(self) -> Position | None:
-        if self._over or not self._order:
+        if self._over or not self._reading.queue:
             return None
-        return Position(self._order[0].mark, self._heard(self._now()))
-
-    def just_sent(self, ms: int) -> bytes:
-        behind_ms = self._far.behind(self._now()) * FRAME_MS
-        pcm = super().just_sent(ms + behind_ms)
-        return pcm[: len(pcm) - self.sample_rate * 2 * behind_ms // 1000] if behind_ms else pcm
+        return Position(self._reading.queue[0].mark, self._heard(self._now()))
 
     def began(self, mark: str, at: float) -> None:
-        self._begun = mark
         if mark not in self._told_begun:
             self._told_begun.add(mark)
             self._put(Began(at, mark))
 
     def played(self, mark: str, at: float) -> None:
-        self._begun, self._given = None, 0
-        self._tell_played(self._far.ended(mark))
+        """Told when the far end has played it."""
 
     def stopped(self, mark: str, sample: int, at: float) -> None:
         """Told by us, with what was heard of it."""
@@ -197,24 +200,24 @@ class ExotelLeg(CarriedLeg):
     def _heard(self, now: float) -> int:
         """Samples of the first clip that were heard."""
         heard = self._far.heard(now)
-        return heard.sample if heard is not None and heard.clip == self._order[0].mark else 0
+        return heard.sample if heard is not None and heard.clip == self._reading.queue[0].mark else 0
 
     def _drop(self, now: float) -> list[tuple[str, int]]:
         """Forgets all clips, and makes the far end forget them; gives what was heard of each."""
-        heard = self._heard(now) if self._order else 0
+        heard = self._heard(now) if self._reading.queue else 0
         if self._far.clear(now):
             self._send(self._writer.clear)
-        dropped = [(queued.mark, 0 if at else heard) for at, queued in enumerate(self._order)]
-        self._order.clear()
-        self._begun, self._given = None, 0
+        dropped = [(queued.mark, 0 if at else heard) for at, queued in enumerate(self._reading.queue)]
+        self._reading.clear()
         return dropped
 
     def _tell_played(self, marks: list[str]) -> None:
+        now = self._now()
         for mark in marks:
+            self.began(mark, now)  # a clip of nothing, or one that our stream is late with
             self._told_begun.discard(mark)
-            while self._order and self._order.popleft().mark != mark:
-                pass
-            self._put(Played(self._now(), mark))
+            self._reading.heard(mark)
+            self._put(Played(now, mark))
 
     # The call
 

@@ -23,7 +23,7 @@ MOST_KEYS: Final = 130
 
 _RATE: Final = 8000
 _HALF_PERIOD: Final = 10  # samples: 400 Hz, and a whole number of periods in a frame
-_LEVELS: Final = {"a": 12000, "b": 3000}
+LEVELS: Final = {"a": 12000, "b": 3000}
 
 SIGNATURE_OFFSET: Final = 80
 """Byte of a payload that tells the prompt: here every frame has the same phase."""
@@ -61,14 +61,14 @@ prompts:
 
 def signature(prompt: str) -> int:
     """The byte at `SIGNATURE_OFFSET` of every PCMA payload of the prompt."""
-    return PCMA.new_encoder()(struct.pack("<h", _LEVELS[prompt]))[0]
+    return PCMA.new_encoder()(struct.pack("<h", LEVELS[prompt]))[0]
 
 
 def write_flow(folder: Path) -> None:
     """Writes the flow and its audio files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{NAME}.yaml").write_text(_TEXT, encoding="utf-8")
-    for name, level in _LEVELS.items():
+    for name, level in LEVELS.items():
         period = struct.pack("<h", level) * _HALF_PERIOD + struct.pack("<h", -level) * _HALF_PERIOD
         with wave.open(str(folder / f"{name}.wav"), "wb") as file:
             file.setnchannels(1)

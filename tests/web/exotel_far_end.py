@@ -22,6 +22,9 @@ class Played:
         self._playing: tuple[float, bytes] | None = None
         self.audio = bytearray()
         self.clears = 0
+        self.gaps = 0
+        """Silences between two chunks."""
+        self._dry_since: float | None = None
         self.chunks: list[int] = []
         self.silent = False
         """Sends no marks back."""
@@ -31,6 +34,9 @@ class Played:
         if message["event"] == "media":
             pcm = base64.b64decode(message["media"]["payload"], validate=True)
             self.chunks.append(len(pcm))
+            if self._dry_since is not None and self._loop.time() > self._dry_since + 0.001:
+                self.gaps += 1
+            self._dry_since = None
             self._queue.append(pcm)
         elif message["event"] == "mark":
             self._queue.append(message["mark"]["name"])
@@ -55,6 +61,7 @@ class Played:
                 return
             if not self.silent:
                 self._say({"event": "mark", "mark": {"name": item}})
+        self._dry_since = self._loop.time()
 
     def _over(self) -> None:
         if self._playing is not None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from webrtc.far_playout import FRAME_S, GRACE_S, Chunk, FarPlayout, Place
+from media.clip import Clip
+from media.codecs import L16_8
+from webrtc.far_playout import FRAME_S, GRACE_S, LEAD, LIVE_LEAD, Chunk, FarPlayout, Place
+from webrtc.reading import Queued, Read, Reading
 
 SILENT = bytes(4)
 CHUNK = 5
 
 
 class Sender:
-    """Ticks every 20 ms; keeps what was sent."""
+    """Gives frames, and keeps what was sent."""
 
     def __init__(self) -> None:
         self.far = FarPlayout(len(SILENT), CHUNK)
@@ -19,20 +22,24 @@ class Sender:
         self.sent: list[tuple[float, Chunk]] = []
         self.played: list[str] = []
 
-    def tick(self, pcm: bytes = SILENT, place: Place | None = None) -> None:
-        chunk = self.far.frame(pcm, place, self.now)
+    def keep(self, chunk: Chunk | None) -> None:
         if chunk is not None:
             self.sent.append((self.now, chunk))
-        self.played += self.far.overdue(self.now)
-        self.now = round(self.now + FRAME_S, 6)
-
-    def say(self, clip: str, frames: int, first: int = 0) -> None:
-        for number in range(first, first + frames):
-            self.tick(bytes([0, 0, 1, number]), Place(clip, (number + 1) * 160))
 
     def clip(self, clip: str, frames: int) -> None:
-        self.say(clip, frames)
+        """All of it at once."""
+        for number in range(frames):
+            self.keep(self.far.ready(frame(number), Place(clip, (number + 1) * 160), self.now))
         self.played += self.far.ended(clip)
+
+    def live(self, *frames: bytes) -> None:
+        """One each 20 ms."""
+        for pcm in frames:
+            self.keep(self.far.live(pcm, self.now))
+            self.now = round(self.now + FRAME_S, 6)
+
+    def flush(self) -> None:
+        self.keep(self.far.flush(self.now))
 
     def marked(self, mark: str) -> None:
         self.played += self.far.marked(mark, self.now)
@@ -42,32 +49,36 @@ class Sender:
         return b"".join(chunk.pcm for _, chunk in self.sent)
 
 
-def frames_of(numbers: range) -> bytes:
-    return b"".join(bytes([0, 0, 1, number]) for number in numbers)
+def frame(number: int) -> bytes:
+    return bytes([0, 0, 1, number])
 
 
-def test_silence_is_not_sent() -> None:
+def test_a_clip_is_sent_in_chunks_and_its_rest_with_silence() -> None:
     sender = Sender()
-    for _ in range(50):
-        sender.tick()
-    assert sender.sent == []
+    sender.clip("a", 7)
+    assert [chunk.mark for _, chunk in sender.sent] == ["c1"]
+    sender.flush()
+    sender.flush()
+    assert [chunk.mark for _, chunk in sender.sent] == ["c1", "c2"]
+    assert sender.audio == b"".join(map(frame, range(7))) + SILENT * 3
 
 
-def test_a_talkspurt_is_sent_at_once_and_then_a_chunk_ahead() -> None:
-    sender = Sender()
-    sender.say("a", 11)
-    assert [at for at, _ in sender.sent] == pytest.approx([0.0, 0.1, 0.2])
-    assert sender.audio == SILENT * (CHUNK - 1) + frames_of(range(11))
-    assert [chunk.mark for _, chunk in sender.sent] == ["c1", "c2", "c3"]
-    # What the far end plays since 0 lasts till 0.3: it had 80 ms left when each of the others was sent.
-    sender.far.marked("c2", 0.2)
-    assert sender.far.behind(0.221) == 15 - 11
+def test_the_far_end_has_a_chunk_and_the_lead_in_hand() -> None:
+    far = FarPlayout(4, CHUNK)
+    count = 0
+    while far.short(0.0):
+        far.ready(frame(0), Place("a", 160), 0.0)
+        count += 1
+    assert count == far.behind(0.0) == CHUNK + LEAD
+    assert far.short(0.021)
+    assert far.behind(0.101) == CHUNK + LEAD - 5
 
 
 def test_a_clip_is_played_when_the_mark_behind_its_last_frame_is_back() -> None:
     sender = Sender()
     sender.clip("a", 6)
     sender.clip("b", 5)
+    sender.flush()
     sender.marked("c1")
     assert sender.played == []
     sender.marked("c2")
@@ -78,7 +89,7 @@ def test_a_clip_is_played_when_the_mark_behind_its_last_frame_is_back() -> None:
 
 def test_a_later_mark_stands_for_those_before() -> None:
     sender = Sender()
-    sender.clip("a", 6)
+    sender.clip("a", 10)
     sender.marked("c2")
     assert sender.played == ["a"]
     sender.marked("c1")
@@ -91,79 +102,147 @@ def test_a_clip_of_nothing_is_played_at_once() -> None:
     assert FarPlayout(4, CHUNK).ended("empty") == ["empty"]
 
 
-def test_the_last_chunk_is_filled_with_silence_and_the_spurt_ends() -> None:
-    sender = Sender()
-    sender.clip("a", 3)
-    for _ in range(20):
-        sender.tick()
-    assert [at for at, _ in sender.sent] == pytest.approx([0.0, 0.1])
-    assert sender.audio == SILENT * 4 + frames_of(range(3)) + SILENT * 3
-
-
 def test_where_the_far_end_is_between_two_marks() -> None:
     sender = Sender()
-    sender.say("a", 11)
-    sender.marked("c1")  # at 0.22: c2, with frames 2 to 6, plays since then
-    assert sender.far.heard(0.22) == Place("a", 160)
-    assert sender.far.heard(0.265) == Place("a", 3 * 160)
-    assert sender.far.heard(9.0) == Place("a", 6 * 160)  # no farther than its chunk, before the mark is back
+    sender.clip("a", 15)
+    assert sender.far.heard(0.0) is None
+    assert sender.far.heard(0.041) == Place("a", 2 * 160)
+    assert sender.far.heard(0.161) == Place("a", 8 * 160)  # goes on, as if all went well
+    sender.now = 0.15  # the far end is later than that
+    sender.marked("c1")
+    assert sender.far.heard(0.151) == Place("a", 5 * 160)
+    assert sender.far.heard(0.191) == Place("a", 7 * 160)
+    assert sender.far.heard(9.0) == Place("a", 15 * 160)
 
 
 def test_clearing_tells_where_the_far_end_was_and_its_marks_count_no_more() -> None:
     sender = Sender()
-    sender.clip("a", 8)
+    sender.clip("a", 10)
+    sender.now = 0.101
     sender.marked("c1")
-    sender.now += 0.041
+    sender.now = 0.142
     assert sender.far.clear(sender.now)
-    assert sender.far.heard(sender.now) == Place("a", 3 * 160)
+    assert sender.far.heard(sender.now) == Place("a", 7 * 160)
     assert sender.far.behind(sender.now) == 0
     assert not sender.far.clear(sender.now)
     sender.marked("c2")
     assert sender.played == []
-    sender.clip("b", 1)
+    sender.clip("b", 5)
     sender.marked("c3")
     assert sender.played == ["b"]
 
 
 def test_what_is_not_sent_yet_is_cleared_without_a_word() -> None:
     sender = Sender()
-    sender.clip("a", 1)
+    sender.clip("a", 5)
     sender.marked("c1")
-    sender.say("b", 2)
+    sender.clip("b", 2)
     assert not sender.far.clear(sender.now)
     assert len(sender.sent) == 1
 
 
 def test_a_mark_that_never_comes_is_not_waited_for_for_ever() -> None:
     sender = Sender()
-    sender.clip("a", 6)  # c1 at 0, c2 at 0.1: played at 0.2
-    for _ in range(int(GRACE_S / FRAME_S) + 4):
-        sender.tick()
-    assert sender.played == []
+    sender.clip("a", 10)
+    assert sender.far.overdue(0.1 + GRACE_S) == []
+    assert sender.far.overdue(0.101 + GRACE_S) == []
     assert sender.far.unmarked == 1
-    for _ in range(5):
-        sender.tick()
-    assert sender.played == ["a"]
+    assert sender.far.overdue(0.201 + GRACE_S) == ["a"]
     assert sender.far.unmarked == 2
 
 
-def test_a_spurt_that_follows_soon_waits_for_no_second_chunk() -> None:
-    """The silence at its beginning makes up a whole chunk with what the far end still has."""
-    sender = Sender()
-    sender.clip("a", 6)  # 0.2 s of c1 and c2, c2 sent at 0.1
-    sender.now = 0.12
-    for _ in range(10):
-        sender.tick()  # till 0.32: the spurt is over
-    sender.far.marked("c1", 0.25)  # the far end is slow: it plays c2 from 0.25 to 0.35
-    sender.sent.clear()
-    sender.say("b", 4)
-    ((at, chunk),) = sender.sent
-    assert at == pytest.approx(0.36)
-    assert chunk.pcm.count(SILENT) == 2
+# What comes in real time
 
 
-def test_audio_that_is_of_no_clip_is_sent_as_well() -> None:
+def test_live_silence_is_not_sent() -> None:
     sender = Sender()
-    for _ in range(6):
-        sender.tick(b"\x01\x00\x02\x00")
-    assert sender.audio == SILENT * 4 + b"\x01\x00\x02\x00" * 6
+    sender.live(*[SILENT] * 50)
+    assert sender.sent == []
+
+
+def test_a_live_talkspurt_is_sent_at_once_behind_silence() -> None:
+    sender = Sender()
+    sender.live(*map(frame, range(11)))
+    assert [at for at, _ in sender.sent] == pytest.approx([0.0, 0.1, 0.2])
+    assert sender.audio == SILENT * (CHUNK - 1 + LIVE_LEAD) + b"".join(map(frame, range(11)))
+    # What the far end plays since 0 lasts for 120 ms: 20 and the lead more when the others were sent.
+    assert sender.far.behind(0.201) == CHUNK + LIVE_LEAD + 10 - 10
+
+
+def test_a_chunk_of_silence_ends_a_live_talkspurt() -> None:
+    sender = Sender()
+    sender.live(*map(frame, range(3)), *[SILENT] * 20)
+    assert [at for at, _ in sender.sent] == pytest.approx([0.0, 0.1])
+    assert sender.audio.endswith(frame(2) + SILENT * 3)
+    sender.live(frame(9))
+    assert len(sender.sent) == 3
+
+
+def test_a_live_spurt_that_follows_soon_waits_for_no_second_chunk() -> None:
+    """What the far end still has stands for so much of the silence."""
+    sender = Sender()
+    sender.clip("a", 5)
+    sender.now = 0.06  # two frames are left of it
+    sender.live(*map(frame, range(1)))
+    assert sender.sent[-1][1].pcm == SILENT * (CHUNK - 1 + LIVE_LEAD - 2) + frame(0)
+
+
+# Reading ahead
+
+
+def clip(count: int, finished: bool = True, loops: bool = False) -> Clip:
+    return Clip(L16_8, [bytes([number, 0]) * 160 for number in range(1, count + 1)], finished, loops)
+
+
+def read(reading: Reading, most: int = 20) -> list[object]:
+    """Numbers of frames, and marks of clips that are over."""
+    found: list[object] = []
+    while len(found) < most and (item := reading.next()) is not None:
+        found.append((item.place.clip, item.place.sample // 160) if isinstance(item, Read) else item)
+    return found
+
+
+def test_clips_are_read_in_order_and_their_ends_told() -> None:
+    reading = Reading(L16_8)
+    reading.add(Queued(clip(2), "a"))
+    reading.add(Queued(clip(0), "b"))
+    reading.add(Queued(clip(1), "c"))
+    assert read(reading) == [("a", 1), ("a", 2), "a", "b", ("c", 1), "c"]
+    assert reading.through
+    reading.heard("a")
+    assert [queued.mark for queued in reading.queue] == ["b", "c"]
+    reading.add(Queued(clip(1), "d"))
+    assert read(reading) == [("d", 1), "d"]
+    reading.heard("d")
+    assert not reading.queue
+    assert reading.through
+
+
+def test_what_grows_is_waited_for() -> None:
+    reading, growing = Reading(L16_8), clip(1, finished=False)
+    reading.add(Queued(growing, "a"))
+    assert read(reading) == [("a", 1)]
+    assert not reading.through
+    growing.frames.append(bytes(320))
+    growing.finished = True
+    assert read(reading) == [("a", 2), "a"]
+
+
+def test_what_loops_never_ends() -> None:
+    reading = Reading(L16_8)
+    reading.add(Queued(clip(2, loops=True), "music"))
+    assert read(reading, 5) == [("music", at) for at in (1, 2, 1, 2, 1)]
+
+
+def test_it_goes_on_where_it_is_told_to_and_softer() -> None:
+    reading = Reading(L16_8)
+    reading.add(Queued(clip(4), "a"))
+    read(reading)
+    reading.duck(True)
+    reading.seek(2 * 160)
+    soft = reading.next()
+    assert isinstance(soft, Read)
+    assert soft.place == Place("a", 3 * 160)
+    assert soft.pcm == b"\x01\x00" * 160  # 3, and 12 dB less
+    reading.clear()
+    assert reading.next() is None

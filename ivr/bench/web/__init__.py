@@ -1,0 +1,1 @@
+"""Calls that come by the web, measured from outside the server."""
