@@ -45,6 +45,7 @@ IN_REAL_TIME: Final = frozenset(
         "talking",
         "test_demo.py",
         "web",
+        "webrtc",
     }
 )
 

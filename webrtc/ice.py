@@ -127,7 +127,7 @@ class _Session(Connection):
     def send_now(self, data: bytes) -> bool:
         """False when there is no way yet, or no longer."""
         pair = self._nominated.get(1)
-        if pair is None or pair.protocol.transport.is_closing():
+        if pair is None:
             return False
         pair.protocol.transport.sendto(data, pair.remote_addr)
         return True

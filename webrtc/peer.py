@@ -109,8 +109,9 @@ class Peer:
 
     def add(self, candidates: list[str | None]) -> None:
         """Candidates of the far end; raises `CandidateRefused`."""
+        ended_before = self._trickle.ended
         found = self._trickle.take(candidates)
-        self._path.add(found, ended=self._trickle.ended)
+        self._path.add(found, ended=self._trickle.ended and not ended_before)
 
     async def more(self, wait_s: float) -> tuple[list[str], bool]:
         """Our candidates that were not told yet, and whether those are all; waits for them so long."""
@@ -175,6 +176,10 @@ class Peer:
             return
         except ConnectionError as error:
             self._gone(str(error) or "no connection")
+            return
+        except Exception:
+            log.exception("a connection failed")
+            self._gone("an error of ours")
             return
         self._events.connected(self)
         if self._sctp is not None and self.offer.sctp_port is not None:

@@ -52,11 +52,15 @@ class WebBench:
         self.server = server
         self.api = api
 
-    async def token(self, **changes: Any) -> str:
+    async def session(self, **changes: Any) -> dict[str, Any]:
         body = {"flow": "web-menu", "params": {"name": "Asha"}} | changes
         answer = await self.api.post("/api/voice/sessions", json=body)
         assert answer.status_code == 201, answer.text
-        return str(answer.json()["token"])
+        session: dict[str, Any] = answer.json()
+        return session
+
+    async def token(self, **changes: Any) -> str:
+        return str((await self.session(**changes))["token"])
 
     async def record(self, call_id: str) -> dict[str, Any]:
         found: dict[str, Any] = (await self.api.get(f"/api/voice/calls/{call_id}")).json()

@@ -141,6 +141,12 @@ class WebPhone:
         answer = await self.api.patch(self.path, json={"candidates": sent}, headers=self.secret)
         return answer.status_code
 
+    async def ask(self) -> list[str | None]:
+        """The server's candidates that were not told yet; None at the end."""
+        answer = await self.api.patch(self.path, json={"candidates": []}, headers=self.secret)
+        assert answer.status_code == 200, answer.text
+        return [None if told is None else told["candidate"] for told in answer.json()["candidates"]]
+
     async def send_event(self, key: str) -> None:
         """A key of 100 ms by telephone-event (RFC 4733), as a browser's `insertDTMF` sends it."""
         (transceiver,) = self.pc.getTransceivers()
