@@ -40,7 +40,7 @@ def _drawer(visit: Visit, page: Page, pages: Sequence[Page], commands: Commands)
     with drawer, ui.element("nav").classes("side-nav").props('aria-label="Pages"'):
         for each in pages:
             if each.in_menu and visit.may(each.role):
-                _entry(visit, each, here=each is page)
+                _entry(visit, each, here=each is page or page.path.startswith(f"{each.path}/"))
     with ui.header(elevated=False).classes("top"):
         menu = ui.button(icon="menu", on_click=drawer.toggle, color=None).props(
             'flat dense aria-label="Menu"'

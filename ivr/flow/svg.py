@@ -32,7 +32,7 @@ LOOP: Final = 34.0
 
 _FONTS: Final = "'Noto Sans','Noto Sans Devanagari','Lohit Devanagari',Mangal,'DejaVu Sans',sans-serif"
 _STYLE: Final = f"""
-text{{font-family:{_FONTS};fill:#1c2733}}
+text{{font-family:{_FONTS};fill:#1c2733;pointer-events:none}}
 .title{{font-size:{TITLE_PX}px;font-weight:600}} .verb,.count{{font-size:{TEXT_PX}px;fill:#5b6b7b}}
 .text{{font-size:{TEXT_PX}px}} .label{{font-size:{LABEL_PX}px;fill:#2f4a66}}
 .box{{fill:#f4f8fc;stroke:#4a6d90;stroke-width:1.4}} .end{{fill:#eceff2;stroke:#66727e}}

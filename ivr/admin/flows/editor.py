@@ -20,6 +20,15 @@ PAUSE_S: Final = 0.6
 CHECK_S: Final = 20.0
 MOST_SHOWN: Final = 50
 
+_NAMED: Final = """
+(function name(tries) {
+  const view = getElement(%d)?.editor;
+  if (!view) return tries && setTimeout(name, 100, tries - 1);
+  view.contentDOM.setAttribute("aria-label", "Text of the flow");
+  view.scrollDOM.tabIndex = 0;
+})(100)"""
+"""Gives the editor a name for screen readers, once it is there."""
+
 State = Literal["same", "checking", "right", "wrong", "unknown"]
 _STATES: Final[dict[State, tuple[str, str]]] = {
     "same": ("This is what the server has.", "tone-neutral"),
@@ -48,7 +57,8 @@ class _Editor:
                 self._editor = ui.codemirror(
                     self._bench.text, language="YAML", indent="  ", theme=self._theme()
                 )
-                self._editor.classes("flow-editor").props('aria-label="Text of the flow"')
+                self._editor.classes("flow-editor")
+                ui.run_javascript(_NAMED % self._editor.id)
                 if self._may_write:
                     self._editor.on_value_change(self._typed)
                 else:

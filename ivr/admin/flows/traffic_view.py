@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from html import escape
 from typing import Final
 
 from nicegui import ui
@@ -13,6 +14,7 @@ from ivr.admin.flows import picture
 from ivr.admin.flows.bench import FlowBench
 from ivr.admin.flows.told import ago, percent
 from ivr.admin.gateway import GatewayError
+from ivr.admin.markup import Cell, table
 from ivr.admin.roles import Role
 from ivr.admin.widgets import Words, empty, fault, figure, figures, panel
 from ivr.api.traffic import FlowTraffic
@@ -25,6 +27,8 @@ RANGES: Final = {
     31 * 86_400: "Last 31 days",
 }
 ALL: Final = "all versions"
+_HEADS: Final = ("Step", ">Calls", ">Visits a call", ">Hung up here")
+MANY_LOST: Final = 0.05
 _CLICK: Final = (
     "(event) => { const box = event.target.closest('[data-step]'); if (box) emit(box.dataset.step); }"
 )
@@ -52,14 +56,14 @@ class _View:
 
     async def build(self) -> None:
         guard = self._bench.visit.needs(Role.VIEWER)
-        with ui.element("div").classes("row-start filters"):
+        with ui.element("div").classes("row-start choices"):
             span = ui.select(RANGES, value=self._seconds, label="Calls of")
             hash_ = self._bench.detail.hash
             versions = {ALL: ALL, **({hash_: f"this one ({hash_[:8]})"} if hash_ else {})}
             version = ui.select(versions, value=ALL, label="Version")
             language = ui.select(list(self._flow.languages), value=self._language, label="Prompts in")
             for each in (span, version, language):
-                each.props("dense outlined options-dense").classes("filter")
+                each.props("dense outlined options-dense").classes("choice")
 
             async def changed() -> None:
                 self._seconds, self._version, self._language = span.value, version.value, language.value
@@ -74,11 +78,12 @@ class _View:
                 "Graph", hint="Lines are as thick as calls took them. Choose a step to see what it says."
             ):
                 self._picture = ui.element("div").classes("flow-graph")
+                self._picture.props('tabindex=0 role=region aria-label="Graph of the flow"')
             with ui.element("div").classes("stack"):
                 with panel("Step") as self._detail:
                     pass
                 with panel("Steps", hint="Those first in which most callers hung up."):
-                    self._table = ui.element("div").classes("scrolls")
+                    self._table = ui.element("div")
         await self._count()
         await self._redraw()
 
@@ -120,8 +125,10 @@ class _View:
                     percent(worst.share) if worst else "",
                 )
                 busiest = max(traffic.steps, key=lambda step: step.mean_visits, default=None)
-                again = "no step" if busiest is None else busiest.step
-                figure("Most often repeated", again, f"{busiest.mean_visits} times a call" if busiest else "")
+                if busiest is not None and busiest.mean_visits > 1:
+                    figure("Most often repeated", busiest.step, f"{busiest.mean_visits} times a call")
+                else:
+                    figure("Most often repeated", "no step")
             if not traffic.complete:
                 Words(
                     "p", f"So far counted back to {ago(traffic.since)}; choose again to go on.", "soft small"
@@ -150,24 +157,10 @@ class _View:
 
     def _show_table(self) -> None:
         self._table.clear()
-        with self._table, ui.element("table").classes("grid-table"):
-            with ui.element("thead"), ui.element("tr"):
-                for title in ("Step", "Calls", "Visits a call", "Hung up here"):
-                    Words("th", title, "" if title == "Step" else "right").props("scope=col")
-            with ui.element("tbody"):
-                for row in picture.rows(self._flow, self._traffic):
-                    self._row(row)
-
-    def _row(self, row: picture.Row) -> None:
-        with ui.element("tr"):
-            with ui.element("td"):
-                button = Words("button", row.step, "as-link").props("type=button")
-                button.on("click", lambda name=row.step: self._choose(name))
-                Words("span", row.verb, "soft small verb-of")
-            Words("td", f"{row.calls:,}", "right")
-            Words("td", f"{row.mean_visits:.2f}" if row.calls else "", "right")
-            lost = f"{row.hung_up:,} ({percent(row.share)})" if row.hung_up else "0"
-            Words("td", lost, "right" + (" tone-bad" if row.share >= 0.05 else ""))
+        with self._table:
+            rows = picture.rows(self._flow, self._traffic)
+            shown = ui.html(table(_HEADS, map(_cells, rows), "Steps of the flow"), sanitize=False)
+            shown.on("click", lambda event: self._choose(event.args), js_handler=_CLICK)
 
     # --- one step
 
@@ -192,15 +185,24 @@ class _View:
                     Words("dd", words).props(f'lang="{language}"')
             ways = picture.ways_of(step, self._traffic)
             if ways:
-                with ui.element("table").classes("grid-table"):
-                    with ui.element("thead"), ui.element("tr"):
-                        for title in ("Outcome", "Leads to", "Calls"):
-                            Words("th", title, "right" if title == "Calls" else "").props("scope=col")
-                    with ui.element("tbody"):
-                        for way in ways:
-                            with ui.element("tr"):
-                                Words("td", way.outcome)
-                                with ui.element("td"):
-                                    link = Words("button", way.next, "as-link").props("type=button")
-                                    link.on("click", lambda name=way.next: self._choose(name))
-                                Words("td", f"{way.count:,}", "right")
+                ui.html(
+                    table(("Outcome", "Leads to", ">Calls"), map(_way, ways), "Ways out"), sanitize=False
+                ).on("click", lambda event: self._choose(event.args), js_handler=_CLICK)
+
+
+def _cells(row: picture.Row) -> tuple[Cell, ...]:
+    lost = f"{row.hung_up:,} ({percent(row.share)})" if row.hung_up else "0"
+    return (
+        Cell(html=f'{_chooser(row.step)} <span class="soft small">{escape(row.verb)}</span>'),
+        Cell(f"{row.calls:,}", classes="right"),
+        Cell(f"{row.mean_visits:.2f}" if row.calls else "", classes="right"),
+        Cell(lost, classes="right tone-bad" if row.share >= MANY_LOST else "right"),
+    )
+
+
+def _way(way: picture.Ways) -> tuple[Cell, ...]:
+    return Cell(way.outcome), Cell(html=_chooser(way.next)), Cell(f"{way.count:,}", classes="right")
+
+
+def _chooser(step: str) -> str:
+    return f'<button type="button" class="as-link" data-step="{escape(step)}">{escape(step)}</button>'

@@ -44,7 +44,7 @@ def _show(visit: Visit, trunk: Trunk) -> None:
                     Words("span", f"profile {trunk.profile}", "soft small")
             Words("span", f"ivr doctor {trunk.name}", "mono soft small")
         with ui.element("div").classes("trunk-body"):
-            with ui.element("dl").classes("facts"):
+            with ui.element("dl").classes("standing-facts"):
                 _fact("Calls", f"{trunk.calls} of {trunk.max_calls}")
                 _fact("Round trip", "not measured" if trunk.rtt_ms is None else f"{trunk.rtt_ms:.1f} ms")
                 if trunk.seen_as is not None:

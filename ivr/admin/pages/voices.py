@@ -65,14 +65,14 @@ class _Speaking:
         ):
             self._text = ui.textarea("Text", value=_SAMPLES[first], validation=text_fault)
             self._text.props("outlined dense autogrow counter").classes("wide")
-            with ui.element("div").classes("row-start filters"):
+            with ui.element("div").classes("row-start choices"):
                 self._language = ui.select(_LANGUAGES, value=first, label="Language")
                 self._emotion = ui.select(self._voices.emotions, value="neutral", label="Emotion")
                 self._speed = ui.select(
                     {0.8: "slower", 1.0: "as it is", 1.2: "faster"}, value=1.0, label="Speed"
                 )
                 for each in (self._language, self._emotion, self._speed):
-                    each.props("dense outlined options-dense").classes("filter")
+                    each.props("dense outlined options-dense").classes("choice")
                 self._language.on_value_change(self._language_changed)
                 self._all = ui.button("Speak with all", icon="play_arrow", on_click=guard(self._speak_all))
             self._grid = ui.element("div").classes("trials")
@@ -158,7 +158,7 @@ class _VoiceCard:
             if isinstance(tried, Failed):
                 Words("p", tried.reason, "small tone-bad")
                 return
-            with ui.element("dl").classes("facts small"):
+            with ui.element("dl").classes("standing-facts small"):
                 for name, value in (
                     ("First audio", f"{tried.first_audio_ms:.0f} ms"),
                     ("Real-time factor", f"{tried.rtf:.3f}"),
@@ -188,13 +188,13 @@ class _Hearing:
         first = self._visit.user.language
         hint = f"Speak for {LONGEST_S} s at most, or take a WAV file; nothing of it is kept."
         with panel("The microphone, heard by every recogniser", hint=hint):
-            with ui.element("div").classes("row-start filters"):
+            with ui.element("div").classes("row-start choices"):
                 self._language = ui.select(_LANGUAGES, value=first, label="Language")
                 self._rate = ui.select(
                     {8000: "as by telephone, 8 kHz", 16000: "16 kHz"}, value=8000, label="Heard at"
                 )
                 for each in (self._language, self._rate):
-                    each.props("dense outlined options-dense").classes("filter")
+                    each.props("dense outlined options-dense").classes("choice")
                 self._button = ui.button("Record", icon="mic", on_click=guard(self._toggle))
                 again = ui.button("Hear it again", icon="replay", on_click=guard(self._hear)).props("flat")
                 again.tooltip("The same recording, with what is chosen now")
