@@ -102,11 +102,14 @@ class Mouth:
             self._tell(utterance, made)
 
     def _tell(self, utterance: Utterance, made: list[tuple[str, Utterance, Prompt]]) -> None:
-        """Notes what is said, and by whom: now, where that is known, else when its first sound is there."""
+        """Notes what is said, in which language, and by whom: now, where that is known, else when its first
+        sound is there."""
         by: dict[str, Any] = {}
         if len(made) == 1 and made[0][2].made.done() and (route := made[0][2].route) is not None:
             by = {"by": replace(route, reason=Reason.CACHED).told()}
-        self._note("prompt", {"text": words_of(utterance), **by})
+        spoken = next((piece.language for _, piece, _ in made if isinstance(piece, Text)), None)
+        language = {} if spoken is None else {"language": spoken}
+        self._note("prompt", {"text": words_of(utterance), **language, **by})
         for mark, piece, prompt in made:
             if not prompt.made.done():
                 prompt.on_route(partial(self._made, mark, words_of(piece)))

@@ -61,6 +61,7 @@ class CallEvents:
                 within = {"flow": data["flow"]} if "flow" in data else {}
                 told.append({"type": "step", "step": data["step"], **within, "at_ms": at_ms})
             case "prompt":
+                told.extend(self._language_of(data))
                 told.append(_caption("server", data["text"], at_ms))
             case "prompt_cut":
                 told.append({"type": "cut", "after_ms": data["after_ms"], "at_ms": at_ms})
@@ -73,10 +74,7 @@ class CallEvents:
             case "key":
                 told.append({"type": "key", "key": data["key"], "at_ms": at_ms})
             case "turn":
-                told.extend(self._language_of(data))
                 told.append({"type": "turn", **{name: data[name] for name in TURN_FIELDS}})
-            case "language":
-                told.extend(self._language_of(data))
             case "queued":
                 told.append({"type": "queued", "place": data["place"]})
             case "connected":
@@ -100,10 +98,11 @@ class CallEvents:
         return {"type": "ready", "call_id": self._call_id, "flow": self._flow, "language": self._language}
 
     def _language_of(self, data: Mapping[str, Any]) -> list[Told]:
-        """Told when it is another than before; a turn has the one that it began in."""
-        if data["language"] in ("", self._language):
+        """Told when it is another than before, before what is said in it."""
+        language = data.get("language", "")
+        if language in ("", self._language):
             return []
-        self._language = data["language"]
+        self._language = language
         return [{"type": "language", "language": self._language}]
 
     def _since(self, at: float) -> int:

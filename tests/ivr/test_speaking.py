@@ -88,7 +88,8 @@ class TestPieces:
         assert await scene.plays() == PromptDone("1")
         kinds = [kind for kind, _ in scene.notes]
         assert kinds == ["prompt", *["speech_made"] * 3]
-        assert scene.notes[0][1] == {"text": WHOLE.text}, "the record has what was said, in one"
+        said = {"text": WHOLE.text, "language": "en"}
+        assert scene.notes[0][1] == said, "the record has what was said, in one"
         assert [data["text"] for _, data in scene.notes[1:]] == [HELLO.text, READY.text, COST.text]
 
     async def test_what_many_calls_say_is_kept_and_what_has_values_is_not(

@@ -58,7 +58,7 @@ def without_ms(told: Mapping[str, Any]) -> dict[str, Any]:
 async def test_a_prompt_that_is_made_for_the_call_is_told_when_its_sound_is_there(scene: Scene) -> None:
     await scene.says(HELLO)
     (_, said), (kind, made) = scene.notes
-    assert said == {"text": "Hello."}
+    assert said == {"text": "Hello.", "language": "en"}
     assert (kind, without_ms(made)) == (
         "speech_made",
         {"text": "Hello.", "by": {"engine": "best", "why": "first choice"}},
@@ -85,7 +85,8 @@ async def test_another_voice_in_the_middle_is_told_too(scene: Scene) -> None:
 async def test_a_prompt_that_was_there_is_told_as_cached(scene: Scene) -> None:
     await asyncio.wait([scene.prompts.get(HELLO, scene.leg.codec).made])
     await scene.says(HELLO)
-    assert scene.notes == [("prompt", {"text": "Hello.", "by": {"engine": "best", "why": "cached"}})]
+    said = {"text": "Hello.", "language": "en", "by": {"engine": "best", "why": "cached"}}
+    assert scene.notes == [("prompt", said)]
 
 
 async def test_one_that_lay_on_disk_is_told_as_cached(scene: Scene, tmp_path: Path) -> None:

@@ -82,9 +82,14 @@ def test_speech_that_is_not_understood_ends_its_caption() -> None:
     assert [(event["text"], event["final"]) for event in said] == [("", False), ("", True)] * 2
 
 
-def test_another_language_is_told_once_before_the_turn_in_it() -> None:
-    said = told(("turn", turn("hi")), ("turn", turn("mr")), ("language", {"language": "mr"}))
-    assert [event["type"] for event in said] == ["turn", "language", "turn"]
+def test_another_language_is_told_once_before_what_is_said_in_it() -> None:
+    said = told(
+        ("prompt", {"text": "नमस्ते", "language": "hi"}),
+        ("prompt", {"text": "नमस्कार", "language": "mr"}),
+        ("prompt", {"text": "पुन्हा", "language": "mr"}),
+        ("prompt", {"text": ""}),  # a recording
+    )
+    assert [event["type"] for event in said] == ["caption", "language", "caption", "caption", "caption"]
     assert said[1] == {"type": "language", "language": "mr"}
 
 
