@@ -44,7 +44,7 @@ async def phone_mobile(server: LocalServer, browser: Browser, folder: Path) -> N
 
 
 async def answer_by_voice(server: LocalServer, page: Page) -> None:
-    """Until the vendor has accepted, and begins to key in the minutes."""
+    """Until the vendor has accepted, and keys in the minutes."""
     page.set_default_timeout(60_000)
     await page.goto(server.url)
     await page.select_option("#flow", "vendor-order")
@@ -54,9 +54,10 @@ async def answer_by_voice(server: LocalServer, page: Page) -> None:
     await page.wait_for_selector("#captions .server:has-text('कितने मिनट')")
     await page.wait_for_selector("#turn svg")
     await page.wait_for_selector("#quality:not(:empty)", state="attached")
-    await page.keyboard.type("2")
-    await page.wait_for_selector("#captions kbd")
+    await page.keyboard.type("20")
+    await page.wait_for_selector("#captions kbd:has-text('0')")
     await page.mouse.move(0, 0)
+    await page.wait_for_selector("#keys:not(:has(.down))")
 
 
 PICTURES: Final[tuple[Picture, ...]] = (phone, phone_mobile)
