@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
+OptionalInt = Optional[int]  # noqa: UP045 (typer reads it while the command runs)
+
 
 def bench_web(
-    exotel: Annotated[int, typer.Option(help="So many streams of Exotel's at once.", min=1)] = 100,
+    calls: Annotated[OptionalInt, typer.Option(help="So many browsers at once (WebRTC).", min=1)] = None,
+    exotel: Annotated[OptionalInt, typer.Option(help="So many streams of Exotel's at once.", min=1)] = None,
     seconds: Annotated[float, typer.Option(help="How long all of them are up.", min=1)] = 20.0,
     chunk_ms: Annotated[
-        int | None, typer.Option(help="How long the chunks are; without it 3,200 bytes.", min=20, max=2000)
+        OptionalInt,
+        typer.Option(help="How long Exotel's chunks are; without it 3,200 bytes.", min=20, max=2000),
     ] = None,
 ) -> None:
-    """Calls by the web at once, each hearing prompts and pressing keys; prints one JSON object."""
+    """Calls by the web at once: with --calls from a browser's microphone to the server's ear and back, with
+    --exotel from key to prompt; prints one JSON object."""
+    if (calls is None) == (exotel is None):
+        raise typer.BadParameter("say what is to be measured: --calls 20 or --exotel 100")
+    if calls is not None:
+        from ivr.bench.web import browsers
+
+        raise SystemExit(browsers.run(browsers.Options(calls, seconds)))
+    assert exotel is not None
     from ivr.bench.web.exotel import Options, run
 
     raise SystemExit(run(Options(exotel, seconds, chunk_ms)))
