@@ -55,6 +55,7 @@ LABELS: Final[Mapping[str, str]] = {
     "operator": "operator leads to",
     "reads_out": "may read out",
     "summary": "puts a summary into",
+    "transcript": "puts what was said into",
     "bounds turns": "most turns",
     "bounds time_s": "longest conversation",
     "bounds cost": "highest cost",

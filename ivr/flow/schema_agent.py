@@ -49,6 +49,7 @@ def agent_step() -> Schema:
             {"type": "array", "items": {"enum": list(READABLE)}}, "Personal data that it may tell the caller."
         ),
         "summary": name("A text of the flow that gets a summary for a colleague."),
+        "transcript": name("A list of the flow that gets what was said, line by line."),
     }
     step = {
         "agent": obj(fields, ["instructions"]),

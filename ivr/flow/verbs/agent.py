@@ -18,6 +18,7 @@
         emotion: calm
         reads_out: [phone]               # personal data that may be told to the caller
         summary: brief                   # a text of the flow that gets what a colleague is to know
+        transcript: said                 # a list of the flow that gets what was said, line by line
       next: bye                          # every slot that is required was found out
       otherwise: desk                    # no agent, a bound reached, a slot missing, or it gave up
       operator: desk                     # without it the flow's operator event
@@ -30,8 +31,9 @@ by speaking another. A tool is a request to an endpoint (get, post or put, its a
 `parameters` as the body), or an action: `transfer` leaves by operator, `end` by next. The agent never does
 anything itself. It says no number that nobody gave it, and of personal data (`phone`, `email`, other long
 numbers: `number`) only what `reads_out` allows, the slots, and what the caller himself said. Where there is
-a `summary`, a little time is given for it before the step is left. Key 0, and a clear call for the operator,
-leave by operator whatever the agent makes of it; other keys are told to it.
+a `summary`, a little time is given for it before the step is left; a `transcript` is there whenever it is
+left, also by a hang-up: "caller: ..." and "agent: ...", the last 50 lines. Key 0, and a clear call for the
+operator, leave by operator whatever the agent makes of it; other keys are told to it.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ from ivr.flow.verbs.agent_reading import (
     read_slots,
     read_summary,
     read_tools,
+    read_transcript,
 )
 from ivr.flow.verbs.agent_talk import SUMMARY_S, Talk
 
@@ -85,6 +88,8 @@ class Agent(Step):
     reads_out: tuple[str, ...]
     summary: str | None
     """The value that gets the summary."""
+    transcript: str | None
+    """The value that gets what was said."""
     phrases: Phrases
     """What asks for the operator."""
     target: Target
@@ -106,6 +111,7 @@ class Agent(Step):
         emotion = fields.read("emotion", lambda n, what: step.reader.one_of(n, what, EMOTIONS), "neutral")
         reads_out = read_reads_out(step, fields)
         summary = read_summary(step, fields)
+        transcript = read_transcript(step, fields)
         fields.finish()
         target = step.target(step.fields, "next")
         otherwise = step.target(step.fields, "otherwise")
@@ -129,6 +135,7 @@ class Agent(Step):
             emotion=emotion,
             reads_out=reads_out,
             summary=summary,
+            transcript=transcript,
             phrases=collect_phrases(step.flow, {OPERATOR: {}}),
             target=target,
             otherwise=otherwise,
@@ -142,8 +149,8 @@ class Agent(Step):
 
     @cached_property
     def _filled(self) -> frozenset[str]:
-        summary = () if self.summary is None else (self.summary,)
-        return frozenset((*(slot.name for slot in self.slots), *summary))
+        told = (name for name in (self.summary, self.transcript) if name is not None)
+        return frozenset((*(slot.name for slot in self.slots), *told))
 
     def exits(self) -> tuple[Exit, ...]:
         needed = frozenset(slot.name for slot in self.slots if slot.required)

@@ -196,16 +196,26 @@ def read_reads_out(step: StepReader, fields: Fields) -> tuple[str, ...]:
 
 
 def read_summary(step: StepReader, fields: Fields) -> str | None:
-    node = fields.take("summary")
-    name = None if node is None else step.reader.text(node, f"summary of {step.what}")
+    return _read_told(step, fields, "summary", "text", '{type: text, default: ""}')
+
+
+def read_transcript(step: StepReader, fields: Fields) -> str | None:
+    return _read_told(step, fields, "transcript", "list", "{type: list, default: []}")
+
+
+def _read_told(step: StepReader, fields: Fields, field: str, kind: str, example: str) -> str | None:
+    """The name of a value of that kind."""
+    what = f"{field} of {step.what}"
+    node = fields.take(field)
+    name = None if node is None else step.reader.text(node, what)
     if node is None or name is None:
         return None
-    declared = step.flow.declared(name, node, f"summary of {step.what}")
+    declared = step.flow.declared(name, node, what)
     if declared is None:
         return None
-    if declared.kind != "text":
-        message = f'summary of {step.what}: "{name}" is {declared}, and a summary is a text'
-        step.reader.problem(node, Rule.PROMPTS, message, f'write {name}: {{type: text, default: ""}}')
+    if declared.kind != kind:
+        message = f'{what}: "{name}" is {declared}, and a {field} is a {kind}'
+        step.reader.problem(node, Rule.PROMPTS, message, f"write {name}: {example}")
         return None
     return name
 

@@ -44,10 +44,12 @@ from ivr.flow.protocol import (
     Text,
     Tick,
     Utterance,
+    words_of,
 )
 from ivr.flow.run import Run
 from ivr.flow.types import MAX_TEXT, Mismatch, Value, to_json
 from ivr.flow.understanding import CERTAIN_MARGIN, CERTAIN_SCORE
+from ivr.flow.verbs.agent_transcript import Transcript
 from ivr.flow.verbs.asking import OPERATOR_KEY
 
 if TYPE_CHECKING:
@@ -99,6 +101,9 @@ class Talk:
         self._turns = 0
         self._saying: dict[str, str] = {}
         """Marks of the agent's words by the id of the `Say`, in order."""
+        self._words: dict[str, str] = {}
+        """The words themselves, by the same."""
+        self._transcript = Transcript()
         self._uses: dict[str, _Use] = {}
         """Uses of tools by the id of the request."""
         self._silent_from: float | None = None
@@ -132,6 +137,7 @@ class Talk:
         """The caller has gone, or the call has failed."""
         self._run.line.likely = ()
         self._run.emit(StopConversing(self._id))
+        self._write_transcript()
 
     def handle(self, event: Event, now: float) -> None:
         if self._parting is not None:
@@ -219,8 +225,11 @@ class Talk:
             return
         said = heard.text.strip()[:MAX_TEXT]
         if said and self._asks_for_operator(said):
+            self._transcript.caller(said)
             self._part(OPERATOR, OPERATOR, now)
             return
+        if said:
+            self._transcript.caller(said)
         self._turns += 1
         if self._turns > self._step.bounds.turns:
             self._part("otherwise", "turns", now)
@@ -269,12 +278,15 @@ class Talk:
         if not self._speech_cuts:
             self._run.stop_listening()
         self._run.utter(utterances, self._step.barge_in)
-        self._saying[self._run.line.saying or ""] = mark
+        id = self._run.line.saying or ""
+        self._saying[id] = mark
+        self._words[id] = " ".join(map(words_of, utterances))
 
     def _said(self, id: str, now: float) -> None:
         self._run.is_said(id)
         mark = self._saying.pop(id, None)
         if mark is not None:
+            self._transcript.agent(self._words.pop(id))
             self._tell(Said(mark))
             self._listen()
             if not self._saying:
@@ -285,14 +297,23 @@ class Talk:
         if not self._saying:
             return
         self._run.stop_saying()
+        for mark, heard in self._break_off():
+            self._tell(Said(mark, cut=True, heard=heard))
+        self._listen()
+
+    def _break_off(self) -> list[tuple[str, str | None]]:
+        """The marks of what is being said, and how much of each was heard."""
         cut, self._saying = self._saying, {}
+        self._words.clear()
+        found: list[tuple[str, str | None]] = []
         heard: str | None = None
         for id, mark in cut.items():
             begun = self._run.words_out(id)
             # Behind the one that was being said, nothing had been said.
             heard = begun if heard is None else ""
-            self._tell(Said(mark, cut=True, heard=heard))
-        self._listen()
+            self._transcript.agent(heard or "", cut=True)
+            found.append((mark, heard))
+        return found
 
     # --- what the agent wants
 
@@ -380,7 +401,7 @@ class Talk:
             return
         self._run.stop_saying()
         self._run.stop_listening()
-        self._saying.clear()
+        self._break_off()
         self._parting = _Parting(outcome, via, now + SUMMARY_S)
         self._tell(Summarise())
 
@@ -426,6 +447,12 @@ class Talk:
         self._run.emit(StopConversing(self._id))
         self._run.stop_saying()
         self._run.stop_listening()
+        self._write_transcript()
+
+    def _write_transcript(self) -> None:
+        self._break_off()
+        if self._step.transcript is not None:
+            self._run.assign([(self._step.transcript, self._transcript.lines)])
 
     def _tell(self, news: News) -> None:
         self._run.emit(TellAgent(self._id, news))
