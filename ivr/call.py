@@ -208,6 +208,7 @@ class CallSession:
             leg,
             self._waiting,
             Means(
+                journal.call_id,
                 services.switchboard,
                 services.prompts,
                 services.replaces,

@@ -21,6 +21,10 @@ from media.leg import Party
 class Journal(Protocol):
     """The record of one call."""
 
+    @property
+    def call_id(self) -> str:
+        """Under which it can be asked for."""
+
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Keeps an event; stored soon after, in order."""
 

@@ -27,16 +27,21 @@ ACCEPT_S: Final = 6.0
 WHISPERS: Final = 2
 """How often an agent who must press a key is told."""
 
+CALL_ID: Final = "X-Call-Id"
+"""Of the call to the agent: whoever shows him the caller finds the record by it, with all that was said."""
+
 REFER_S: Final = 10.0
 """How long a far end may take to change over to the agent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a call hands over with: `replaces` is whether the caller's far end is asked to change over;
-    `located` finds the audio files of the flow. `bridges_over` is the trunk for agents of a caller who may
-    have no network that could call them: where a blind transfer is not possible, the two are bridged."""
+    """What a call hands over with: `call_id` is under which its record is found, `replaces` whether the
+    caller's far end is asked to change over; `located` finds the audio files of the flow. `bridges_over` is
+    the trunk for agents of a caller who may have no network that could call them: where a blind transfer is
+    not possible, the two are bridged."""
 
+    call_id: str
     switchboard: Switchboard
     prompts: Prompts
     replaces: bool
@@ -186,7 +191,7 @@ class Handover:
             means.bridges_over or self._leg.info.trunk,
             command.wait_s,
             attended.accept is not None,
-            context_headers(command.context),
+            {**context_headers(command.context), CALL_ID: means.call_id},
         )
 
         async def interview(leg: CallLeg) -> bool:

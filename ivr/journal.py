@@ -83,7 +83,7 @@ class CallJournal:
         list; empty where nobody knows."""
         self._store = store
         self._feed = feed
-        self._call_id = call_id
+        self.call_id = call_id
         self._flow = flow
         self._far_end = far_end
         self._pending: list[CallEvent] = []
@@ -94,45 +94,45 @@ class CallJournal:
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         event = CallEvent(time.time(), kind, data)
         self._pending.append(event)
-        self._feed.tell(self._call_id, event)
+        self._feed.tell(self.call_id, event)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
 
     async def commit(self, result: Mapping[str, Any]) -> None:
         await self._settle()
         try:
-            await self._store.commit_result(self._call_id, result, deadline_s=COMMIT_S)
+            await self._store.commit_result(self.call_id, result, deadline_s=COMMIT_S)
         except StoreError as error:
-            log.error("call %s: the result is not stored yet: %s", self._call_id, error)
+            log.error("call %s: the result is not stored yet: %s", self.call_id, error)
 
     async def post(
         self, endpoint: str, method: Literal["GET", "POST", "PUT"], body: Mapping[str, Any] | None
     ) -> None:
         text = "" if body is None else json.dumps(body, ensure_ascii=False)
-        await self._owe(Delivery(new_id(), self._call_id, endpoint, text, time.time(), method))
+        await self._owe(Delivery(new_id(), self.call_id, endpoint, text, time.time(), method))
 
     async def suppress(self) -> bool:
         known = bool(self._far_end)
         self.note("suppressed", {"known": known})
         if known:
-            source = f"call:{self._call_id}"
+            source = f"call:{self.call_id}"
             try:
                 await self._store.suppressions.add([self._far_end], time.time(), source, deadline_s=COMMIT_S)
             except StoreError as error:
-                log.error("call %s: a suppression is not stored yet: %s", self._call_id, error)
+                log.error("call %s: a suppression is not stored yet: %s", self.call_id, error)
         return known
 
     async def publish(self, topic: str, body: Mapping[str, Any]) -> None:
         id, now = new_id(), time.time()
-        text = envelope(id, topic, now, self._call_id, self._flow, body)
-        await self._owe(Delivery(id, self._call_id, topic, text, now, "PUBLISH"))
+        text = envelope(id, topic, now, self.call_id, self._flow, body)
+        await self._owe(Delivery(id, self.call_id, topic, text, now, "PUBLISH"))
 
     async def _owe(self, delivery: Delivery) -> None:
         try:
             await self._store.enqueue([delivery])
         except StoreError as error:
             what = f"{delivery.method} to {delivery.target}"
-            log.error("call %s: %s is not stored yet: %s", self._call_id, what, error)
+            log.error("call %s: %s is not stored yet: %s", self.call_id, what, error)
 
     def recording(self, path: str) -> None:
         """Where the recording will lie; noted when it begins, so that a crash does not hide it."""
@@ -147,11 +147,11 @@ class CallJournal:
     async def consent(self, data: Mapping[str, Any]) -> None:
         await self._settle()
         event = CallEvent(time.time(), "consent", data)
-        self._feed.tell(self._call_id, event)
+        self._feed.tell(self.call_id, event)
         try:
-            await self._store.append_events(self._call_id, [event], durable=True, deadline_s=COMMIT_S)
+            await self._store.append_events(self.call_id, [event], durable=True, deadline_s=COMMIT_S)
         except StoreError as error:
-            log.error("call %s: a consent is not stored yet: %s", self._call_id, error)
+            log.error("call %s: a consent is not stored yet: %s", self.call_id, error)
 
     def message_began(self, name: str, path: Path) -> None:
         """Noted when it begins, so that a crash does not hide it."""
@@ -167,7 +167,7 @@ class CallJournal:
         self.note("message_deleted", {"name": name})
 
     async def language(self, language: str) -> None:
-        await self._store.set_language(self._call_id, language)
+        await self._store.set_language(self.call_id, language)
 
     async def finish(
         self, result: Mapping[str, Any], cause: str, by: str, quality: Quality | None = None
@@ -176,9 +176,9 @@ class CallJournal:
         await self._settle()
         ending = Ending(time.time(), cause, by, result, quality, self._recording)
         try:
-            await self._store.finish_call(self._call_id, ending)
+            await self._store.finish_call(self.call_id, ending)
         except StoreError as error:
-            log.error("call %s: its end is not stored yet: %s", self._call_id, error)
+            log.error("call %s: its end is not stored yet: %s", self.call_id, error)
 
     async def _settle(self) -> None:
         while self._writing is not None and not self._writing.done():
@@ -190,13 +190,13 @@ class CallJournal:
             try:
                 for event in batch:
                     if (state := _STATES.get(event.kind)) is not None:
-                        await self._store.advance(self._call_id, state, event.at)
+                        await self._store.advance(self.call_id, state, event.at)
                     elif event.kind in _OF_RECORDING:
-                        await self._store.set_recording(self._call_id, self._recording)
+                        await self._store.set_recording(self.call_id, self._recording)
                     elif event.kind in _OF_MESSAGES:
-                        await self._store.set_messages(self._call_id, self._messages)
+                        await self._store.set_messages(self.call_id, self._messages)
                     elif event.kind == "answered_by":
-                        await self._store.set_answered_by(self._call_id, event.data)
-                await self._store.append_events(self._call_id, batch)
+                        await self._store.set_answered_by(self.call_id, event.data)
+                await self._store.append_events(self.call_id, batch)
             except StoreError as error:
-                log.error("call %s: %d events are not stored: %s", self._call_id, len(batch), error)
+                log.error("call %s: %d events are not stored: %s", self.call_id, len(batch), error)

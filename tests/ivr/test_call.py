@@ -66,6 +66,8 @@ steps:
 class Notebook:
     """A journal that a test can read."""
 
+    call_id = "c1"
+
     def __init__(self) -> None:
         self.notes: list[tuple[str, Mapping[str, Any]]] = []
         self.commits: list[Mapping[str, Any]] = []

@@ -115,7 +115,7 @@ class Desk:
         self.notes: list[tuple[str, Mapping[str, Any]]] = []
         self.places: list[int] = []
         self.board = Switchboard({"desk": Queue("desk", (Agent("anu"),), patient=False)}, self.place)
-        means = Means(self.board, prompts, replaces, lambda utterance: utterance)
+        means = Means("c1", self.board, prompts, replaces, lambda utterance: utterance)
         self.handover = Handover(
             self.caller,
             Waiting(self.caller),
@@ -124,13 +124,15 @@ class Desk:
             self.places.append,
         )
         self.called = asyncio.Event()
+        self.headers: Mapping[str, str] = {}
 
     async def place(self, call: OutboundCall) -> CallLeg:
+        self.headers = call.headers
         self.called.set()
         return self.agent
 
     def transfer(self, whisper: tuple[Text, ...] = ()) -> asyncio.Task[Transferred]:
-        command = Transfer("desk", {}, 20.0, None, Attended(whisper))
+        command = Transfer("desk", {"order": "482"}, 20.0, None, Attended(whisper))
         return asyncio.create_task(self.handover.transfer(command))
 
     def kinds(self) -> list[str]:
@@ -144,6 +146,16 @@ async def desk(request: pytest.FixtureRequest, prompts: Prompts) -> Desk:
 
 def is_held(desk: Desk) -> bool:
     return bool(desk.caller.holds) and desk.caller.holds[-1]
+
+
+async def test_the_call_to_an_agent_names_the_record_of_the_callers_with_all_that_was_said(
+    desk: Desk,
+) -> None:
+    going = desk.transfer()
+    await desk.called.wait()
+    assert desk.headers == {"X-Order": "482", "X-Call-Id": "c1"}
+    await desk.agent.reject(Cause.BUSY)
+    await going
 
 
 async def test_an_agent_who_is_busy_leaves_the_caller_as_he_was(desk: Desk) -> None:
