@@ -6,7 +6,7 @@ import re
 from datetime import time
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from ivr.campaigns.hours import Window
 
@@ -20,7 +20,9 @@ def _clock(written: Any) -> time:
     return time.fromisoformat(written)
 
 
-Clock = Annotated[time, BeforeValidator(_clock)]
+Clock = Annotated[
+    time, BeforeValidator(_clock, json_schema_input_type=str), PlainSerializer(lambda at: f"{at:%H:%M}", str)
+]
 """A time of day, written "HH:MM"."""
 
 
