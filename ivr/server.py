@@ -282,7 +282,11 @@ async def running(config: Config) -> AsyncIterator[Server]:
 
         # The stack is there before the first call is.
         switchboard = Switchboard(
-            queues_of(config), lambda call: stack.call(call), config.longest_call_s, metrics.observe_search
+            queues_of(config),
+            lambda call: stack.call(call),
+            config.longest_call_s,
+            metrics.observe_search,
+            tuple(config.trunks),
         )
         metrics.watch_queues(config.queues, switchboard.waiting)
 

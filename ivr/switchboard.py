@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final, Literal
@@ -117,13 +117,16 @@ class Switchboard:
         place: Place,
         longest_s: Callable[[str], float] = lambda trunk: inf,
         observe: Callable[[Outcome, float], None] = lambda outcome, seconds: None,
+        trunks: Sequence[str] = (),
     ) -> None:
         """`queues` are those of the configuration by name; `longest_s` is how long a call over a trunk may
-        last. `observe` is told how each search ended, and after how many seconds."""
+        last. `observe` is told how each search ended, and after how many seconds. For a caller who came by
+        none of the `trunks` (a browser, a socket) agents are called over the first."""
         self._known = queues
         self._place = place
         self._longest_s = longest_s
         self._observe = observe
+        self._trunks = trunks
         self._queues: Final = Queues()
         self._seats: dict[str, _Seat] = {}
         self._count = 0
@@ -226,7 +229,8 @@ class Switchboard:
     async def _called(self, caller: str, seat: _Seat, agent: Agent) -> Refusal | None:
         """Why the agent does not take the call; None when he does, and his leg is the seat's."""
         search = seat.search
-        trunk = agent.trunk or search.trunk
+        came_by = search.trunk if search.trunk in self._trunks else next(iter(self._trunks), search.trunk)
+        trunk = agent.trunk or came_by
         seat.note("agent_called", {"to": agent.to, "trunk": trunk})
         try:
             leg = await self._place(

@@ -19,6 +19,8 @@ STUCK_S: Final = 10.0
 
 CLOSING_S: Final = 2.0
 
+_LOOKS: Final = 10
+
 NORMAL: Final = 1000
 POLICY: Final = 1008
 TOO_LONG: Final = 1009
@@ -40,6 +42,8 @@ class Exchange:
         self._came = asyncio.Event()
         self._closing: tuple[int, str] | None = None
         self._deaf = False
+        self._since: float | None = None
+        """When what is on its way now was sent."""
 
     @property
     def dropped(self) -> int:
@@ -70,13 +74,13 @@ class Exchange:
 
     async def run(self, receive: Callable[[str | bytes], None]) -> None:
         """`receive` is called with each message."""
-        reading, writing = asyncio.create_task(self._read(receive)), asyncio.create_task(self._write())
+        tasks = [asyncio.create_task(part) for part in (self._read(receive), self._write(), self._watch())]
         try:
-            await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (reading, writing):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(reading, writing, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
             with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
                 async with asyncio.timeout(CLOSING_S):
                     await self._say_goodbye()
@@ -93,7 +97,7 @@ class Exchange:
             receive(message["bytes"] if text is None else text)
 
     async def _write(self) -> None:
-        socket, backlog = self._socket, self._backlog
+        socket, backlog, time = self._socket, self._backlog, asyncio.get_running_loop().time
         while not self._deaf:
             item = backlog.take()
             if item is None:
@@ -102,11 +106,19 @@ class Exchange:
                 self._came.clear()
                 await self._came.wait()
                 continue
-            try:
-                async with asyncio.timeout(STUCK_S):
-                    await (socket.send_text(item) if isinstance(item, str) else socket.send_bytes(item))
-            except TimeoutError:
+            self._since = time()
+            await (socket.send_text(item) if isinstance(item, str) else socket.send_bytes(item))
+            self._since = None
+
+    async def _watch(self) -> None:
+        """Returns when something has been on its way for too long. A deadline for each message would cost a
+        tenth of a stream."""
+        time = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(STUCK_S / _LOOKS)
+            if self._since is not None and time() - self._since >= STUCK_S:
                 self._give_up()
+                return
 
     def _give_up(self) -> None:
         self._deaf = True

@@ -153,7 +153,9 @@ class ExotelSockets:
     ) -> None:
         now = time.time()
         known = self._calls.find(start.call_sid, now)
-        given = {"digits": known.digits, **start.parameters} if known and known.digits else start.parameters
+        digits = {"digits": known.digits} if known is not None and known.digits else {}
+        # Custom parameters stand in the address, and most pages say that the start has them as well.
+        given = {**socket.query_params, **digits, **start.parameters}
         exchange = Exchange(socket, most_audio=0, most_messages=MOST_MESSAGES)
 
         def over(cause: Cause, _by: str) -> None:

@@ -20,7 +20,7 @@ DESK = Queue("desk", (Agent("anu"), Agent("bala", trunk="other", ring_s=15.0)))
 class Floor:
     """A switchboard, and what it does."""
 
-    def __init__(self, queue: Queue = DESK) -> None:
+    def __init__(self, queue: Queue = DESK, trunks: tuple[str, ...] = ()) -> None:
         self.placed: list[OutboundCall] = []
         self.legs: dict[str, FakeLeg] = {}
         self.refuses: dict[str, Exception] = {}
@@ -30,7 +30,11 @@ class Floor:
         self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.observed: list[str] = []
         self.board = Switchboard(
-            {"desk": queue}, self.place, lambda trunk: 60.0, lambda outcome, s: self.observed.append(outcome)
+            {"desk": queue},
+            self.place,
+            lambda trunk: 60.0,
+            lambda outcome, s: self.observed.append(outcome),
+            trunks,
         )
 
     async def place(self, call: OutboundCall) -> CallLeg:
@@ -96,6 +100,22 @@ async def test_an_agent_who_takes_the_call_is_given_with_his_leg(floor: Floor) -
     await found.leg.hang_up()
     found.release()
     assert floor.observed == ["found"]
+
+
+@pytest.mark.parametrize(
+    ("trunks", "used"), [((), "local"), (("other", "local"), "local"), (("first", "second"), "first")]
+)
+async def test_agents_are_called_over_the_trunk_of_the_caller_or_the_first(
+    trunks: tuple[str, ...], used: str
+) -> None:
+    """Who calls by a browser or a socket came by no trunk."""
+    floor = Floor(Queue("desk", (Agent("anu"),)), trunks)
+    search = floor.search()
+    await floor.rings("anu")
+    assert floor.placed[0].trunk == used
+    search.cancel()
+    await asyncio.gather(search, return_exceptions=True)
+    await floor.is_settled()
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,10 @@ def test_who_reads_nothing_is_closed_and_has_cost_nothing_but_his_audio() -> Non
         while not running.done():
             exchange.send_audio(b"20 ms")
             await asyncio.sleep(0.02)
-        assert loop.time() - began == pytest.approx(STUCK_S, abs=0.1)
+        took = loop.time() - began
+        assert STUCK_S <= took <= 1.2 * STUCK_S
         assert exchange.deaf
-        assert exchange.dropped == pytest.approx(STUCK_S / 0.02 - 51, abs=2)
+        assert exchange.dropped == pytest.approx(took / 0.02 - 51, abs=2)
         assert far.sent == [
             {"type": "websocket.close", "code": TRY_LATER, "reason": "what was sent is not read"}
         ]

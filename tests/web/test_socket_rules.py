@@ -205,6 +205,31 @@ async def test_rubbish_is_counted_and_the_call_goes_on(bench: Bench) -> None:
     assert (found["odd_bytes"], found["lost_ms"]) == (1, 300)
 
 
+async def test_parameters_come_by_the_address_by_an_applet_and_by_the_start(bench: Bench) -> None:
+    asked = {"token": SECRET, "CallSid": "call-1", "digits": '"999"'}
+    await bench.client.get("/api/voice/call/answer", params=asked)
+    url = bench.ws("/ws/exotel/orders?vendor=Gupta&order=5&amount=lots&nonsense=1")
+    async with exotel_call(url, headers=BASIC) as call:
+        await call.start(parameters={"order": "17"})
+        await bench.served()
+    _, given = bench.gateway.served[0]
+    assert given.params == {**PARAMS, "vendor": "Gupta", "order": "17"}  # "lots" are no rupees
+
+
+async def test_a_stream_lasts_as_long_as_exotel_lets_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exotel_sockets, "SESSION_S", 0.1)
+    async with exotel_call(bench.ws("/ws/exotel/orders"), headers=BASIC) as call:
+        await call.start()
+        leg = await bench.served()
+        async with asyncio.timeout(WITHIN_S):
+            while not isinstance(event := await leg.next_event(), HungUp):
+                pass
+            await call.closed.wait()
+    assert (event.cause, event.by) == (Cause.LIMIT, "us")
+
+
 async def test_a_number_that_nobody_answers(bench: Bench) -> None:
     async with exotel_call(bench.ws("/ws/exotel/numbers"), headers=BASIC) as call:
         await call.start(called="08000000000")
