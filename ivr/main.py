@@ -26,7 +26,8 @@ def main(config_path: Path, announce: Path | None) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "aioice"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     config = load(config_path)
     # A thread (store, recorder) that computes gives way to the media in half a millisecond, not five.
     sys.setswitchinterval(0.0005)
