@@ -24,7 +24,7 @@ _STATES: Final = {"ringing": "ringing", "answered": "answered"}
 @dataclass(slots=True)
 class LiveCall:
     """One call. Times are Unix seconds. `said` and `heard` are the last words of either side, `words_of` says
-    whose came last; `turn` is the last turn as its record tells it."""
+    whose came last; `turn` is the last turn as its record tells it. `supervisors` are by their session."""
 
     id: str
     flow: str = ""
@@ -43,7 +43,7 @@ class LiveCall:
     heard: str = ""
     words_of: Side = "server"
     mos: float | None = None
-    supervisors: str = ""
+    supervisors: dict[str, str] = field(default_factory=dict)
     turn: Mapping[str, Any] | None = None
     lines: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES), compare=False)
 
@@ -73,10 +73,23 @@ class LiveCall:
                 self.agent = ""
             case "transferred":
                 self.queued = None
+            case "supervised":
+                self._supervised(data)
             case "prompt_cut" if self.lines:
                 self._cut(int(data.get("after_ms", 0)))
         if (line := line_of(kind, data, at)) is not None:
             self.lines.append(line)
+
+    @property
+    def supervised_by(self) -> str:
+        """Who listens in, whispers or has taken over."""
+        return ", ".join(self.supervisors.values())
+
+    def _supervised(self, data: Mapping[str, Any]) -> None:
+        others = {session: who for session, who in self.supervisors.items() if session != data.get("session")}
+        if data.get("mode") != "over":
+            others[str(data.get("session"))] = supervisor(data.get("operator"), data.get("mode"))
+        self.supervisors = others
 
     def _cut(self, after_ms: int) -> None:
         for place in reversed(range(len(self.lines))):
@@ -85,10 +98,15 @@ class LiveCall:
                 return
 
 
+def supervisor(operator: Any, mode: Any) -> str:
+    """An operator, and how he is on the call."""
+    return f"{operator or '?'} ({str(mode).replace('_', ' ')})"
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What to do to what was seen: with `whole` it is forgotten, and `rows` are all there are; else they are in
-    the order of their last change."""
+    """What to do to what was seen: with `whole` it is forgotten, and `rows` are all there are; else they are
+    in the order of their last change."""
 
     version: int
     rows: tuple[LiveCall, ...]

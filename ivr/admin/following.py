@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from ivr.admin.board import CallBoard, LiveCall
+from ivr.admin.board import CallBoard, LiveCall, supervisor
 from ivr.admin.gateway import GatewayClient, GatewayError
 from ivr.admin.sse import ServerEvent
 
@@ -30,6 +30,7 @@ class _Words(BaseModel):
 
 
 class _Supervisor(BaseModel):
+    session_id: str = ""
     operator: str = ""
     mode: str = ""
 
@@ -77,7 +78,7 @@ class ActiveCall(BaseModel):
             heard=heard.text,
             words_of="caller" if heard.at > said.at else "server",
             mos=self.mos,
-            supervisors=", ".join(f"{each.operator} ({each.mode})" for each in self.supervisors),
+            supervisors={each.session_id: supervisor(each.operator, each.mode) for each in self.supervisors},
         )
 
 

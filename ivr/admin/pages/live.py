@@ -58,7 +58,7 @@ def row(call: LiveCall) -> dict[str, Any]:
         "words": (call.said if call.words_of == "server" else call.heard)[:LETTERS],
         "of": call.words_of,
         "mos": call.mos,
-        "with": call.agent or call.supervisors,
+        "with": call.agent or call.supervised_by,
         "since": call.answered_at or call.since,
     }
 

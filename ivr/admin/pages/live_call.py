@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
 
-from ivr.admin.answers import CallDetail, Ticket
+from ivr.admin.answers import CallDetail
 from ivr.admin.board import LiveCall
 from ivr.admin.lines import Line
 from ivr.admin.markup import facts, talk, turn
+from ivr.admin.pages.own_leg import MODES, OwnLeg
 from ivr.admin.pages.record import lines_of
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
 from ivr.admin.widgets import Words, panel
 from ivr.trace.model import TURN
 from ivr.waterfall import TurnTimes
-
-MODES: Final = (
-    ("listen", "Listen", "hearing", "Hear both; nobody hears you."),
-    ("whisper", "Whisper", "record_voice_over", "Speak to the server's side alone."),
-    ("take_over", "Take over", "front_hand", "The flow stops; you talk to the caller."),
-)
 
 
 class LivePanel:
@@ -42,7 +36,7 @@ class LivePanel:
             self._title = Words("h2", "", "panel-title")
             self._facts = ui.html("", sanitize=False)
             self._actions = ui.element("div").classes("row-start live-actions")
-            self._standing = ui.html("", sanitize=False).classes("live-standing").props("id=supervision")
+            self._leg = OwnLeg(visit)
             Words("h3", t("Conversation"), "panel-sub")
             self._talk = ui.html("", sanitize=False).classes("talk-box live-talk")
             self._talk.props(f'tabindex=0 role=region aria-label="{t("Conversation")}"')
@@ -72,7 +66,7 @@ class LivePanel:
             self._over()
             return
         lines = self._lines(call)
-        drawn = (call.step, call.state, call.agent, call.supervisors, len(lines), lines[-1:], call.turn)
+        drawn = (call.step, call.state, call.agent, call.supervised_by, len(lines), lines[-1:], call.turn)
         if drawn == self._drawn:
             return
         self._drawn = drawn
@@ -87,7 +81,7 @@ class LivePanel:
             (t("Called"), f"{call.called} · {call.trunk}"),
             (t("Language"), call.language),
         ]
-        for title, value in ((t("Agent"), call.agent), (t("Supervised by"), call.supervisors)):
+        for title, value in ((t("Agent"), call.agent), (t("Supervised by"), call.supervised_by)):
             if value:
                 pairs.append((title, value))
         self._facts.content = facts(pairs)
@@ -128,9 +122,7 @@ class LivePanel:
         t = self._visit.t
         with self._actions:
             for mode, title, icon, hint in MODES:
-                button = ui.button(t(title), icon=icon, on_click=self._supervising(mode)).props(
-                    "outline dense"
-                )
+                button = ui.button(t(title), icon=icon, on_click=self._joining(mode)).props("outline dense")
                 button.props["title"] = t(hint)
             ui.button(t("Hang up"), icon="call_end", on_click=self._hanging_up()).props(
                 "outline dense color=negative"
@@ -145,19 +137,9 @@ class LivePanel:
 
         return hang_up
 
-    def _supervising(self, mode: str) -> Callable[..., Any]:
+    def _joining(self, mode: str) -> Callable[..., Any]:
         @self._visit.needs(Role.OPERATOR, f"calls.{mode}")
-        async def supervise() -> None:
-            path = f"/admin/calls/{quote(self._call_id, safe='')}/supervise"
-            told = await self._visit.gateway.send("POST", path, by=self._visit.user.name, body={"mode": mode})
-            ticket = Ticket.model_validate(told)
-            # The token goes to this page alone, and is good for one start within its time.
-            leg = {
-                "token": ticket.token,
-                "iceServers": ticket.ice_servers,
-                "mode": mode,
-                "call": self._call_id,
-            }
-            ui.run_javascript(f"ivrSupervise({json.dumps(leg)})")
+        async def join() -> None:
+            await self._leg.join(self._call_id, mode)
 
-        return supervise
+        return join

@@ -1,60 +1,66 @@
-// An operator's own leg to a live call: by the same client as any browser's, through the dashboard.
+// An operator's own leg to a live call: by the same client as any browser's, through the dashboard. Which call
+// it is, how he is on it and how he leaves it is the page's; here is the sound.
 import {IvrCall} from "/voice/static/client.js";
 
-const WORDS = {listen: "Listening", whisper: "Whispering", take_over: "You talk to the caller"};
 let call = null;
+let speaks = false;
 
 window.ivrSupervise = async ({token, iceServers, mode}) => {
-  await leave();
-  const mine = (call = new IvrCall({storage: null, microphone: mode !== "listen"}));
-  show(`${WORDS[mode]}: connecting …`);
-  mine.addEventListener("state", ({detail}) => {
-    if (mine !== call) return;
-    if (detail.state === "talking") show(WORDS[mode], mode);
-    if (detail.state === "reconnecting") show("The connection is being made anew …", mode);
-  });
-  mine.addEventListener("blocked", () => show("Press “Hear it” for the sound.", mode, true));
-  mine.addEventListener("ended", ({detail}) => {
-    if (mine !== call) return;
-    call = null;
-    show(detail.cause === "lost" ? "The connection was lost." : "");
-  });
+  await ivrLeave();
+  speaks = mode !== "listen";
+  const mine = (call = new IvrCall({storage: null, microphone: speaks}));
+  mine.addEventListener("state", ({detail}) => mine === call && show(detail.state));
+  mine.addEventListener("blocked", () => mine === call && show("blocked"));
+  mine.addEventListener("ended", () => over(mine));
   try {
+    show("connecting");
     await mine.start({token, iceServers});
   } catch (error) {
-    if (mine === call) {
-      call = null;
-      show(error.message);
-    }
+    over(mine, error.message);
   }
 };
 
-async function leave() {
+// The same leg in another mode: who only listened has a microphone now, and who only listens has none.
+window.ivrSpeakAs = async (mode) => {
+  speaks = mode !== "listen";
+  if (!call) return;
+  try {
+    if (speaks) await call.openMicrophone();
+    call.muted = !speaks;
+    show(call.state);
+  } catch (error) {
+    show("fault", error.message);
+  }
+};
+
+window.ivrLeave = async () => {
   const old = call;
   call = null;
   show("");
   await old?.hangUp();
+};
+
+function over(mine, why = "") {
+  if (mine !== call) return;
+  call = null;
+  show(why ? "fault" : "", why);
+  emitEvent("supervision_over", why);
 }
 
-function show(words, mode = "", blocked = false) {
+function show(state, why = "") {
   const place = document.getElementById("supervision");
   if (!place) return;
   place.replaceChildren();
-  if (!words) return;
-  const told = document.createElement("span");
-  told.setAttribute("role", "status");
-  told.className = "live-leg";
-  told.textContent = words;
-  place.append(told);
-  if (blocked) place.append(button("Hear it", () => call?.play()));
-  if (mode && mode !== "listen") {
-    const mute = button("Mute", () => {
+  const words = {connecting: "connecting …", ringing: "connecting …", reconnecting: "connecting anew …", fault: why}[state];
+  if (words) place.append(words);
+  if (state === "blocked") place.append(button("Hear it", () => call?.play()));
+  if (state === "talking" && speaks) {
+    const mute = button(call.muted ? "Unmute" : "Mute", () => {
       call.muted = !call.muted;
-      mute.textContent = call.muted ? "Unmute" : "Mute";
+      show("talking");
     });
     place.append(mute);
   }
-  if (mode) place.append(button("Leave", leave));
 }
 
 function button(words, pressed) {
@@ -66,4 +72,7 @@ function button(words, pressed) {
   return made;
 }
 
+addEventListener("beforeunload", (leaving) => {
+  if (call && speaks) leaving.preventDefault(); // a caller may be talked to
+});
 addEventListener("pagehide", () => call?.hangUp());
