@@ -17,15 +17,23 @@ def bench_web(
         OptionalInt,
         typer.Option(help="How long Exotel's chunks are; without it 3,200 bytes.", min=20, max=2000),
     ] = None,
+    dashboard: Annotated[
+        OptionalInt, typer.Option(help="So many calls by SIP, watched by a dashboard.", min=1)
+    ] = None,
 ) -> None:
     """Calls by the web at once: with --calls from a browser's microphone to the server's ear and back, with
-    --exotel from key to prompt; prints one JSON object."""
-    if (calls is None) == (exotel is None):
-        raise typer.BadParameter("say what is to be measured: --calls 20 or --exotel 100")
+    --exotel from key to prompt; with --dashboard what it costs to watch so many calls; prints one JSON
+    object."""
+    if sum(each is not None for each in (calls, exotel, dashboard)) != 1:
+        raise typer.BadParameter("say what is to be measured: --calls 20, --exotel 100 or --dashboard 500")
     if calls is not None:
         from ivr.bench.web import browsers
 
         raise SystemExit(browsers.run(browsers.Options(calls, seconds)))
+    if dashboard is not None:
+        from ivr.bench.web import dashboard as watched
+
+        raise SystemExit(watched.run(watched.Options(dashboard, seconds)))
     assert exotel is not None
     from ivr.bench.web.exotel import Options, run
 

@@ -37,6 +37,7 @@ class Api:
     """The API of a server, with a key for all of it."""
 
     def __init__(self, url: str, key: str) -> None:
+        self.key = key
         self._client = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=10.0, trust_env=False
         )

@@ -14,7 +14,7 @@ from ivr.bench.srtp import Cipher
 from ivr.bench.stats import Samples
 
 PROMPT_WITHIN: Final = 2 * SECOND
-_PAUSE: Final = (SECOND, 2 * SECOND)
+PAUSE: Final = (SECOND, 2 * SECOND)
 """Between the beginning of a prompt and the key that cuts it off."""
 
 _NOISE: Final = random.Random(1).randbytes(160)
@@ -31,10 +31,12 @@ class Caller(Line):
         seed: int,
         *,
         most_keys: int = MOST_KEYS,
+        pause: tuple[int, int] = PAUSE,
         cipher: Cipher | None = None,
     ) -> None:
         super().__init__(offer, rtp, send_sip, samples, seed, cipher)
         self._most_keys = most_keys
+        self._pause = pause
         self._signatures = (signature("a"), signature("b"))
         self._keys = 0
         self._press = 0  # when the next key is due; 0: not yet known
@@ -61,7 +63,7 @@ class Caller(Line):
             self._samples.key_to_prompt.append(at - self._key_at)
             self._key_at = None
         self._awaited = None
-        self._press = now + self._random.randint(*_PAUSE) if self._keys < self._most_keys else 0
+        self._press = now + self._random.randint(*self._pause) if self._keys < self._most_keys else 0
 
     def _begin_key(self, now: int) -> None:
         self._press = 0

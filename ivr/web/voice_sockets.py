@@ -16,7 +16,8 @@ from ivr.api.gateway import CallRefused, Gateway, NoCapacity, ParamsRefused
 from ivr.feed import BEGAN, ENDED, Following, TooManyFollowers
 from ivr.metrics import Metrics
 from ivr.store import StoreError
-from ivr.web.book import FlowCall, TokenRefused
+from ivr.supervision import SupervisionRefused
+from ivr.web.book import FlowCall, Purpose, Supervision, TokenRefused
 from ivr.web.call_events import CallEvents
 from ivr.web.exchange import NORMAL, POLICY, TRY_LATER, Exchange
 from ivr.web.waiting_room import Full, WaitingRoom
@@ -109,7 +110,7 @@ class VoiceSockets:
         except TimeoutError:
             raise Refused("no_start", f"no start within {START_S:g} s") from None
 
-    def _redeem(self, session_id: str, token: str | None) -> FlowCall:
+    def _redeem(self, session_id: str, token: str | None) -> Purpose:
         """Raises `Refused`."""
         if token is None:
             raise Refused("token", "there is no token: send it as Authorization: Bearer, or in the start")
@@ -119,27 +120,26 @@ class VoiceSockets:
             raise Refused("token", str(error)) from error
         if session != session_id:
             raise Refused("token", "the token is of another session")
-        if not isinstance(purpose, FlowCall):
-            raise Refused("token", "the token is for a browser: use /api/voice/stream/start")
         return purpose
 
     async def _call(
-        self, socket: WebSocket, session_id: str, protocol: VoiceSocket, start: Start, call: FlowCall
+        self, socket: WebSocket, session_id: str, protocol: VoiceSocket, start: Start, purpose: Purpose
     ) -> None:
         exchange = Exchange(socket, MOST_FRAMES, MOST_MESSAGES)
         waiting: list[asyncio.TimerHandle] = []
 
         def over(_cause: Cause, _by: Party) -> None:
-            # Where the end is not told.
-            waiting.append(asyncio.get_running_loop().call_later(_ENDED_S, exchange.close))
+            # Where the end is not told; an operator is told nothing of the call that he joins.
+            wait_s = _ENDED_S if isinstance(purpose, FlowCall) else 0.0
+            waiting.append(asyncio.get_running_loop().call_later(wait_s, exchange.close))
 
-        info = LegInfo(session_id, "inbound", call.caller, call.flow, TRUNK, {})
+        info = _info(session_id, purpose)
         plane = self._gateway.plane
         leg = SocketLeg(info, start, plane, exchange.send_audio, exchange.send, over)
         try:
-            call_id = await self._place(leg, call)
+            call_id = await self._place(leg, purpose)
             with self._gateway.feed.follow(call_id) as following:
-                telling = asyncio.create_task(_tell(following, exchange, call_id, call))
+                telling = asyncio.create_task(_tell(following, exchange, call_id, purpose))
                 try:
                     await exchange.run(lambda message: self._take(message, protocol, leg, exchange))
                 finally:
@@ -153,10 +153,14 @@ class VoiceSockets:
             self._metrics.socket_fault(LEG, "dropped_audio", exchange.dropped)
             self._metrics.socket_fault(LEG, "deaf", int(exchange.deaf))
 
-    async def _place(self, leg: SocketLeg, call: FlowCall) -> str:
+    async def _place(self, leg: SocketLeg, purpose: Purpose) -> str:
         """Raises `Refused`."""
         try:
-            return await self._gateway.serve(leg, call)
+            if isinstance(purpose, Supervision):
+                return await self._gateway.supervise(leg, purpose)
+            return await self._gateway.serve(leg, purpose)
+        except SupervisionRefused as error:
+            raise Refused("refused", str(error)) from error
         except ParamsRefused as error:
             wrong = "; ".join(f"{name}: {what}" for name, what in error.fields.items())
             raise Refused("params", wrong) from error
@@ -186,8 +190,18 @@ class VoiceSockets:
                 pass
 
 
-async def _tell(following: Following, exchange: Exchange, call_id: str, call: FlowCall) -> None:
+def _info(session_id: str, purpose: Purpose) -> LegInfo:
+    match purpose:
+        case FlowCall(flow=flow, caller=caller):
+            return LegInfo(session_id, "inbound", caller, flow, TRUNK, {})
+        case Supervision(operator=operator):
+            return LegInfo(session_id, "inbound", operator, "", TRUNK, {})
+
+
+async def _tell(following: Following, exchange: Exchange, call_id: str, call: Purpose) -> None:
     """Tells what happens in the call until it has ended; that closes the socket."""
+    if isinstance(call, Supervision):
+        return
     events = CallEvents(call_id, call.flow, call.language or "")
     async for _, event in following:
         if event.kind == BEGAN:

@@ -1,1 +1,1 @@
-"""Calls that come by the web, measured from outside the server."""
+"""Calls that come by the web, and who watches calls there, measured from outside the server."""
