@@ -132,7 +132,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         last = overview.log.name_of(overview.log.last)
         shown: list[str] = []
         for call in list(overview.calls):
-            shown.append(_encode(_active(gateway, call)))
+            shown.append(written(gateway, call))
             if len(shown) % AT_ONCE == 0:
                 await asyncio.sleep(0)
         body = f'{{"calls":[{",".join(shown)}],"last_event_id":"{last}"}}'
@@ -185,6 +185,11 @@ class _Events(Response):
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def written(gateway: Gateway, call: LiveCallState) -> str:
+    """A live call as JSON."""
+    return _encode(_active(gateway, call))
 
 
 def _active(gateway: Gateway, call: LiveCallState) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def measure(options: Options) -> dict[str, Any]:
             _await(said, b"steady\n")
             without, watched, followers = _by_turns(options, server)
             measured = json.loads(_last(said))
+    for failure, count in Counter(measured["failures"]).most_common(5):
+        print(f"{count} calls: {failure}", file=sys.stderr)
     events = sum((follower.events for follower in followers), Counter())
     cost = [100 * (there - away) for away, there in zip(without, watched, strict=True)]
     return {
