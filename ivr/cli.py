@@ -84,7 +84,6 @@ cli_prompts.register(app)
 cli_llm.register(app)
 cli_knowledge.register(app)
 cli_talk.register(app, bench, evaluation)
-cli_web.register(bench)
 cli_admin.register(app)
 cli_web.register(bench)
 
