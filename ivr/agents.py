@@ -79,7 +79,7 @@ class AgentLine:
         agents: Agents,
         send: Send,
         note: Callable[[str, Mapping[str, Any]], None],
-        mark: Callable[[Stage, float], None],
+        mark: Callable[[Stage, float, str], None],
     ) -> None:
         """`send` takes what the agent wants; `note` keeps an event of the record, `mark` a turn's stage."""
         self._agents = agents
@@ -114,9 +114,9 @@ class AgentLine:
                 self._note("agent_over", {"outcome": outcome, "reason": reason})
             case AgentSums():
                 self._note("agent_summary", {})
-            case AgentSays(token_at=at):
+            case AgentSays(token_at=at, token_by=by):
                 if at is not None:
-                    self._mark(Stage.FIRST_TOKEN, at)
+                    self._mark(Stage.FIRST_TOKEN, at, by)
         return event
 
     def close(self) -> None:

@@ -85,7 +85,11 @@ class HttpAsker:
 
 
 class LlmAsker:
-    """A language model: chat completions of OpenAI's API, asked for JSON of a schema with the options."""
+    """A language model: chat completions of OpenAI's API, asked for JSON of a schema with the options.
+
+    Not by `engines.llm`, which streams words for a voice, and hedges: here one short answer is of use only
+    when it is whole, the server is to hold it to the schema, and which model follows is the flow's choice.
+    """
 
     def __init__(self, config: LlmClassifier, client: httpx.AsyncClient) -> None:
         self._config = config

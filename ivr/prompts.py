@@ -253,8 +253,10 @@ class Prompts:
                 break  # it is up: what another voice once said is no good
         self._count(prompt, there=prompt.route is not None)
         if prompt.route is None:
-            versions = {choice.key: choice.engine.version for choice in choices}
             speech = self._voices.speak(request, text.purpose, urgent=prompt.urgent)
+            # Those that are asked: while files were read an engine may have come, or gone.
+            choices = speech.choices
+            versions = {choice.key: choice.engine.version for choice in choices}
             await self._speak(prompt, speech, versions)
         if choices and prompt.route is not None and prompt.route.engine != choices[0].engine.name:
             prompt.stale_at = asyncio.get_running_loop().time() + SUBSTITUTE_S

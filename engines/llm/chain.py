@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from engines.breaker import Breaker
 from engines.contract import EngineError, EngineTimeout, EngineUnavailable
-from engines.llm.contract import ChatRequest, Finished, LanguageModel, OnSpent, Piece, Slow, Usage
+from engines.llm.contract import ChatRequest, Finished, LanguageModel, OnSpent, Piece, Slow, Usage, Words
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class ModelChain:
             while not await race.won():
                 yield Slow()
             winner = race.winner
-            yield winner.first.result()
+            yield winner.first_piece
             async for piece in winner.pieces:
                 if isinstance(piece, Finished):
                     winner.answered()
@@ -134,6 +134,12 @@ class _Attempt:
         self._over = False
         self.pieces = pieces
         self.first = asyncio.create_task(self._anext(), name=f"first word of {seat.model.name}")
+
+    @property
+    def first_piece(self) -> Piece:
+        """Once it is there."""
+        piece = self.first.result()
+        return replace(piece, by=self._seat.model.name) if isinstance(piece, Words) else piece
 
     @property
     def waited_s(self) -> float:
@@ -183,7 +189,11 @@ class _Attempt:
 
 
 class _Race:
-    """Which model has a word first. `begin` asks one, or gives None for one that is left alone now."""
+    """Which model has a word first. `begin` asks one, or gives None for one that is left alone now.
+
+    It knows less than `engines.routing.race`: whoever has words is never replaced, no answer is a weak one;
+    and a pause is told before the next is asked.
+    """
 
     def __init__(
         self,

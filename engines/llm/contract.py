@@ -80,9 +80,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """More text of the answer."""
+    """More text of the answer; `by` names its model, with the first of it."""
 
     text: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

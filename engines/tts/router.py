@@ -125,14 +125,15 @@ class Speech:
     def __init__(
         self,
         router: SpeechRouter,
-        choices: Sequence[Choice],
+        choices: tuple[Choice, ...],
         request: SpeechRequest,
         purpose: Purpose,
         timing: Timing,
         urgent: bool,
     ) -> None:
+        """`choices` are those who may speak, in turn."""
         self._router = router
-        self._choices = choices
+        self.choices = choices
         self._request = request
         self._purpose: Purpose = purpose
         self._timing = timing
@@ -150,7 +151,7 @@ class Speech:
     def winner(self) -> Choice | None:
         """Who speaks."""
         winner = self._race.winner
-        return None if winner is None else self._choices[winner]
+        return None if winner is None else self.choices[winner]
 
     def hurry(self) -> None:
         """From now on somebody waits for it."""
@@ -197,7 +198,7 @@ class Speech:
             self._do(self._race.answered(link, now))
         if self._race.winner != link:
             return None
-        choice = self._choices[link]
+        choice = self.choices[link]
         rate = choice.engine.sample_rate
         if begins:
             self._begin(link, choice, now)
@@ -236,7 +237,7 @@ class Speech:
         self._telling.new()
 
     def _attempt(self, link: int) -> _Attempt:
-        choice = self._choices[link]
+        choice = self.choices[link]
         if self._urgent:
             return _Attempt(link, choice, self._timing.deadline_s, self._inbox.put)
         ahead = replace(choice, request=replace(choice.request, waited_for=False))

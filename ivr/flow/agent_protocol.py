@@ -150,7 +150,8 @@ class StopConversing:
 class AgentSays:
     """Speak this, after what is being said already; then the agent gets `Said(mark)`. `emotion` is one of
     `engines.tts.emotion`, felt with an `intensity` from 0 to 1; empty: the step's own. `token_at` is the
-    event loop's time at which the model's first word of an answer came, with its first sentence."""
+    event loop's time at which the model's first word of an answer came, with its first sentence, `token_by`
+    the model."""
 
     id: str
     text: str
@@ -158,6 +159,7 @@ class AgentSays:
     emotion: str = ""
     intensity: float = 0.5
     token_at: float | None = None
+    token_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

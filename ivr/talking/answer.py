@@ -51,6 +51,7 @@ class Answer:
     """Why nothing good came of it; a safe sentence stands in."""
     _characters: int = 0
     _token_at: float | None = None
+    _token_by: str = ""
     _feed: SentenceFeed = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +62,7 @@ class Answer:
     ) -> tuple[list[Sentence], Outcome]:
         """The sentences that came with a piece."""
         if self._token_at is None and isinstance(piece, Words):
-            self._token_at = now
+            self._token_at, self._token_by = now, piece.by
         match piece:
             case Slow():
                 self.slow = True
@@ -90,8 +91,9 @@ class Answer:
             finding = check(text, self.language, grounds, readable)
             if finding is not None:
                 return found, Withheld(text, finding)
-            first = not self.reply.sentences
-            found.append(Sentence(text, token_at=self._token_at if first else None))
+            found.append(Sentence(text))
+            if not self.reply.sentences:
+                found[-1].token_at, found[-1].token_by = self._token_at, self._token_by
             self.reply.sentences.append(found[-1])
             if len(self.reply.sentences) >= MOST_SENTENCES:
                 return found, TooLong()

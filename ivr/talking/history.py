@@ -32,6 +32,8 @@ class Sentence:
     """Of one that was cut."""
     token_at: float | None = None
     """Of the first of an answer: when the model's first word came."""
+    token_by: str = ""
+    """And of which model."""
 
     @property
     def words(self) -> str:

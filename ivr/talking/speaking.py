@@ -121,5 +121,5 @@ class Speaking:
         mark = mark or f"m{self._marks}"
         self._out[mark] = sentence
         manner = manner_of(self.temper.now, self._begin.emotion)
-        token_at = None if sentence is None else sentence.token_at
-        self._emit(AgentSays(self._begin.id, text, mark, manner.emotion, manner.intensity, token_at))
+        at, by = (None, "") if sentence is None else (sentence.token_at, sentence.token_by)
+        self._emit(AgentSays(self._begin.id, text, mark, manner.emotion, manner.intensity, at, by))

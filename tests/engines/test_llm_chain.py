@@ -152,7 +152,7 @@ async def test_half_an_answer_is_not_begun_again() -> None:
     a, b = Model("a", breaks=True), Model("b")
     seen = Observed()
     stream = chain_of(a, b, observe=seen).chat(REQUEST, deadline_s=LONG_S)
-    assert await anext(stream) == Words("a")
+    assert await anext(stream) == Words("a", by="a")
     with pytest.raises(EngineUnavailable, match="a broke"):
         await anext(stream)
     assert b.asked == 0

@@ -141,6 +141,7 @@ async def test_a_caller_is_helped_and_handed_over(bench: OpenBench, tmp_path: Pa
     assert [data["tool"] for data in told(record, "agent_tool")] == ["order-state", "person"]
     first = told(record, "turn")[0]["ms"]
     assert first["endpoint"] <= first["final"] <= first["first_token"] <= first["first_sentence"]
+    assert told(record, "turn")[0]["by"]["first_token"] == "small"
     assert first["first_sentence"] <= first["first_packet"]
     (transfer,) = told(record, "transfer")
     assert transfer["whisper"].startswith("Order")

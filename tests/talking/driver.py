@@ -125,7 +125,8 @@ class Talk:
 
 
 def _words(text: str) -> list[Words]:
-    return [Words(word if at == 0 else f" {word}") for at, word in enumerate(text.split(" "))]
+    first, *others = text.split(" ")
+    return [Words(first, by="scripted"), *(Words(f" {word}") for word in others)]
 
 
 def call(tool: str, fault: str = "", **arguments: Any) -> ToolCall:

@@ -68,6 +68,7 @@ class TestSpeaking:
         talk.model("I see your order. It is", end=False)
         assert talk.texts == ["I see your order."]
         assert talk.of(AgentSays)[0].token_at == talk.now
+        assert talk.of(AgentSays)[0].token_by == "scripted"
         talk.model(" on its way.")
         assert talk.texts == ["It is on its way."]
 
