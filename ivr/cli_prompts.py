@@ -30,7 +30,7 @@ def build(
     ] = None,
     codec: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Only this codec (PCMA, PCMU, G722) instead of those of the trunks."),
+        typer.Option(help="Only this codec (PCMA, PCMU, G722, opus) instead of those of the trunks."),
     ] = None,
     format: AsFormat = Format.TEXT,
 ) -> None:

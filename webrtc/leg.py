@@ -143,6 +143,8 @@ class WebLeg(CarriedLeg):
             raise ConnectionError("the call is over")
         before, self._carrier.peer, self._offer = self._carrier.peer, fresh, offer
         self._went_away()
+        if self._away_since is not None:
+            self._away_since = self._now()  # he is on his way: his time counts anew
         if before is not None:
             self._let_close(before)
         fresh.begin()
@@ -199,6 +201,9 @@ class WebLeg(CarriedLeg):
     def rtcp(self, packet: bytes) -> None:
         self.stream.take_report(packet)
 
+    def timed_out(self, at: float) -> None:
+        """A page that sends no audio is there all the same, and has keys: whether it is, `_look` sees."""
+
     def opened(self, peer: Peer) -> None:
         if peer is self._carrier.peer and not self._over:
             self._on_opened()
@@ -229,6 +234,10 @@ class WebLeg(CarriedLeg):
         """Whether the page is still there."""
         peer, now = self._carrier.peer, self._now()
         self._watch = self._loop.call_later(_LOOK_S, self._look)
+        if peer is not None and peer.flooded:
+            log.warning("a page floods its data channel: its call is over")
+            self.end(Cause.FAILED)
+            return
         heard_at = 0.0 if peer is None else peer.heard_at
         patience = SILENT_S if heard_at - self._audio_at < _TOGETHER_S else QUIET_S
         silent = peer is None or now - heard_at > patience

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 CHANNEL: Final = "ivr"
 """The label of the data channel that is listened to."""
 
+_MOST_BEYOND: Final = 1_048_576
+"""Bytes beyond SCTP's window, which aiortc tells but does not enforce."""
+
 _LAST_S: Final = 1.0
 
 _MOST_BUFFERED: Final = 262_144
@@ -128,6 +131,11 @@ class Peer:
         return self._path.connected and self._dtls.state == "connected"
 
     @property
+    def flooded(self) -> bool:
+        """Whether the far end sends more than we told it that we take: it means to fill our memory."""
+        return self._sctp is not None and self._sctp._advertised_rwnd < -_MOST_BEYOND
+
+    @property
     def heard_at(self) -> float:
         """When anything of the far end came last, as seconds of the loop's clock."""
         return self._path.heard_at
@@ -213,7 +221,8 @@ class Peer:
             self._gone("the far end closed the connection")
 
     def _offered_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label != CHANNEL or self._channel is not None:
+        taken = self._channel is not None and self._channel.readyState == "open"
+        if channel.label != CHANNEL or taken:
             channel.close()
             return
         self._channel = channel

@@ -33,6 +33,7 @@ from ivr.prompt_cache.files import Entry, PromptFiles
 from ivr.prompt_cache.settings import codecs_of, folder_of, limits_of
 from ivr.speech import voice_engines, voices_of
 from media.codecs import CODECS, Codec
+from media.opus import OPUS
 
 log = logging.getLogger(__name__)
 
@@ -163,9 +164,10 @@ def _wishes(flows: Sequence[Flow], languages: Sequence[str]) -> list[Wish]:
 
 
 def _codecs(config: Config, names: Sequence[str]) -> tuple[Codec, ...]:
-    if unknown := [name for name in names if name not in CODECS]:
-        raise CannotBuild(f"there is no codec {', '.join(unknown)}; there are {', '.join(CODECS)}")
-    return tuple(CODECS[name] for name in names) or codecs_of(config)
+    known = CODECS | {OPUS.name: OPUS}
+    if unknown := [name for name in names if name not in known]:
+        raise CannotBuild(f"there is no codec {', '.join(unknown)}; there are {', '.join(known)}")
+    return tuple(known[name] for name in names) or codecs_of(config)
 
 
 async def _build(

@@ -100,6 +100,7 @@ class Browsers:
             call_id = await self._place(leg, purpose)
         except BaseException:
             leg.end(Cause.FAILED)
+            leg.part_with()
             await leg.wait_closed()
             raise
         self._live[session_id] = browser

@@ -88,7 +88,7 @@ def test_an_engine_that_does_not_start_fails_its_prompts(home: Path) -> None:
         (("nowhere",), "nowhere is not there"),
         (("empty",), "there is no flow in empty"),
         (("flows", "--language", "mr"), "no flow speaks mr; they speak en"),
-        (("flows", "--codec", "OPUS"), "there is no codec OPUS; there are PCMA, PCMU, G722"),
+        (("flows", "--codec", "OPUS"), "there is no codec OPUS; there are PCMA, PCMU, G722, opus"),
         (("broken.yaml",), "broken.yaml:1:1: rule"),
         (("flows", "--config", "none.yaml"), "none.yaml"),
         (("flows", "--config", "off.yaml"), "prompts.disk_mb is 0"),

@@ -71,6 +71,7 @@ async def test_what_is_read_is_there() -> None:
     for name in ("_rx_srtp", "_tx_srtp", "state", "_recv_next", "_register_data_receiver"):
         assert hasattr(transport, name), name
     assert transport.state == "new"
+    assert RTCSctpTransport(transport)._advertised_rwnd == 1024 * 1024
     assert {"protect", "protect_rtcp", "unprotect", "unprotect_rtcp"} <= set(dir(Session))
     assert issubclass(DtlsSrtp, RTCDtlsTransport)
     assert issubclass(_Session, Connection)
