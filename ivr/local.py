@@ -69,6 +69,13 @@ class Api:
         call_id: str = answer.json()["id"]
         return call_id
 
+    def session(self, **request: Any) -> dict[str, Any]:
+        """A one-time token for a call by the web, with what comes with it."""
+        answer = self._client.post("/api/voice/sessions", json=request)
+        answer.raise_for_status()
+        session: dict[str, Any] = answer.json()
+        return session
+
     def trunk(self, name: str) -> dict[str, Any]:
         """How a trunk stands."""
         found: dict[str, Any] = next(t for t in self._get("/api/voice/trunks")["trunks"] if t["name"] == name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from ivr.flow.model import Flow
 from ivr.flow.scenarios import SUFFIX
 from ivr.flow.types import Json, Mismatch, ValueType, to_json
+from ivr.library import FlowLibrary
+
+KEPT_S: Final = 2.0
+"""What is offered is put together anew after so long: who asks again and again makes no work."""
 
 _MOST_BYTES: Final = 64 * 1024
 _EXAMPLE: Final[dict[str, Any]] = {
@@ -43,6 +49,40 @@ class OfferedFlow(BaseModel):
     languages: list[str] = Field(description="The first is the flow's own")
     params: list[OfferedParam]
     result: dict[str, str] = Field(description="The kinds of the values that the call brings, by name")
+
+
+class Offers:
+    """The flows that a page may call, of those in a folder; `allowed` says which by their names."""
+
+    def __init__(self, library: FlowLibrary, folder: Path, allowed: Callable[[str], bool]) -> None:
+        self._library = library
+        self._folder = folder
+        self._allowed = allowed
+        self._kept: list[OfferedFlow] = []
+        self._until = float("-inf")
+        self._making = asyncio.Lock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in self._library.names if self._allowed(name))
+
+    def flow(self, name: str) -> Flow | None:
+        """As new calls get it; None when it is not offered."""
+        return self._library.get(name) if self._allowed(name) else None
+
+    async def all(self, now: float) -> list[OfferedFlow]:
+        """As forms want them; `now` in seconds of any clock."""
+        async with self._making:
+            if now >= self._until:
+                self._kept = [flow async for flow in self._made()]
+                self._until = now + KEPT_S
+            return self._kept
+
+    async def _made(self) -> AsyncIterator[OfferedFlow]:
+        for name in self.names:
+            entry, flow = self._library.entry(name), self._library.get(name)
+            if entry is not None and flow is not None:  # the folder may change meanwhile
+                yield offered(flow, await asyncio.to_thread(samples_beside, self._folder / entry.file))
 
 
 def offered(flow: Flow, samples: dict[str, Any]) -> OfferedFlow:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Annotated, Any, Final
 
@@ -17,7 +16,7 @@ from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
 from ivr.web.book import FlowCall
 from ivr.web.config import Phone
-from ivr.web.offer import OfferedFlow, offered, samples_beside
+from ivr.web.offer import OfferedFlow, Offers
 from ivr.web.routes import SessionOut
 from ivr.web.sessions import Sessions
 from ivr.web.visitors import RETRY_S, Visitors, from_our_page, names_this_machine
@@ -74,13 +73,10 @@ class PhoneCall(BaseModel):
 def routes(gateway: Gateway, phone: Phone, sessions: Sessions) -> APIRouter:
     router = APIRouter(prefix="/api/voice/phone", tags=["phone page"])
     visitors = Visitors()
-    library = gateway.flows.library
+    offers = Offers(gateway.flows.library, gateway.flows.folder, phone.offers)
 
     async def welcome(request: Request) -> None:
         _check_welcome(request, phone)
-
-    def offer(name: str) -> bool:
-        return phone.offers(name) and library.get(name) is not None
 
     @router.get(
         "",
@@ -90,13 +86,7 @@ def routes(gateway: Gateway, phone: Phone, sessions: Sessions) -> APIRouter:
         summary="What the phone page may call",
     )
     async def get_offer() -> PhoneOffer:
-        flows = []
-        for name in library.names:
-            entry, flow = library.entry(name), library.get(name)
-            if entry is not None and flow is not None and phone.offers(name):
-                samples = await asyncio.to_thread(samples_beside, gateway.flows.folder / entry.file)
-                flows.append(offered(flow, samples))
-        return PhoneOffer(flows=flows, ice_servers=sessions.ice_servers())
+        return PhoneOffer(flows=await offers.all(time.monotonic()), ice_servers=sessions.ice_servers())
 
     @router.post(
         "/sessions",
@@ -112,9 +102,9 @@ def routes(gateway: Gateway, phone: Phone, sessions: Sessions) -> APIRouter:
     ) -> Any:
         """For the page at `/` alone: others use `POST /api/voice/sessions`. Without a key, and so only where
         `web.phone` allows it, only from that page, and not too often from one address."""
-        flow = library.get(body.flow) if phone.offers(body.flow) else None
+        flow = offers.flow(body.flow)
         if flow is None:
-            raise UnknownFlow(body.flow, tuple(name for name in library.names if offer(name)))
+            raise UnknownFlow(body.flow, offers.names)
         wrong = _misfits(flow, body)
         if wrong:
             raise ParamsRefused(wrong)

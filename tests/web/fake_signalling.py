@@ -192,7 +192,7 @@ class FakeSignalling:
         assert request.headers["authorization"] == "Bearer hush"
         await self._note("end", request)
         if self._channel.done():
-            await self.tell({"type": "ended", "cause": "hangup", "result": {"decision": "unreached"}})
+            await self.tell({"type": "ended", "cause": "normal", "result": {"decision": "unreached"}})
         return Response(status_code=204)
 
     async def _note(self, what: str, request: Request) -> Any:
@@ -251,9 +251,9 @@ async def fake_signalling() -> AsyncIterator[tuple[FakeSignalling, str]]:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, listener: socket.socket | None = None) -> AsyncIterator[str]:
     """An ASGI application on a free loopback port, and its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -118,7 +118,7 @@ async def test_hanging_up_tells_the_server_and_brings_the_result(page: Page, ser
     assert ("end", None) in server.asked
     assert (await log(page))[-1] == {
         "type": "ended",
-        "cause": "hangup",
+        "cause": "normal",
         "result": {"decision": "unreached"},
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 import wave
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
@@ -14,10 +15,12 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 from playwright.async_api import Page
+from starlette.applications import Starlette
 
 from ivr.local import LocalServer, local_server
 from tests.web.browser import chromium
 from tests.web.caller import CONFIG, WORD, word, write_caller
+from tests.web.fake_signalling import serving
 
 WATCH: Final = """
   window.peers = [];
@@ -26,12 +29,32 @@ WATCH: Final = """
   };
 """
 
+EMBEDDED: Final = """async ([client, token]) => {
+  const {IvrCall} = await import(client);
+  const call = new IvrCall({microphone: false});
+  const event = (type) => new Promise((told) => call.addEventListener(type, ({detail}) => told(detail)));
+  const [ready, caption, ended] = ["ready", "caption", "ended"].map(event);
+  await call.start({token});
+  const told = {ready: await ready, caption: await caption};
+  await call.hangUp();
+  const again = await new IvrCall({microphone: false}).start({token}).catch((error) => error.code);
+  return {...told, ended: await ended, again};
+}"""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with local_server(tmp_path_factory.mktemp("phone"), CONFIG) as server:
+def shop() -> Iterator[socket.socket]:
+    """Where another site is."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, shop: socket.socket) -> Iterator[LocalServer]:
+    web = {"origins": [f"http://127.0.0.1:{shop.getsockname()[1]}"]}
+    with local_server(tmp_path_factory.mktemp("phone"), CONFIG | {"web": web}) as server:
         yield server
 
 
@@ -71,7 +94,7 @@ async def test_a_vendor_accepts_by_voice_and_keys_in_when(page: Page, server: Lo
     assert await page.locator("#captions kbd").all_inner_texts() == ["2", "0", "#"]
     assert await page.inner_text("#about-step") == "The flow came to its end"
 
-    (call,) = server.api.calls()
+    call = server.api.calls()[0]
     record = server.api.ended(call["id"])
     assert record["result"] == {"decision": "accepted", "eta": 20, "reason": None}
     assert (record["trunk"], record["caller"], record["cause"]) == ("web", "phone page", "normal")
@@ -82,6 +105,26 @@ async def test_a_vendor_accepts_by_voice_and_keys_in_when(page: Page, server: Lo
     own, servers = likeness(said, both[:, 0]), likeness(said, both[:, 1])
     assert own > 0.6, (own, servers)
     assert servers < own - 0.15, (own, servers)
+
+
+async def test_a_page_of_another_site_calls_with_a_token(
+    page: Page, server: LocalServer, shop: socket.socket
+) -> None:
+    params = {"vendor": "Sharma", "order": "48213", "amount": 1250.5, "language": "en"}
+    session = server.api.session(flow="vendor-order", params=params, caller="shop")
+    async with serving(Starlette(), shop.dup()) as site:
+        await page.goto(site)
+        told = await page.evaluate(EMBEDDED, [f"{server.url}/static/client.js", session["token"]])
+    assert told["ready"]["flow"] == "vendor-order"
+    assert told["caption"]["text"].startswith("Hello Sharma.")
+    assert told["ended"]["result"] == {"decision": "unreached", "eta": None, "reason": None}
+    assert told["again"] == "token-used"
+    record = server.api.ended(told["ready"]["call_id"])
+    assert (record["caller"], record["cause"], record["hung_up_by"]) == (
+        "shop",
+        told["ended"]["cause"],
+        "them",
+    )
 
 
 def likeness(said: NDArray[np.float64], heard: NDArray[np.float64]) -> float:

@@ -21,6 +21,7 @@ const keypad = new Keypad((key) => call?.sendKey(key));
 let call = null;
 let turn = null; // the last one
 let ended = null; // how the last call ended
+let leaving = false; // who is here has hung up
 let results = {}; // the kinds of a flow's results, by flow
 let screen = null; // kept awake during a call
 
@@ -66,6 +67,7 @@ function listenTo(made) {
 
 function enterCall(flow) {
   turn = ended = null;
+  leaving = false;
   show("status", "talk", "pad");
   at("about-flow").textContent = inWords(flow);
   at("about-step").textContent = at("quality").textContent = at("timer").textContent = "";
@@ -125,7 +127,7 @@ function drawState() {
   document.body.dataset.state = state;
   document.body.dataset.view = ended ? "ended" : "call";
   at("state-words").textContent = t(`state_${state === "idle" ? "connecting" : state}`);
-  if (ended) at("about-step").textContent = t(`cause_${ended.cause}`) || ended.cause;
+  if (ended) at("about-step").textContent = t(`cause_${leaving ? "hangup" : ended.cause}`) || ended.cause;
 }
 
 function drawMute() {
@@ -240,7 +242,7 @@ at("again").addEventListener("click", () => {
   at("call").focus();
 });
 at("hangup").addEventListener("click", () => {
-  at("hangup").disabled = true;
+  at("hangup").disabled = leaving = true;
   void call?.hangUp();
 });
 at("mute").addEventListener("click", () => {

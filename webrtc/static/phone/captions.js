@@ -104,8 +104,9 @@ export class Captions {
   #caller({text, final}) {
     if (!final && !text) {
       if (this.#open !== null) return;
-      const dots = make("span", {class: "speaking", role: "img", "aria-label": t("speaking")}, ...[1, 2, 3].map(() => make("i")));
-      this.#open = make("div", {class: "said caller"}, dots);
+      // Not for a screen reader: who speaks knows it, and would be spoken over.
+      const dots = make("span", {class: "speaking"}, make("i"), make("i"), make("i"));
+      this.#open = make("div", {class: "said caller", "aria-hidden": "true"}, dots);
       this.#list.append(this.#open);
       return;
     }
