@@ -334,6 +334,25 @@ _MESSAGES: Final = {
     "string_pattern_mismatch": "holds a character that cannot stand here",
 }
 
+EXOTEL_OFF: Final = Kind(
+    "exotel-not-configured",
+    404,
+    "This is not answered here",
+    "Set `exotel.secret`, and for streams `exotel.streams` and `numbers`, in the configuration.",
+)
+EXOTEL_SECRET: Final = Kind(
+    "exotel-token-missing",
+    401,
+    "The address of the applet lacks its token",
+    "Write `exotel.secret` of the configuration into the address that the applet asks: `?token=SECRET`.",
+)
+EXOTEL_ADDRESS: Final = Kind(
+    "exotel-address-refused",
+    403,
+    "Applets may not ask from there",
+    "`exotel.allow` lists the addresses; behind a proxy of yours, `exotel.proxies` names that.",
+)
+
 KINDS: Final = {kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
 
 

@@ -14,7 +14,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from ivr.api.models import Problem
-from ivr.api.problems import FORBIDDEN, INVALID, NO_CAPACITY, UNAUTHENTICATED, Kind, ProblemError, fields
+from ivr.api.problems import (
+    EXOTEL_ADDRESS,
+    EXOTEL_OFF,
+    EXOTEL_SECRET,
+    INVALID,
+    NO_CAPACITY,
+    ProblemError,
+    fields,
+)
 from ivr.store import CallRecord, CallState, Store
 from ivr.web.book import FlowCall, SessionBook, TooManyTokens
 from ivr.web.exotel_calls import ExotelCalls, KnownCall, normalised, spellings, unquoted
@@ -33,13 +41,7 @@ _GO_ON: Final = 200
 _OTHERWISE: Final = 302
 """A Passthru applet takes its first way out for 200, and the other for 302."""
 
-NOT_ANSWERED: Final = Kind(
-    "exotel-not-answered",
-    404,
-    "Exotel's applets are not answered here",
-    "Set `exotel.secret`, and for streams `exotel.streams`, in the configuration.",
-)
-_KINDS: Final = {401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_ANSWERED}
+_KINDS: Final = {401: EXOTEL_SECRET, 403: EXOTEL_ADDRESS, 404: EXOTEL_OFF}
 
 
 class StreamAddress(BaseModel):
@@ -158,14 +160,14 @@ class ExotelApplets:
         stream = self._settings.streams.get(name)
         if stream is None:
             known = list(self._settings.streams)
-            raise ProblemError(NOT_ANSWERED, f"there is no stream {name}", known=known)
+            raise ProblemError(EXOTEL_OFF, f"there is no stream {name}", known=known)
         asked = await _asked(request)
         query = {}
         if asked.called or stream.flow is not None:
             try:
                 call = self._routing.call(stream, asked.called, asked.caller, asked.custom())
             except NoFlow as error:
-                raise ProblemError(NOT_ANSWERED, str(error)) from error
+                raise ProblemError(EXOTEL_OFF, str(error)) from error
         else:
             call = FlowCall("")  # the stream's start tells the number
         try:

@@ -22,6 +22,7 @@ from ivr.web.call_events import CallEvents
 from ivr.web.exchange import NORMAL, POLICY, TRY_LATER, Exchange
 from ivr.web.waiting_room import Full, WaitingRoom
 from media.leg import Cause, LegInfo, Party
+from media.opus import OPUS, NoOpus
 from webrtc.socket_leg import SocketLeg
 from webrtc.voice_socket import Answer, Audio, Fault, HangUp, Key, Start, VoiceSocket
 
@@ -102,7 +103,7 @@ class VoiceSockets:
                     text = message.get("text")
                     said = protocol.receive(message["bytes"] if text is None else text, time.monotonic())
                     if isinstance(said, Start):
-                        return said
+                        return _speakable(said)
                     if isinstance(said, Fault) and said.final:
                         raise Refused(said.code, said.detail)
                     if isinstance(said, Fault | Answer):
@@ -211,6 +212,16 @@ async def _tell(following: Following, exchange: Exchange, call_id: str, call: Pu
         if event.kind == ENDED:
             break
     exchange.close(NORMAL)
+
+
+def _speakable(start: Start) -> Start:
+    """Raises `Refused`."""
+    if start.encoding == "opus":
+        try:
+            OPUS.new_decoder()
+        except NoOpus as error:
+            raise Refused("bad_start", f"Opus cannot be spoken: {error}") from error
+    return start
 
 
 def _token(socket: WebSocket) -> str | None:

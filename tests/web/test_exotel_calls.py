@@ -101,3 +101,15 @@ async def test_an_order_by_voice(served: LocalServer) -> None:
     assert (found["cause"], found["hung_up_by"]) == ("normal", "caller")
     heard = [event["data"]["text"] for event in found["events"] if event["kind"] == "heard"]
     assert "नहीं" in heard[0]
+
+
+async def test_the_routes_of_applets_are_documented(served: LocalServer) -> None:
+    async with httpx.AsyncClient(base_url=served.url) as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        for path in ("/api/voice/call/answer", "/api/voice/exotel/{name}"):
+            assert set(paths[path]) == {"get"}
+            assert paths[path]["get"]["summary"]
+        refused = await client.get("/api/voice/call/answer")
+        assert refused.status_code == 401
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert (await client.get(refused.json()["type"])).status_code == 200
