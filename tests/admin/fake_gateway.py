@@ -101,8 +101,8 @@ class FakeGateway:
         self.tell("call.began", {**call, "call_id": call_id, "at": call["since"]})
         return call_id
 
-    def happen(self, call_id: str, kind: str, data: dict[str, Any]) -> None:
-        now, call = time.time(), self.live[call_id]
+    def happen(self, call_id: str, kind: str, data: dict[str, Any], at: float | None = None) -> None:
+        now, call = at or time.time(), self.live[call_id]
         match kind:
             case "ringing":
                 call["state"] = "ringing"

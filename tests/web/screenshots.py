@@ -15,6 +15,7 @@ from typing import Any, Final
 from playwright.async_api import Browser, Page
 
 from ivr.local import LocalServer, local_server
+from tests.admin.picture import dashboard_live
 from tests.web.browser import chromium
 from tests.web.caller import CONFIG, WORD, write_caller
 
@@ -60,7 +61,7 @@ async def answer_by_voice(server: LocalServer, page: Page) -> None:
     await page.wait_for_selector("#keys:not(:has(.down))")
 
 
-PICTURES: Final[tuple[Picture, ...]] = (phone, phone_mobile)
+PICTURES: Final[tuple[Picture, ...]] = (phone, phone_mobile, dashboard_live)
 
 
 async def take(server: LocalServer, said: Path, folder: Path) -> None:

@@ -43,7 +43,7 @@ _COUNTS: Final = (
     ("all", "Live calls"),
     ("answered", "Talking"),
     ("ringing", "Ringing"),
-    ("queued", "Waiting for an agent"),
+    ("queued", "Waiting"),
 )
 
 
