@@ -141,10 +141,20 @@ def _report(outcomes: Sequence[tuple[Case, Rehearsed]]) -> dict[str, Any]:
             group: _wrong([each for each in outcomes if each[0].group == group], cut=None)
             for group in dict.fromkeys(case.group for case, _ in outcomes)
         },
+        "softer_for_nothing": {
+            group: _softer([found for case, found in unwanted if case.group == group])
+            for group in dict.fromkeys(case.group for case, _ in unwanted)
+        },
         "ducked_ms": _ms([found.ducked_s for case, found in wanted if case.speakerphone is None]),
         "silent_ms": _ms([found.silent_s for case, found in wanted if case.speakerphone is None]),
         "silent_over_an_echo_ms": _ms([found.silent_s for case, found in wanted if case.speakerphone]),
     }
+
+
+def _softer(found: list[Rehearsed]) -> dict[str, Any]:
+    """How many made the prompt softer, if only for a moment: nobody is interrupted by that."""
+    ducked = sum(each.ducked_s is not None for each in found)
+    return {"of": len(found), "share": round(ducked / len(found), 4)}
 
 
 def _wrong(outcomes: list[tuple[Case, Rehearsed]], *, cut: bool | None) -> dict[str, Any]:
