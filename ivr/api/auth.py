@@ -28,6 +28,11 @@ class Client:
     name: str
     operator: str | None = None
 
+    @property
+    def who(self) -> str:
+        """The person, where one is known, else the key's holder."""
+        return self.operator or self.name
+
 
 class Keys:
     """The keys of the configuration by name; compared so that the time taken tells nothing about them."""

@@ -16,7 +16,7 @@ from ivr.store.campaigns import CampaignBook
 SHOWN: Final = 1000
 """Mistakes of a table that are told."""
 
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 20
 """Rows that are checked before live calls have their turn."""
 
 _STORED: Final = 500

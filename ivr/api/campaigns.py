@@ -88,7 +88,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
             named = {f"contacts.{each.line - 1}.{each.column}": each.message for each in checked.faults}
             text = f"{checked.count} of the contacts cannot be called"
             raise ProblemError(INVALID, text, fields=fields(named))
-        campaign = Campaign(new_id(), body.name, State.DRAFT, spec, time.time(), client.name)
+        campaign = Campaign(new_id(), body.name, State.DRAFT, spec, time.time(), client.who)
         await book.create(campaign)
         await store_contacts(checked, campaign, book)
         about(campaign.id, flow=spec.flow, contacts=len(checked.good))

@@ -45,8 +45,8 @@ _Number = Annotated[str, Path(min_length=1, max_length=128, description="In any 
 
 
 class SuppressedNumber(BaseModel):
-    """A number that campaigns do not call. `source` says who put it there: `api:NAME`, `import:NAME` (of a
-    key), or `call:ID`."""
+    """A number that campaigns do not call. `source` says who put it there: `api:NAME`, `import:NAME` (a
+    person, or the holder of a key), or `call:ID`."""
 
     model_config = example(_ENTRY)
 
@@ -115,7 +115,7 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
             raise ProblemError(BAD_TABLE, text, count=len(faults), errors=faults[:SHOWN])
         added = 0
         for part in in_parts(numbers, _STORED):
-            added += await suppressions.add(part, time.time(), f"import:{client.name}")
+            added += await suppressions.add(part, time.time(), f"import:{client.who}")
         about(added=added)
         return Imported(added=added, known=len(numbers) - added)
 
@@ -144,10 +144,10 @@ def routes(gateway: Gateway, store: Store, keys: Keys) -> APIRouter:
         """No campaign calls it from now on. One that is there already stays as it is."""
         about(mask_number(number))
         key = key_of(number)
-        if await suppressions.add([key], time.time(), f"api:{client.name}"):
+        if await suppressions.add([key], time.time(), f"api:{client.who}"):
             response.status_code = 201
         found = await suppressions.get(key)
-        return _shown(found or Suppression(key, time.time(), f"api:{client.name}"))
+        return _shown(found or Suppression(key, time.time(), f"api:{client.who}"))
 
     @router.delete(
         "/{number}",

@@ -94,7 +94,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeGateway]:
     @asynccontextmanager
     async def with_store(app: FastAPI) -> AsyncIterator[None]:
         store = await Store.open(database_url(folder))
-        keys = Keys({"dashboard": ApiKey(key=KEY, scopes=["campaigns:read", "campaigns:write"])})
+        keys = Keys(
+            {"dashboard": ApiKey(key=KEY, scopes=["campaigns:read", "campaigns:write", "audit:write"])}
+        )
         for routes in (campaigns.routes, suppressions.routes):
             app.include_router(routes(Lines(), store, keys))  # type: ignore[arg-type]
 
@@ -208,7 +210,7 @@ async def test_numbers_that_are_not_called(served: Dashboard, browser: Browser) 
     await served.open(page, "/suppressions")
     await page.get_by_label("Number").fill("098765 43299")
     await page.get_by_role("button", name="Add").click()
-    await expect(page.locator("tbody tr", has_text="+919876543299")).to_contain_text("dashboard (api)")
+    await expect(page.locator("tbody tr", has_text="+919876543299")).to_contain_text("omar (api)")
     await take(page, "number\n+919876543298\nnobody\n")
     await expect(page.locator(".fault")).to_contain_text("line 3 is not a number")
     await take(page, "number\n+919876543298\n")

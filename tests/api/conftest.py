@@ -24,7 +24,16 @@ KEYS = {
     "operator": ApiKey(key="operator-key-0123456789", scopes=["engines:read", "engines:write"]),
     "dashboard": ApiKey(
         key="dashboard-key-0123456789",
-        scopes=["calls:read", "calls:write", "calls:supervise", "audit:read", "audit:write", "metrics:read"],
+        scopes=[
+            "calls:read",
+            "calls:write",
+            "calls:supervise",
+            "audit:read",
+            "audit:write",
+            "metrics:read",
+            "campaigns:read",
+            "campaigns:write",
+        ],
     ),
     "marketing": ApiKey(
         key="marketing-key-0123456789", scopes=["campaigns:read", "campaigns:write", "calls:write"]

@@ -317,6 +317,13 @@ async def test_scopes(api: httpx.AsyncClient) -> None:
     assert (await api.get(URL, headers={"Authorization": ""})).status_code == 401
 
 
+async def test_a_person_is_named_where_the_key_may_say_who(api: httpx.AsyncClient) -> None:
+    named = bearer("dashboard") | {"X-Operator": "asha"}
+    made = await api.post(URL, json=ASKED, headers=named)
+    assert made.json()["created_by"] == "asha"
+    assert (await api.put(f"{OFF}/+919876543210", headers=named)).json()["source"] == "api:asha"
+
+
 async def test_what_was_done_stands_in_the_audit_log(client: httpx.AsyncClient, store: Store) -> None:
     href = await made(client)
     await client.post(f"{href}/start")
