@@ -4,6 +4,7 @@ looks at all of them and for who follows what happens."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,8 @@ from ivr.store import CallEvent
 
 if TYPE_CHECKING:
     from ivr.api.gateway import EngineStatus
+
+log = logging.getLogger(__name__)
 
 MOST_FOLLOWERS: Final = 64
 QUEUE: Final = 20_000
@@ -68,10 +71,12 @@ class Overview:
         looking = asyncio.create_task(self._look())
         try:
             with self._feed.follow(limit=QUEUE) as following:
-                async for told in following:
-                    self.take(*told)
-                    for more in following.take():
-                        self.take(*more)
+                async for first in following:
+                    for call_id, event in (first, *following.take()):
+                        try:
+                            self.take(call_id, event)
+                        except Exception:
+                            log.exception("an event of the kind %s cannot be shown", event.kind)
         finally:
             looking.cancel()
             self.closed = True

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ivr.masking import mask_number
 from ivr.store import AuditEntry, Store, StoreError, new_id
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ WRITE_S: Final = 0.5
 """How long an answer waits for its entry: a slow disk must not keep an operator from hanging up."""
 
 _CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_NUMBERS: Final = frozenset({"number"})
+"""Parameters of paths that are telephone numbers."""
+
 _OPERATOR: Final = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 
 
@@ -117,7 +121,7 @@ class Audit:
             client=asked.client,
             operator=asked.operator,
             action=_action(scope),
-            target=asked.target or next(iter(map(str, scope.get("path_params", {}).values())), None),
+            target=asked.target or _target(scope),
             outcome=outcome,
             details=details,
         )
@@ -139,5 +143,13 @@ async def write(store: Store, entry: AuditEntry) -> None:
 
 def _action(scope: Scope) -> str:
     route = scope.get("route")
-    tag = next(iter(getattr(route, "tags", None) or ()), "api")
+    tag = next(iter(getattr(route, "tags", None) or ()), "api").replace(" ", "_")
     return f"{tag}.{getattr(route, 'name', scope['method'].lower())}"
+
+
+def _target(scope: Scope) -> str | None:
+    """The first parameter of the path; one that is a telephone number is masked, for entries are never
+    erased."""
+    for name, value in scope.get("path_params", {}).items():
+        return mask_number(str(value)) if name in _NUMBERS else str(value)
+    return None

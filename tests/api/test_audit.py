@@ -62,6 +62,15 @@ async def test_what_was_refused_is_in_it_too_and_strangers_are_not(api: httpx.As
     ]
 
 
+async def test_a_number_in_an_address_is_masked_and_an_action_is_one_word(api: httpx.AsyncClient) -> None:
+    await api.put("/api/voice/suppressions/+919876543210", json={"reason": "asked"}, headers=ASHA)
+    await api.post("/api/voice/sessions", json={"flow": "vendor-order"}, headers=ASHA)
+    session, suppression = await entries(api)
+    assert suppression["target"] == "+91******3210"
+    assert suppression["action"] == "campaigns.put_suppression"
+    assert session["action"] == "calls_of_browsers.make_session"
+
+
 async def test_a_check_of_a_flow_and_a_reading_change_nothing(api: httpx.AsyncClient) -> None:
     text = "flow: hello\nlanguages: [en]\nstart: bye\nsteps:\n  bye: {end: normal}\n"
     author = bearer("author") | {"Content-Type": "application/yaml"}

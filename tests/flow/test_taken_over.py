@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from ivr.flow.agent_protocol import AgentSays, Converse, StopConversing
 from ivr.flow.loader import load_flow
 from ivr.flow.machine import HUNG_UP
 from ivr.flow.protocol import (
     BeginWaiting,
+    EndMessage,
     Enter,
     Failure,
     GivenBack,
     HungUpEvent,
+    KeepMessage,
     Key,
     Listen,
     Outcome,
@@ -192,3 +195,48 @@ def test_a_flow_that_is_over_has_nothing_to_take(call: Call) -> None:
     call.start()
     call.send(HungUpEvent(), 1.0)
     assert not any(isinstance(command, Yield) for command in call.send(TakenOver(), 1.0))
+
+
+TALKS = """
+flow: talks
+languages: [en]
+result: {order: optional digits}
+limits: {call: 5m}
+start: talk
+steps:
+  talk:
+    agent: {instructions: "You help.", slots: {order: "the order"}}
+    next: leave
+    otherwise: leave
+    operator: leave
+  leave: {record: {prompt: {en: "Speak."}}, next: bye, otherwise: bye}
+  bye: {end: normal}
+"""
+
+
+def test_a_conversation_with_an_agent_is_over_and_another_begins(tmp_path: Path) -> None:
+    (tmp_path / "talks.yaml").write_text(TALKS)
+    call = Call(load_flow(tmp_path / "talks.yaml"))
+    call.start()
+    (first,) = call.of(Converse)
+    call.send(TakenOver(), 1.0)
+    assert [stopped.id for stopped in call.of(StopConversing)] == [first.id]
+    assert call.send(AgentSays(first.id, "late words"), 2.0) == []
+    call.send(GivenBack(), 3.0)
+    (second,) = call.of(Converse)
+    assert second.id != first.id
+
+
+def test_a_message_under_way_is_kept_and_another_is_asked_for(tmp_path: Path) -> None:
+    start, _, end = TALKS.partition("  talk:")
+    leave = end[end.index("  leave:") :]
+    (tmp_path / "talks.yaml").write_text(start.replace("start: talk", "start: leave") + leave)
+    call = Call(load_flow(tmp_path / "talks.yaml"))
+    call.start()
+    for _ in range(2):  # the prompt, and the beep
+        call.send(PromptDone(call.saying), call.at + 1.0)
+    (begun,) = [command for command in call.history if isinstance(command, KeepMessage)]
+    call.send(TakenOver(), call.at + 5.0)
+    assert [ended.name for ended in call.of(EndMessage)] == [begun.name]
+    call.send(GivenBack(), call.at + 60.0)
+    assert call.said == "Speak."
