@@ -121,8 +121,8 @@ class ExotelLeg(CarriedLeg):
         while far.short(now):
             read = reading.next()
             if read is None:
-                # What is over need not wait; for what still grows is waited as long as may be.
-                if reading.through or far.behind(now) <= LEAD:
+                # What still grows is waited for: silence in its place would be heard as a hole.
+                if reading.through and far.in_hand(now) <= LEAD:
                     self._send_chunk(far.flush(now))
                 return
             if isinstance(read, Read):

@@ -158,10 +158,12 @@ class FarPlayout:
 
     def behind(self, now: float) -> int:
         """How many frames the far end has still to play, those not sent yet included."""
+        return self.in_hand(now) + len(self._filling)
+
+    def in_hand(self, now: float) -> int:
+        """How many frames the far end has been sent and has still to play."""
         held = self._held_frames
-        if held:
-            held -= min(held, self._played(now))
-        return held + len(self._filling)
+        return held - min(held, self._played(now)) if held else 0
 
     def clear(self, now: float) -> bool:
         """Forgets what is not played yet; True when the far end has some of it and must be told."""

@@ -165,6 +165,27 @@ def test_clips_follow_each_other_without_a_hole() -> None:
     virtually(test)
 
 
+@pytest.mark.parametrize("frame_s", [0.005, 0.015])
+def test_a_voice_that_is_still_being_made_has_no_holes(frame_s: float) -> None:
+    """It comes faster than it is heard, frame by frame; a second sentence comes while the first is heard."""
+
+    async def test(b: Bench) -> None:
+        first, second = ramp(43), ramp(12, first=9000)
+        for pcm, mark in ((first, "a"), (second, "b")):
+            clip = Clip(L16_8)
+            b.leg.play(clip, mark)
+            for at in range(0, len(pcm), 320):
+                await asyncio.sleep(frame_s)
+                clip.frames.append(pcm[at : at + 320])
+            clip.finished = True
+        await b.until(Played)
+        await b.until(Played)
+        assert b.heard() == first + second
+        assert b.far.gaps == 0
+
+    virtually(test)
+
+
 def test_what_is_stopped_is_told_by_what_was_heard() -> None:
     async def test(b: Bench) -> None:
         pcm = ramp(100)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webrtc.exotel import (
@@ -283,6 +283,7 @@ event_like = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(st.text() | event_like.map(json.dumps) | json_like.map(json.dumps), max_size=8))
 def test_nothing_breaks_the_reader(texts: list[str]) -> None:
     messages = ExotelStream(0.0)
