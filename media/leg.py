@@ -21,7 +21,10 @@ Direction = Literal["inbound", "outbound"]
 Party = Literal["caller", "callee", "us"]
 
 FrameSink = Callable[[bytes], None]
-"""Takes one 20 ms frame of mono 16-bit little-endian PCM at the leg's `sample_rate`. Must return at once."""
+"""Takes one 20 ms frame of mono 16-bit little-endian PCM at the leg's `sample_rate`. Must return at once.
+
+In order and without holes, each as soon as it is here: not evenly, and several at once behind one that was
+late."""
 
 
 class Cause(Enum):
