@@ -36,12 +36,15 @@ from ivr.admin.pages import Page
 from ivr.admin.pages.all import PAGES
 from ivr.admin.visit import House, Visit
 from ivr.admin.widgets import fault
+from ivr.api.limits import BodyLimit
 
 log = logging.getLogger(__name__)
 
 STATIC: Final = Path(__file__).parent / "static"
 VOICE: Final = Path(webrtc.__file__).parent / "static"
 """The client with which a browser calls."""
+UPLOAD_BYTES: Final = 32 * 2**20
+"""A table of contacts, or a recording, that is given to a page; forms have 64 KiB."""
 BUILD_S: Final = 15.0
 """How long a page may wait for the server before it is given up."""
 
@@ -125,6 +128,7 @@ def create_app(
     logins = login.Logins(accounts, audit, lockout)
     app.include_router(login.routes(accounts, logins, csrf, audit, door.sweep, settings.session_hours * 3600))
     app.include_router(passing.routes(gateway, audit))
+    app.add_middleware(BodyLimit, larger={"/_nicegui/": UPLOAD_BYTES})
     app.mount("/static", StaticFiles(directory=STATIC))
     app.mount("/voice/static", StaticFiles(directory=VOICE))
 

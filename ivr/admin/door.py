@@ -7,6 +7,7 @@ pages (Origin, RFC 6454; Sec-Fetch-Site); a socket ends with its session.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
 import time
@@ -21,6 +22,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ivr.admin.accounts import Accounts, AccountsError, Session
+
+log = logging.getLogger(__name__)
 
 SWEEP_S: Final = 5.0
 """How long a socket may outlive a session that another process ended."""
@@ -83,9 +86,15 @@ class Door:
         state = scope.setdefault("state", {})
         state["nonce"] = nonce
         state["secure"] = self._secure(scope)
-        state["session"] = session = await self._session(scope)
+        session: Session | None = None
+        try:
+            session = await self._session(scope)
+            refusal = self._refusal(scope, session)
+        except AccountsError as error:
+            log.error("%s", error)
+            refusal = PlainTextResponse("The file of users cannot be read now; the log says why.", 503)
+        state["session"] = session
         safer = _Safer(send, nonce, session, state["secure"])
-        refusal = self._refusal(scope, session)
         if refusal is not None:
             await refusal(scope, receive, safer)
         else:

@@ -20,9 +20,6 @@ from ivr.admin.audit import AuditTrail
 from ivr.admin.gateway import GatewayAway, GatewayClient
 from ivr.admin.roles import Role
 
-BODY_BYTES: Final = 64 * 1024
-"""The most that an offer of a browser is."""
-
 _ASKED: Final = ("range", "if-range")
 _TOLD: Final = ("content-type", "content-length", "content-range", "accept-ranges", "etag", "last-modified")
 
@@ -74,8 +71,6 @@ def routes(gateway: GatewayClient, audit: AuditTrail) -> APIRouter:
         if (refusal := _refusal(request, Role.OPERATOR)) is not None:
             return refusal
         body = await request.body()
-        if len(body) > BODY_BYTES:
-            return PlainTextResponse("The offer is too long.", 413)
         headers = {
             name: request.headers[name]
             for name in ("authorization", "content-type", "accept")

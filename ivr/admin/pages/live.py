@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from nicegui import ui
@@ -66,7 +67,15 @@ def row(call: LiveCall) -> dict[str, Any]:
 def _columns(visit: Visit) -> list[dict[str, Any]]:
     t = visit.t
     return [
-        column("state", t("State"), 94, **{":cellClass": "p => 'cell-state state-' + p.value"}),
+        column(
+            "state",
+            t("State"),
+            94,
+            **{
+                ":cellClass": "p => 'cell-state state-' + p.value",
+                ":valueFormatter": _words_of_states(visit),
+            },
+        ),
         column("flow", t("Flow"), 136),
         column("step", t("Step"), 108),
         column("caller", t("Caller"), 132),
@@ -79,6 +88,11 @@ def _columns(visit: Visit) -> list[dict[str, Any]]:
         ),
         column("with", t("With"), 110),
     ]
+
+
+def _words_of_states(visit: Visit) -> str:
+    words = {state: visit.t(state) for state in ("created", "ringing", "answered", "queued")}
+    return f"p => ({json.dumps(words)})[p.value] ?? p.value"
 
 
 class _View:
