@@ -130,6 +130,24 @@ def test_packets_that_are_lost_are_concealed_and_late_ones_are_not_played_twice(
     assert hearing.late == 0
 
 
+def test_a_network_of_browsers_is_held_under_sixty_milliseconds() -> None:
+    """20 ms a packet that comes up to 20 ms late, as over a radio network at home."""
+    encode, chance = OPUS.new_encoder(), np.random.default_rng(7)
+    payload = encode(bytes(FRAME))
+    arrivals = sorted((number * 0.02 + chance.uniform(0, 0.02), number) for number in range(500))
+    hearing = Hearing(OPUS, OPUS.sample_rate)
+    held = []
+    for tick in range(500):
+        now = tick * 0.02
+        while arrivals and arrivals[0][0] <= now:
+            at, number = arrivals.pop(0)
+            hearing.push(1, number, number * 960, payload, at)
+        hearing.frame(hearing.next_payload(now))
+        held.append(hearing.buffer_ms)
+    assert max(held) < 60
+    assert hearing.late == 0
+
+
 def test_it_goes_over_a_bridge_to_g711_and_back() -> None:
     encode = OPUS.new_encoder()
     opus = [encode(frame) for frame in frames_of(tone(440, 1.0))]

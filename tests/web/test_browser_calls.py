@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from ivr.phone.phone import open_phone
 from ivr.phone.timeline import Timeline
@@ -17,36 +18,43 @@ from tests.web.web_phone import RATE, WebPhone
 
 NAME = {"name": "Asha"}
 
-
-async def test_a_page_hears_the_prompt_presses_a_key_and_is_told_all(tmp_path: Path) -> None:
-    async with web_bench(tmp_path) as b:
-        open_before = sockets()
-        async with WebPhone(b.api) as page:
-            await page.call("web-menu", NAME)
-            ready = await page.until("ready", flow="web-menu")
-            caption = await page.until("caption", who="server")
-            assert "Hello Asha" in caption["text"]
-            await page.until_heard()
-            page.press("1")
-            await page.until("key", key="1")
-            await page.until("step", step="thanks")
-            ended = await page.until("ended")
-            assert (ended["cause"], ended["result"]) == ("normal", {"choice": "one"})
-        record = await b.ended(ready["call_id"])
-        assert record["trunk"] == "web"
-        assert record["result"] == {"choice": "one"}
-        assert [event["data"]["key"] for event in record["events"] if event["kind"] == "key"] == ["1"]
-        assert record["quality"]["packets_received"] > 10
-        assert record["quality"]["buffer_ms"] < 60
-        recording = await b.api.get(record["recording"])
-        heard, said = np.frombuffer(recording.content[44:], "<i2").reshape(-1, 2).T
-        assert np.abs(said).max() > 1000
-        assert np.abs(heard).max() < 200
-        await until_gone(open_before)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_key_that_comes_by_event_and_by_channel_is_one_press(tmp_path: Path) -> None:
-    async with web_bench(tmp_path) as b, WebPhone(b.api, events=True) as page:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def b(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WebBench]:
+    """One server for all that need nothing of their own."""
+    async with web_bench(tmp_path_factory.mktemp("web")) as bench:
+        yield bench
+
+
+async def test_a_page_hears_the_prompt_presses_a_key_and_is_told_all(b: WebBench) -> None:
+    open_before = sockets()
+    async with WebPhone(b.api) as page:
+        await page.call("web-menu", NAME)
+        ready = await page.until("ready", flow="web-menu")
+        caption = await page.until("caption", who="server")
+        assert "Hello Asha" in caption["text"]
+        await page.until_heard()
+        page.press("1")
+        await page.until("key", key="1")
+        await page.until("step", step="thanks")
+        ended = await page.until("ended")
+        assert (ended["cause"], ended["result"]) == ("normal", {"choice": "one"})
+    record = await b.ended(ready["call_id"])
+    assert record["trunk"] == "web"
+    assert record["result"] == {"choice": "one"}
+    assert [event["data"]["key"] for event in record["events"] if event["kind"] == "key"] == ["1"]
+    assert record["quality"]["packets_received"] > 10
+    recording = await b.api.get(record["recording"])
+    heard, said = np.frombuffer(recording.content[44:], "<i2").reshape(-1, 2).T
+    assert np.abs(said).max() > 1000
+    assert np.abs(heard).max() < 200
+    await until_gone(open_before)
+
+
+async def test_a_key_that_comes_by_event_and_by_channel_is_one_press(b: WebBench) -> None:
+    async with WebPhone(b.api, events=True) as page:
         await page.call("web-menu", NAME)
         await page.until_open()
         await page.until_heard()
@@ -57,29 +65,28 @@ async def test_a_key_that_comes_by_event_and_by_channel_is_one_press(tmp_path: P
         assert [event["data"]["key"] for event in record["events"] if event["kind"] == "key"] == ["2"]
 
 
-async def test_the_call_goes_on_when_the_page_is_loaded_anew(tmp_path: Path) -> None:
+async def test_the_call_goes_on_when_the_page_is_loaded_anew(b: WebBench) -> None:
     """The first page vanishes in the midst of the prompt; the second has another certificate, another port,
     and the secret. The prompt waits for it, and no time is counted meanwhile."""
-    async with web_bench(tmp_path) as b:
-        open_before = sockets()
-        first = WebPhone(b.api)
-        await first.call("web-menu", NAME)
-        await first.until_heard()
-        call_id = first.begun["call_id"]
-        await first.close()
-        await b.noted(call_id, "held", on=True)
-        async with WebPhone(b.api) as second:
-            second.begun = first.begun
-            assert await second.renew() == 200
-            await b.noted(call_id, "held", on=False)
-            await second.until_heard()  # the rest of the prompt
-            await second.until_open()
-            assert (await second.until("ready"))["call_id"] == call_id
-            second.press("2")
-            assert (await second.until("ended"))["result"] == {"choice": "two"}
-        record = await b.ended(call_id)
-        assert (record["cause"], record["result"]) == ("normal", {"choice": "two"})
-        await until_gone(open_before)
+    open_before = sockets()
+    first = WebPhone(b.api)
+    await first.call("web-menu", NAME)
+    await first.until_heard()
+    call_id = first.begun["call_id"]
+    await first.close()
+    await b.noted(call_id, "held", on=True)
+    async with WebPhone(b.api) as second:
+        second.begun = first.begun
+        assert await second.renew() == 200
+        await b.noted(call_id, "held", on=False)
+        await second.until_heard()  # the rest of the prompt
+        await second.until_open()
+        assert (await second.until("ready"))["call_id"] == call_id
+        second.press("2")
+        assert (await second.until("ended"))["result"] == {"choice": "two"}
+    record = await b.ended(call_id)
+    assert (record["cause"], record["result"]) == ("normal", {"choice": "two"})
+    await until_gone(open_before)
 
 
 async def test_a_page_that_does_not_come_back_is_given_up(tmp_path: Path) -> None:
@@ -118,8 +125,8 @@ async def test_who_finds_no_way_within_the_time_is_hung_up_on_and_told_why_in_th
         await until_gone(open_before)
 
 
-async def test_hanging_up_by_the_api_ends_the_call_once(tmp_path: Path) -> None:
-    async with web_bench(tmp_path) as b, WebPhone(b.api) as page:
+async def test_hanging_up_by_the_api_ends_the_call_once(b: WebBench) -> None:
+    async with WebPhone(b.api) as page:
         await page.call("web-menu", NAME)
         await page.until_heard()
         assert await page.hang_up() == 204
@@ -163,15 +170,6 @@ def without_candidates(sdp: str) -> str:
     )
 
 
-Change = Callable[[str], str]
-
-
-@pytest.fixture
-async def open_bench(tmp_path: Path) -> Any:
-    async with web_bench(tmp_path) as b:
-        yield b
-
-
 async def start(b: WebBench, token: str | None, sdp: str, **headers: str) -> tuple[int, dict[str, Any]]:
     sent = headers | ({} if token is None else {"Authorization": f"Bearer {token}"})
     if token is None:
@@ -180,8 +178,8 @@ async def start(b: WebBench, token: str | None, sdp: str, **headers: str) -> tup
     return answer.status_code, answer.json()
 
 
-async def test_what_is_wrong_is_refused_and_counted_and_leaves_nothing(open_bench: WebBench) -> None:
-    b = open_bench
+async def test_what_is_wrong_is_refused_and_counted_and_leaves_nothing(b: WebBench) -> None:
+    before = await b.refused()
     open_before = sockets()
     async with WebPhone(b.api) as page:
         offer = (await page.offer()).replace("a=end-of-candidates\r\n", "")  # it trickles
@@ -233,7 +231,7 @@ async def test_what_is_wrong_is_refused_and_counted_and_leaves_nothing(open_benc
             page.channel.send(text)
         page.press("1")
         assert (await page.until("ended"))["result"] == {"choice": "one"}
-    counted = await b.refused()
+    counted = {why: count - before.get(why, 0.0) for why, count in (await b.refused()).items()}
     assert counted == {
         "sdp": 6, "candidates": 3, "token": 4, "origin": 1, "secret": 2, "session": 1, "message": 3,
     }  # fmt: skip

@@ -25,19 +25,20 @@ CALL: Final = """async (token) => {
     if (told.type === "ended") resolve(told);
   }; });
   const way = () => {
-    const {candidatePair} = {candidatePair: pc.getSenders()[0].transport.iceTransport.getSelectedCandidatePair()};
-    return candidatePair && `${candidatePair.remote.usernameFragment} ${candidatePair.remote.port}`;
+    const pair = pc.getSenders()[0].transport.iceTransport.getSelectedCandidatePair();
+    return pair && `${pair.remote.usernameFragment} ${pair.remote.port}`;
   };
   const until = async (holds) => { while (!holds()) await new Promise((go) => setTimeout(go, 20)); };
   await pc.setLocalDescription();
-  const begun = await ask("POST", "/api/voice/stream/start", token, {type: "offer", sdp: pc.localDescription.sdp});
+  const offer = () => ({type: "offer", sdp: pc.localDescription.sdp});
+  const begun = await ask("POST", "/api/voice/stream/start", token, offer());
   await pc.setRemoteDescription({type: "answer", sdp: begun.sdp});
   await opened;
   const before = way();
   const path = `/api/voice/stream/${begun.session_id}`;
   pc.restartIce();
   await pc.setLocalDescription();
-  const {type, sdp} = await ask("PATCH", path, begun.secret, {type: "offer", sdp: pc.localDescription.sdp});
+  const {type, sdp} = await ask("PATCH", path, begun.secret, offer());
   await pc.setRemoteDescription({type, sdp});
   await until(() => way() && way() !== before);
   channel.send(JSON.stringify({type: "key", key: "2"}));
