@@ -24,7 +24,14 @@ _DARKNESS: Final[dict[str, bool | None]] = {"As the browser": None, "Light": Fal
 @contextmanager
 def frame(visit: Visit, page: Page, pages: Sequence[Page]) -> Iterator[None]:
     """What is made within it stands in the page."""
-    ui.colors(primary="#2f6f8f", positive="#2e7d4f", negative="#b3261e", warning="#9a6400", dark="#12181f")
+    ui.colors(
+        primary="#2f6f8f",
+        positive="#2e7d4f",
+        negative="#b3261e",
+        warning="#9a6400",
+        info="#235d7a",
+        dark="#12181f",
+    )
     ui.dark_mode(visit.user.dark)
     commands = Commands(visit, pages)
     _drawer(visit, page, pages, commands)

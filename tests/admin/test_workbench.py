@@ -113,11 +113,12 @@ async def page(served: Dashboard, browser: Browser) -> AsyncIterator[Page]:
 
 
 async def test_flows_are_listed_with_what_is_wrong_with_them(served: Dashboard, page: Page) -> None:
-    await served.open(page, "/flows", "flows")
+    await served.open(page, "/flows")
     broken = page.locator("tr", has_text="broken.yaml")
     await expect(broken).to_contain_text("does not answer")
     await expect(broken.locator(".problem-line").first).to_contain_text("nowhere")
     await expect(page.locator("tr", has_text="vendor_order.yaml")).to_contain_text("answers")
+    await page.screenshot(path=served.shots / "flows.png")
     assert await serious_faults(page) == []
     await page.get_by_label("Search flows by name").fill("rider")
     await expect(page.locator("tbody tr")).to_have_count(1)
@@ -228,7 +229,7 @@ async def test_every_voice_speaks_and_a_recogniser_hears(served: Dashboard, page
 
 
 async def test_what_is_said_turns_the_page(served: Dashboard, page: Page) -> None:
-    await served.open(page, "/trunks", "trunks")
+    await served.open(page, "/trunks")
     assert await serious_faults(page) == []
     button = page.get_by_role("button", name="Command by voice")
     await button.click()
@@ -248,6 +249,8 @@ async def test_a_viewer_looks_and_changes_nothing(served: Dashboard, browser: Br
     await expect(page.locator(".check-state")).to_be_visible()
     await expect(page.get_by_role("button", name="Review and put in place")).to_have_count(0)
     await expect(page.get_by_role("button", name="Command by voice")).to_have_count(0)
-    await served.open(page, "/metrics", "metrics")
+    await served.open(page, "/metrics")
+    await expect(page.locator(".chart svg").first).to_be_visible()
+    await page.screenshot(path=served.shots / "metrics.png", full_page=True)
     assert await serious_faults(page) == []
     await page.context.close()

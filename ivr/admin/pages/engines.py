@@ -33,7 +33,7 @@ async def build(visit: Visit) -> None:
         except GatewayError as error:
             fault(str(error))
 
-    asking = ui.element("div")  # what is shown anew takes its dialogs with it
+    asking = ui.element("div").classes("dialogs")  # what is shown anew takes its dialogs with it
 
     @ui.refreshable
     async def models() -> None:
@@ -149,7 +149,8 @@ async def _ask(visit: Visit, asking: Element, place: PlaceStanding) -> None:
     unload_first = bool(first.value)
     dialog.delete()
     if wanted:
-        await visit.needs(Role.OPERATOR, "models.switch")(lambda: _order(visit, order, unload_first))()
+        with asking:  # the row of the button may be shown anew by now
+            await visit.needs(Role.OPERATOR, "models.switch")(lambda: _order(visit, order, unload_first))()
 
 
 async def _order(visit: Visit, order: dict[str, str], unload_first: bool) -> None:
