@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page
 
 from ivr.local import LocalServer, local_server
 from tests.admin.picture import dashboard_live
+from tests.admin.traffic_picture import flow_traffic
 from tests.web.browser import chromium
 from tests.web.caller import CONFIG, WORD, write_caller
 
@@ -61,7 +62,7 @@ async def answer_by_voice(server: LocalServer, page: Page) -> None:
     await page.wait_for_selector("#keys:not(:has(.down))")
 
 
-PICTURES: Final[tuple[Picture, ...]] = (phone, phone_mobile, dashboard_live)
+PICTURES: Final[tuple[Picture, ...]] = (phone, phone_mobile, dashboard_live, flow_traffic)
 
 
 async def take(server: LocalServer, said: Path, folder: Path) -> None:
