@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from ivr.callheaders import bind
 from ivr.config import Config, InboundNumber
@@ -13,7 +13,10 @@ from ivr.web.book import FlowCall
 from ivr.web.exotel_calls import normalised, spellings
 from ivr.web.exotel_config import ExotelStream
 
-ANY_NUMBER = "*"
+ANY_NUMBER: Final = "*"
+
+RESERVED: Final = frozenset(("token", "as", "when", "sample-rate", "sample_rate"))
+"""What an address says to us is no parameter of a flow."""
 
 
 class NoFlow(Exception):
@@ -40,7 +43,8 @@ class ExotelRouting:
         flow = self._library.get(name)
         if flow is None:
             raise NoFlow(f"there is no flow {name}")
-        taken = {param: f"X-{param}" for param in flow.params if param in given}
+        names = flow.params.keys() & given.keys() - RESERVED
+        taken = {param: f"X-{param}" for param in names}
         try:
             raw, _ = bind(flow, params, taken, {f"X-{param}": given[param] for param in taken})
         except ParamError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,8 @@ from ivr.web.exotel_sockets import ExotelSockets
 from ivr.web.voice_sockets import VoiceSockets
 from ivr.web.waiting_room import WaitingRoom
 
+log = logging.getLogger(__name__)
+
 MESSAGE_BYTES: Final = 256 * 1024
 """The longest message of a socket: one that is longer closes it (1009)."""
 
@@ -27,6 +30,9 @@ def socket_routes(
     config: Config, gateway: Gateway, library: FlowLibrary, store: Store, metrics: Metrics
 ) -> Iterator[APIRouter]:
     room = WaitingRoom()
+    for name, stream in config.exotel.streams.items():
+        if stream.flow is not None and library.get(stream.flow) is None:
+            log.warning("exotel.streams.%s: there is no flow %s: its calls are refused", name, stream.flow)
     settings, calls, book = config.exotel, ExotelCalls(), gateway.book
     routing = ExotelRouting(config, library)
     yield VoiceSockets(gateway, room, metrics).routes()

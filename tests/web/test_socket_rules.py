@@ -30,6 +30,8 @@ from ivr.shelf.keeper import FlowKeeper
 from ivr.store import CallEvent, Ending, Store, database_url
 from ivr.web import exotel_sockets, voice_sockets
 from ivr.web.book import FlowCall
+from ivr.web.exotel_config import ExotelStream
+from ivr.web.exotel_routing import ExotelRouting, NoFlow
 from ivr.web.sockets import MESSAGE_BYTES, socket_routes
 from media.leg import Answered, Cause, Digit, HungUp
 from tests.api.fake_gateway import FakeGateway
@@ -87,6 +89,23 @@ class Bench:
         async with asyncio.timeout(WITHIN_S):
             while self.gateway.plane.streams or self.gateway.feed._of_call:
                 await asyncio.sleep(0.01)
+
+
+def test_what_an_address_says_to_us_is_no_parameter(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "flow: f\nlanguages: [en]\nparams: {token: optional text, shop: optional text}\n"
+        "limits: {call: 1m, visits: 2}\nstart: bye\nsteps: {bye: {end: normal}}\n",
+        encoding="utf-8",
+    )
+    library = OneFlow()
+    library.flow = load_flow(path)
+    routing = ExotelRouting(Config(), library)
+    call = routing.call(ExotelStream(flow="f"), "", "", {"token": "secret", "shop": "Sharma"})
+    assert call.params == {"shop": "Sharma"}
+    for stream, says in ((ExotelStream(flow="g"), "no flow g"), (ExotelStream(), "no flow answers")):
+        with pytest.raises(NoFlow, match=says):
+            routing.call(stream, "080", "", {})
 
 
 CONFIGURED = CONFIG["exotel"] | {"proxies": ["127.0.0.1"], "allow": ["127.0.0.0/8", "192.0.2.0/24"]}
