@@ -43,6 +43,21 @@ class LiveCallState:
     said: Caption | None = None
     heard: Caption | None = None
 
+    @classmethod
+    def begun(cls, call_id: str, event: CallEvent) -> LiveCallState:
+        """As the feed tells of a call first."""
+        data = event.data
+        return cls(
+            id=call_id,
+            flow=data["flow"],
+            direction=data["direction"],
+            trunk=data["trunk"],
+            caller=data["caller"],
+            called=data["called"],
+            since=event.at,
+            language=data["language"],
+        )
+
     def take(self, event: CallEvent) -> None:
         """An event of its record."""
         data = event.data

@@ -83,6 +83,7 @@ class Metrics:
         self._calls = counter("calls", "Calls that ended, by how they ended", "direction", "flow", "outcome")
         self._answered_by = counter("answered_by", "Who answered screened calls", "who", "reason")
         self._active = gauge("calls_active", "Calls that live now", "direction")
+        self._operators = gauge("operators", "Who is on calls that live now, or follows them", "what")
         self._refused = counter("calls_refused", "Calls refused before they began", "reason")
         self._dropped = counter("sip_dropped", "SIP requests that got no answer", "reason")
         self._web_refused = counter("web_refused", "What calls by the web were refused for", "reason")
@@ -332,6 +333,11 @@ class Metrics:
             read = partial(_total, totals, what.name)
             self._media.labels(what.name.removeprefix("packets_")).set_function(read)
         self._lateness.set_function(lambda: lateness_ms() / 1000)
+
+    def watch_operators(self, operators: Callable[[], int], followers: Callable[[], int]) -> None:
+        """Operators on calls, and readers of what happens in them; asked whenever the figures are read."""
+        self._operators.labels("supervising").set_function(operators)
+        self._operators.labels("following").set_function(followers)
 
     def watch_trunks(
         self, names: Iterable[str], state: Callable[[str], TrunkState], calls: Callable[[str], int]

@@ -84,7 +84,7 @@ class Overview:
     def take(self, call_id: str, event: CallEvent) -> None:
         """Something happened in a call."""
         if event.kind == BEGAN:
-            self.calls.began(LiveCallState(id=call_id, since=event.at, **event.data))
+            self.calls.began(LiveCallState.begun(call_id, event))
             self.log.add("call.began", call_id, {"at": event.at, **event.data})
         elif event.kind == ENDED:
             self.calls.ended(call_id)

@@ -323,6 +323,7 @@ async def running(config: Config) -> AsyncIterator[Server]:
             desk.feed, metrics.hour, lambda: plane.lateness_ms, lambda: engines_shown(speech.statuses())
         )
         _background(on_exit, overview.run())
+        metrics.watch_operators(lambda: desk.supervisors.count, lambda: overview.followers)
         await store.recover(time.time())
         await outbox.start(store)
         on_exit.push_async_callback(outbox.close)

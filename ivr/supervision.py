@@ -77,6 +77,7 @@ class _Operator:
         self.since = time.time()
         self.connecting = True
         self.gives_back = False
+        """Where he has the caller when he leaves, the flow gets him back."""
         self._call = call
         self._gone = asyncio.Event()
 
@@ -146,8 +147,10 @@ class _Operator:
         await leg.hang_up(Cause.NORMAL)
 
     async def _watch(self) -> None:
-        while not isinstance(await self.leg.next_event(), HungUp):
+        while not isinstance(event := await self.leg.next_event(), HungUp):
             pass
+        # Whose connection is lost did not mean to end the call.
+        self.gives_back = self.gives_back or event.cause is Cause.MEDIA_TIMEOUT
         self._gone.set()
 
     def _note(self, mode: str) -> None:

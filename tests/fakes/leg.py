@@ -176,6 +176,10 @@ class FakeLeg:
     def far_end_hangs_up(self) -> None:
         self._end(Cause.NORMAL, "caller")
 
+    def vanishes(self) -> None:
+        """Nothing comes from the far end any more."""
+        self._end(Cause.MEDIA_TIMEOUT, "us")
+
     def far_end_answers(self) -> None:
         self._happen(Answered(self._now()))
 

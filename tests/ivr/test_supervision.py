@@ -125,6 +125,14 @@ async def test_he_gives_the_caller_back_and_the_step_asks_again(room: Room) -> N
     await until(lambda: room.steps()[-1] == "thanks")
 
 
+async def test_when_his_connection_is_lost_the_flow_has_the_caller_again(room: Room) -> None:
+    leg = await room.operator("take_over")
+    await until(lambda: room.caller.bridged is leg)
+    leg.vanishes()
+    await until(lambda: len(room.caller.played) == 2)
+    assert (room.caller.bridged, room.caller.ended) == (None, None)
+
+
 async def test_from_taking_over_he_may_go_back_to_listening(room: Room) -> None:
     leg = await room.operator("take_over")
     await until(lambda: room.caller.bridged is leg)

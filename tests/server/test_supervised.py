@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -63,6 +64,20 @@ class Stage:
         (active,) = (await self.bench.api.get("/admin/calls/active")).json()["calls"]
         return talker, active["id"]
 
+    async def follow(self, call_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """All that is told of the call until it has ended, from its first event on."""
+        told: list[tuple[str, dict[str, Any]]] = []
+        first = {"Last-Event-ID": f"{self.bench.server.overview.log.run}-0"}
+        query = {"call": call_id}
+        async with self.bench.api.stream("GET", "/admin/events", params=query, headers=first) as answer:
+            name = ""
+            async for line in answer.aiter_lines():
+                if line.startswith("event: "):
+                    name = line[7:]
+                elif line.startswith("data: "):
+                    told.append((name, json.loads(line[6:])))
+        return told
+
     async def operator(self, call_id: str, hz: int = OPERATOR_HZ) -> Operator:
         operator = Operator(self.bench.server, self.bench.api, call_id, hz)
         return await self.stack.enter_async_context(operator)
@@ -107,6 +122,7 @@ def supervised(record: dict[str, Any]) -> list[str]:
 async def test_an_operator_listens_takes_over_gives_back_and_ends_the_call(stage: Open) -> None:
     async with stage() as s:
         caller, call_id = await s.caller()
+        following = asyncio.create_task(s.follow(call_id))
         operator = await s.operator(call_id)
         await operator.join("listen")
         await operator.hears(CALLER_HZ, PROMPT_HZ)
@@ -124,8 +140,16 @@ async def test_an_operator_listens_takes_over_gives_back_and_ends_the_call(stage
         await caller.hears(OPERATOR_HZ)
         await operator.leave()
         record = await s.bench.ended(f"/api/voice/calls/{call_id}")
+        async with asyncio.timeout(30):
+            told = await following
         await s.is_empty()
     assert supervised(record) == ["listen", "take_over", "listen", "take_over", "over"]
+    noted = [data["kind"] for name, data in told if name == "call.event"]
+    assert [kind for kind in noted if kind in ("step", "supervised")] == [
+        kind for kind in s.bench.kinds(record) if kind in ("step", "supervised")
+    ]
+    assert told[-1][0] == "call.ended"
+    assert told[-1][1]["result"] == {"outcome": "gone"}
     assert record["result"] == {"outcome": "gone"}
     assert (record["cause"], record["hung_up_by"]) == ("normal", "us")
     steps = [event["data"]["step"] for event in record["events"] if event["kind"] == "step"]
