@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -34,14 +34,17 @@ def frame(visit: Visit, page: Page, pages: Sequence[Page]) -> Iterator[None]:
     )
     ui.dark_mode(visit.user.dark)
     commands = Commands(visit, pages)
-    _drawer(visit, page, pages, commands)
+    look = _drawer(visit, page, pages, commands)
     with ui.element("div").classes("page") as place:
         commands.place = place
         Words("h1", visit.t(page.title), "page-title")
         yield
+    # A timer waits for the browser, and has what is there sent to it: not before the page is whole.
+    ui.timer(STANDING_S, look)
 
 
-def _drawer(visit: Visit, page: Page, pages: Sequence[Page], commands: Commands) -> None:
+def _drawer(visit: Visit, page: Page, pages: Sequence[Page], commands: Commands) -> Callable[[], None]:
+    """Gives what looks how the server stands."""
     drawer = ui.left_drawer(value=False, bordered=True).classes("side")
     drawer.props("width=216 breakpoint=900 show-if-above")
     with drawer, ui.element("nav").classes("side-nav").props('aria-label="Pages"'):
@@ -58,8 +61,9 @@ def _drawer(visit: Visit, page: Page, pages: Sequence[Page], commands: Commands)
             Words("span", "admin", "top-mark-light")
         ui.space()
         commands.build()
-        _standing(visit)
+        look = _standing(visit)
         _account(visit)
+    return look
 
 
 def _entry(visit: Visit, page: Page, *, here: bool) -> None:
@@ -71,7 +75,7 @@ def _entry(visit: Visit, page: Page, *, here: bool) -> None:
         Words("span", visit.t(page.title))
 
 
-def _standing(visit: Visit) -> None:
+def _standing(visit: Visit) -> Callable[[], None]:
     dot = Words("span", "", "standing")
 
     def look() -> None:
@@ -81,7 +85,7 @@ def _standing(visit: Visit) -> None:
         dot.props["title"] = standing.reason or visit.gateway.url
 
     look()
-    ui.timer(STANDING_S, look)
+    return look
 
 
 def _account(visit: Visit) -> None:

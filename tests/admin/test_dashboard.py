@@ -229,6 +229,15 @@ async def test_every_page_can_be_used_by_everybody_in_every_language(
     assert faults == []
 
 
+async def test_a_page_is_whole_when_it_comes(served: Dashboard, browser: Browser) -> None:
+    """Not in two parts, the second of them by the socket."""
+    page = await served.log_in(browser, "asha")
+    for path, last in (("/", "pocketsphinx"), ("/users", "Last log-in"), ("/audit", "Outcome")):
+        answer = await page.context.request.get(served.url + path, headers={"Accept": "text/html"})
+        assert last in await answer.text()
+    await page.context.close()
+
+
 async def test_nothing_secret_left_the_dashboard_and_no_page_had_a_fault(
     served: Dashboard, browser: Browser
 ) -> None:
