@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 10.0
 """How soon a running campaign is looked at again in any case: another node's calls may have ended."""
 
+TIDY_S: Final = 3600.0
+"""How often campaigns that have been over for long are looked for."""
+
 _SETTLE_S: Final = 0.02
 """Ends of calls come in swarms; one look serves all that come within this time."""
 
@@ -58,6 +61,7 @@ class CampaignRunner:
         reserve: float,
         *,
         alone: bool,
+        keep_days: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lines = lines
@@ -66,6 +70,8 @@ class CampaignRunner:
         self._reserve = reserve
         self._clock = clock
         self._alone = alone
+        self._keep_days = keep_days
+        self._tidy_at = 0.0
         self._id: Final = new_id()
         self._wake = asyncio.Event()
         self._placing: dict[asyncio.Task[None], Claim] = {}
@@ -123,6 +129,9 @@ class CampaignRunner:
         if now >= self._look_at:
             await self._look_after(now)
             self._look_at = now + LOOK_S
+        if self._keep_days is not None and now >= self._tidy_at:
+            await self._tidy(now - self._keep_days * 86_400)
+            self._tidy_at = now + TIDY_S
         campaigns = await self._book.active()
         wakes = [self._look_at]
         # None is always the first to get the lines that are left.
@@ -261,6 +270,12 @@ class CampaignRunner:
         if found:
             await self._book.renew(self._id, now + LEASE_S, adopted)
 
+    async def _tidy(self, before: float) -> None:
+        """Deletes what has been over for long enough."""
+        for campaign_id in await self._book.over_before(before):
+            log.info("campaign %s is deleted, as campaigns.keep_days says", campaign_id)
+            await self._keep(self._book.drop(campaign_id))
+
     def _known(self) -> Iterable[Claim]:
         return (claim for claim, _ in self._calls.values())
 
@@ -269,7 +284,12 @@ def campaigns_of(config: Config, lines: Lines, store: Store) -> CampaignRunner:
     """The runner of a server; `run` begins to call."""
     settings = config.campaigns
     runner = CampaignRunner(
-        lines, store.campaigns, settings.hours.window(), settings.reserve, alone=store.alone
+        lines,
+        store.campaigns,
+        settings.hours.window(),
+        settings.reserve,
+        alone=store.alone,
+        keep_days=settings.keep_days,
     )
     store.on_end(runner.ended)
     return runner

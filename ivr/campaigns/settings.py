@@ -41,10 +41,12 @@ class Hours(BaseModel):
 
 class Campaigns(BaseModel):
     """`reserve` is the share of the lines, of the node and of each trunk, that campaigns leave to others.
-    `country_code` is for numbers of the suppression list that are written without one."""
+    `country_code` is for numbers of the suppression list that are written without one. A campaign that has
+    been over for `keep_days` is deleted with its contacts; without it none is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     hours: Hours = Hours()
     reserve: float = Field(default=0.2, ge=0, lt=1)
+    keep_days: int | None = Field(default=None, ge=1)
     country_code: str = Field(default="91", pattern=r"^[1-9][0-9]{0,3}$")

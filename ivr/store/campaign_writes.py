@@ -22,6 +22,9 @@ from ivr.store.schema import campaigns, contacts
 from ivr.store.suppressions import suppressed_of
 
 MOST_ZONES: Final = 64
+PIECE: Final = 2000
+"""Contacts that are deleted in one transaction: calls wait for the store no longer than for this."""
+
 _WAITING, _CALLING = ContactState.WAITING.value, ContactState.CALLING.value
 _OPEN: Final = (_WAITING, _CALLING, ContactState.SUPPRESSED.value)
 ERASED: Final = "erased"
@@ -168,25 +171,30 @@ def move(connection: Connection, row: Row[Any], to: State, at: float, reason: st
 
 @dataclass(frozen=True, slots=True)
 class DropCampaign:
-    """Deletes a campaign that is not active, with all its contacts."""
+    """Deletes a part of the contacts of a campaign that is not active, and after the last of them the
+    campaign. Gives whether all of it is gone."""
 
     campaign_id: str
 
-    def apply(self, connection: Connection, _: str) -> StoreError | None:
+    def apply(self, connection: Connection, _: str) -> bool | StoreError:
         try:
             row = locked(connection, self.campaign_id)
         except UnknownCampaign as error:
             return error
-        live = select(func.count()).where(
-            contacts.c.campaign_id == self.campaign_id, contacts.c.state == _CALLING
-        )
+        within = contacts.c.campaign_id == self.campaign_id
+        live = select(func.count()).where(within, contacts.c.state == _CALLING)
         if State(row.state).active or State(row.state) is State.PAUSED:
             return WrongState(State(row.state), f"the campaign is {row.state}: cancel it first")
         if connection.execute(live).scalar_one():
             return WrongState(State(row.state), "calls of the campaign are under way")
-        connection.execute(delete(contacts).where(contacts.c.campaign_id == self.campaign_id))
+        first = connection.execute(select(func.min(contacts.c.contact)).where(within)).scalar_one()
+        if first is not None:
+            if not State(row.state).over:
+                move(connection, row, State.CANCELLED, row.created_at)  # nobody starts what is left of it
+            connection.execute(delete(contacts).where(within, contacts.c.contact < first + PIECE))
+            return False
         connection.execute(delete(campaigns).where(campaigns.c.id == self.campaign_id))
-        return None
+        return True
 
 
 @dataclass(frozen=True, slots=True)

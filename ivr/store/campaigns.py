@@ -134,7 +134,13 @@ class CampaignBook:
 
     async def drop(self, campaign_id: str) -> None:
         """Deletes the campaign and its contacts; their calls stay. Raises `UnknownCampaign`, `WrongState`."""
-        await self._perform(DropCampaign(campaign_id))
+        while not await self._perform(DropCampaign(campaign_id)):
+            pass
+
+    async def over_before(self, at: float) -> Sequence[str]:
+        """Campaigns that were over then."""
+        query = select(campaigns.c.id).where(campaigns.c.ended_at < at)
+        return [row["id"] for row in await self._all(query)]
 
     async def figures(self, ids: Sequence[str]) -> dict[str, Figures]:
         """Contacts by state and cause of each of the campaigns; no results."""

@@ -78,9 +78,22 @@ class Stage:
         self.runners: list[CampaignRunner] = []
         self.dead: list[CampaignRunner] = []
 
-    def runner(self, *, alone: bool = True, reserve: float = 0.0, allowed: Window = ALWAYS) -> CampaignRunner:
+    def runner(
+        self,
+        *,
+        alone: bool = True,
+        reserve: float = 0.0,
+        allowed: Window = ALWAYS,
+        keep_days: int | None = None,
+    ) -> CampaignRunner:
         made = CampaignRunner(
-            self.lines, self.store.campaigns, allowed, reserve, alone=alone, clock=lambda: self.now
+            self.lines,
+            self.store.campaigns,
+            allowed,
+            reserve,
+            alone=alone,
+            keep_days=keep_days,
+            clock=lambda: self.now,
         )
         self.runners.append(made)
         self.store.on_end(self._ended)
@@ -395,6 +408,19 @@ async def test_a_call_that_ends_before_it_is_noted(stage: Stage) -> None:
     stage.lines.ends_at_once = "rejected"
     await stage.turn(runner)
     assert await stage.states(id) == ["unreached"]
+
+
+async def test_what_has_been_over_for_long_enough_is_deleted(stage: Stage) -> None:
+    runner = stage.runner(keep_days=30)
+    old, open_ = await stage.campaign("+911"), await stage.campaign("+912", spec=replace(SPEC, starts_at=2e9))
+    await stage.store.campaigns.move(old, frozenset({State.SCHEDULED}), State.CANCELLED, NOON)
+    stage.now = NOON + 30 * 86_400
+    await stage.turn(runner)
+    assert await stage.state(old) is State.CANCELLED
+    stage.now += 3601
+    await stage.turn(runner)
+    assert await stage.store.campaigns.get(old) is None
+    assert await stage.state(open_) is State.SCHEDULED
 
 
 async def test_it_runs_by_itself_and_wakes_for_what_happens(stage: Stage) -> None:

@@ -322,6 +322,18 @@ async def test_a_campaign_that_is_over_can_be_deleted_with_its_contacts(store: S
     assert await store.get_call(call) is not None
 
 
+async def test_a_large_campaign_is_deleted_in_pieces(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivr.store.campaign_writes.PIECE", 3)
+    id = await campaign(store, *(f"+91{n}" for n in range(10, 20)), started=False)
+    assert await store.campaigns.over_before(NOW + 9999) == []
+    await store.campaigns.move(id, DRAFT, State.CANCELLED, NOW)
+    assert await store.campaigns.over_before(NOW) == []
+    assert await store.campaigns.over_before(NOW + 1) == [id]
+    await store.campaigns.drop(id)
+    assert await store.campaigns.get(id) is None
+    assert await store.campaigns.contacts(id) == []
+
+
 async def test_results_come_page_by_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ivr.store.campaigns._PAGE", 2)
     id = await campaign(store, "+911", "+912", "+913")
