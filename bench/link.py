@@ -136,7 +136,7 @@ def bridged_us(link: Link, codec: Codec, came: list[tuple[float, bytearray]]) ->
     """Microseconds a frame of either call, both of which hear the same."""
     agreed = Agreement(REMOTE, codec, codec.payload_type, TELEPHONE_EVENT)
     other = Link(_Pair(), _Events(), agreed, "bench", 60.0, 0.0)  # type: ignore[arg-type]
-    link.bridge(other)
+    link.ties.bridge(other.ties)
     theirs = [bytearray(packet) for _, packet in came]
     for packet in theirs:
         packet[1] = codec.payload_type

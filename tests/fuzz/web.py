@@ -8,7 +8,7 @@ from typing import Final
 from unittest.mock import Mock
 
 from media.agreement import Agreement
-from media.codecs import PCMA
+from media.codecs import G722, PCMA
 from media.leg import AudioTap
 from media.link import Link
 from media.opus import OPUS
@@ -120,13 +120,15 @@ def opus(data: bytes) -> None:
             20.0,
             0.0,
         )
-        for codec, number in ((OPUS, 111), (PCMA, 8))
+        for codec, number in ((OPUS, 111), (PCMA, 8), (G722, 9))
     ]
-    link, other = links
+    link, other, operator = links
     frames: list[bytes] = []
     link.listen(frames.append)
     link.record(Mock(spec=AudioTap))
-    link.bridge(other)
+    link.ties.bridge(other.ties)
+    operator.ties.overhear(link.ties)
+    operator.ties.whisper(other.ties)
     now, at = 0.0, 0
     for _ in range(64):
         if at + 3 > len(data):
@@ -140,6 +142,7 @@ def opus(data: bytes) -> None:
             now += 0.02
             link.tick(now)
             other.tick(now)
+            operator.tick(now)
     link.quality()
     link.end(now)
     assert all(len(frame) == 640 for frame in frames)
