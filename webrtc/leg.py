@@ -122,15 +122,17 @@ class WebLeg(CarriedLeg):
         self._carrier.peer.begin()
 
     async def renew(self, offer: Offer) -> str:
-        """The answer to a new offer: the same page looks for another way (ICE restart), or a page that was
-        loaded anew goes on with the call. Raises `OtherCall`, `NoIcePorts`, `CandidateRefused`; all is then
-        as before."""
+        """The answer to a new offer: the same page changes what it sends, or looks for another way (ICE
+        restart), or a page that was loaded anew goes on with the call. Raises `OtherCall`, `NoIcePorts`,
+        `CandidateRefused`; all is then as before."""
         if offer.audio.codec.sample_rate != self.codec.sample_rate:
             raise OtherCall(f"the call is in {self.codec.name}: offer that again")
         peer = self._carrier.peer
         if peer is not None and peer.usable and peer.offer.same_session(offer):
             local = await peer.restart(offer)
             self._offer = offer
+            if self._began and self._away_since is None:
+                self._direct(on=True)
             return self._answer(offer, local)
         fresh = self._peer_for(offer)
         try:

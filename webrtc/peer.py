@@ -74,6 +74,7 @@ class Peer:
             self._sctp.on("datachannel", self._offered_channel)
         self._channel: RTCDataChannel | None = None
         self._trickle = Trickle()
+        self._local: Local | None = None
         self._told = 0
         self._connecting: asyncio.Task[None] | None = None
         self._restarts: set[asyncio.Task[None]] = set()
@@ -81,23 +82,20 @@ class Peer:
         self._closed = asyncio.Event()
 
     async def listen(self) -> Local:
-        """Binds our side, for the answer to the offer; also for that to a restart (`restart`). Raises
-        `NoIcePorts`, `CandidateRefused`."""
-        self._trickle = Trickle()
-        found = self._trickle.take([*self.offer.candidates, *([None] if self.offer.complete else [])])
-        session = await self._path.begin(self.offer.ice)
-        self._path.add(found, ended=self._trickle.ended)
-        told = session.told()
-        self._told = len(told)
-        return Local(session.credentials, fingerprints_of(self._certificate), tuple(told), session.complete)
+        """Binds our side, for the answer to the offer that the peer was made for. Raises `NoIcePorts`,
+        `CandidateRefused`."""
+        return await self._listen(self.offer)
 
     async def restart(self, offer: Offer) -> Local:
-        """The same peer at the far end looks for another way (RFC 8445 section 2.4): media goes on
-        meanwhile."""
+        """Our side for the answer to a later offer of the same peer. With other ICE credentials it looks for
+        another way (RFC 8445 section 2.4), and media goes on meanwhile. Raises as `listen`; all is then as
+        before."""
+        if offer.ice == self.offer.ice and self._local is not None:
+            self.offer = offer
+            return self._local
+        local = await self._listen(offer)
         self.offer = offer
-        connecting = self._connecting is not None and not self._connecting.done()
-        local = await self.listen()
-        if not connecting or self._path.connected:
+        if self._path.connected or self._connecting is None or self._connecting.done():
             self._spawn(self._reconnect())
         return local
 
@@ -173,6 +171,18 @@ class Peer:
         await self._path.close()
         self._dtls.remove_all_listeners()
         self._channel = None
+
+    async def _listen(self, offer: Offer) -> Local:
+        trickle = Trickle()
+        found = trickle.take([*offer.candidates, *([None] if offer.complete else [])])
+        session = await self._path.begin(offer.ice)
+        self._trickle = trickle
+        self._path.add(found, ended=trickle.ended)
+        told = session.told()
+        self._told = len(told)
+        fingerprints = fingerprints_of(self._certificate)
+        self._local = Local(session.credentials, fingerprints, tuple(told), session.complete)
+        return self._local
 
     async def _connect(self) -> None:
         try:

@@ -102,6 +102,26 @@ async def test_a_page_that_vanishes_is_held_and_then_given_up() -> None:
         assert ended.told == [(Cause.MEDIA_TIMEOUT, "us")]
 
 
+async def test_an_offer_without_a_restart_is_answered_by_the_same_way() -> None:
+    """A page that is heard no longer, and hears: nothing of its connection changes."""
+    async with connected() as (leg, page, _):
+        first = page.remoteDescription.sdp
+        (transceiver,) = page.getTransceivers()
+        transceiver.direction = "recvonly"
+        await page.setLocalDescription(await page.createOffer())
+        answer = await leg.renew(parse_offer(page.localDescription.sdp))
+        await page.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        assert "a=sendonly" in answer
+        assert lines_of(answer, "a=ice-ufrag") == lines_of(first, "a=ice-ufrag")
+        assert transceiver.currentDirection == "recvonly"
+        leg.message('{"type":"key","key":"1"}')
+        assert await leg.next_event() == Digit(pytest.approx(leg._now(), abs=60), "1")  # no Held before it
+
+
+def lines_of(sdp: str, beginning: str) -> set[str]:
+    return {line for line in sdp.splitlines() if line.startswith(beginning)}
+
+
 async def test_an_offer_of_another_rate_cannot_go_on_with_the_call() -> None:
     async with connected() as (leg, page, _):
         offer = page.localDescription.sdp.replace("SAVPF 96 9 0 8", "SAVPF 0")
