@@ -63,7 +63,8 @@ class _Tap:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What is done with a call's audio. Without `events` keys are heard in it; `ptime_ms` is what we send. A
-    `bridged` one goes to another call, which speaks this codec, and the other way round."""
+    `bridged` one goes to another call, which speaks this codec, and the other way round. To an `overheard`
+    one somebody listens in, whose own ticks count with it."""
 
     plays: bool = True
     taken: bool = False
@@ -72,6 +73,7 @@ class Kind:
     events: bool = True
     ptime_ms: int = 20
     bridged: Codec | None = None
+    overheard: bool = False
 
 
 KINDS: Final = {
@@ -81,6 +83,7 @@ KINDS: Final = {
     "prompt, recorder": Kind(taken=True),
     "prompt, listener": Kind(heard=True),
     "prompt, recorder, listener": Kind(taken=True, heard=True),
+    "prompt, overheard": Kind(overheard=True),
     "prompt, keys in the audio": Kind(events=False),
     "prompt, packets of 60 ms": Kind(ptime_ms=60),
     "bridged": Kind(plays=False, bridged=PCMA),
@@ -123,13 +126,26 @@ def round_us(kind: Kind) -> float:
     came = datagrams(kind)
     if kind.bridged is not None:
         return bridged_us(link, kind.bridged, came)
-    tick: Callable[[float], None] = link.tick
+    tick: Callable[[float], None] = overheard_tick(link) if kind.overheard else link.tick
     receive = link.receive
     began = time.process_time_ns()
     for index, (at, packet) in enumerate(came):
         receive(packet, len(packet), REMOTE, at)
         tick(index * FRAME_S + 0.005)
     return (time.process_time_ns() - began) / FRAMES / 1000
+
+
+def overheard_tick(link: Link) -> Callable[[float], None]:
+    """A tick of the call and one of who listens in."""
+    agreed = Agreement(REMOTE, PCMA, 8, TELEPHONE_EVENT)
+    operator = Link(_Pair(), _Events(), agreed, "bench", 60.0, 0.0)  # type: ignore[arg-type]
+    operator.ties.overhear(link.ties)
+
+    def tick(now: float) -> None:
+        link.tick(now)
+        operator.tick(now)
+
+    return tick
 
 
 def bridged_us(link: Link, codec: Codec, came: list[tuple[float, bytearray]]) -> float:
