@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from media.tones import Partial, tone
 from tests.media.spectrum import tones_in
 from tests.server.conftest import KEY, OpenBench
 from tests.server.operators import Listener, Operator
 from tests.server.talkers import Talker, phones, write_tone
+from tests.web.web_phone import RATE, WebPhone
 
 CALLER_HZ, AGENT_HZ, PROMPT_HZ, OPERATOR_HZ = 450, 700, 1000, 1200
 
@@ -196,3 +198,34 @@ async def test_a_whisper_is_for_the_agent_and_he_can_be_relieved(stage: Open) ->
         stereo = file.readframes(file.getnframes())
     last = stereo[-8000 * 4 :]
     assert OPERATOR_HZ in tones_in(b"".join(last[at + 2 : at + 4] for at in range(0, len(last), 4)), 8000)
+
+
+async def test_an_operator_comes_with_a_browser(stage: Open) -> None:
+    """By ICE, DTLS and Opus, as from the dashboard."""
+    async with stage() as s, WebPhone(s.bench.api) as page:
+        caller, call_id = await s.caller()
+        url = f"/admin/calls/{call_id}/supervise"
+        token = (await s.bench.api.post(url, json={"mode": "listen"})).json()["token"]
+        page.microphone.say(tone([Partial(float(OPERATOR_HZ), 0.2)], 60_000, RATE))
+        await page.start(token)
+        assert page.begun["call_id"] == call_id
+        await heard_by(page, {CALLER_HZ, PROMPT_HZ})
+        assert OPERATOR_HZ not in caller.heard
+        session = page.begun["session_id"]
+        assert (await s.bench.api.patch(f"{url}/{session}", json={"mode": "take_over"})).status_code == 200
+        await caller.hears(OPERATOR_HZ)
+        await heard_by(page, {CALLER_HZ})
+        assert await page.hang_up() == 204
+        record = await s.bench.ended(f"/api/voice/calls/{call_id}")
+    assert supervised(record) == ["listen", "take_over", "over"]
+    assert record["hung_up_by"] == "us"
+
+
+async def heard_by(page: WebPhone, wanted: set[int]) -> None:
+    """Waits until the last 600 ms have these tones, and no others."""
+    found: set[int] = set()
+    page.heard.clear()
+    async with asyncio.timeout(30):
+        while found != wanted:
+            await asyncio.sleep(0.1)
+            found = tones_in(b"".join(frame.astype("<i2").tobytes() for frame in page.heard[-30:]), RATE)
