@@ -103,8 +103,8 @@ async def test_a_vendor_accepts_by_voice_and_keys_in_when(page: Page, server: Lo
         both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2).astype(float)
     said = np.frombuffer(word(rate), "<i2").astype(float)
     own, servers = likeness(said, both[:, 0]), likeness(said, both[:, 1])
-    assert own > 0.6, (own, servers)
-    assert servers < own - 0.15, (own, servers)
+    assert own > 0.5, (own, servers)  # the browser takes noise out, and levels
+    assert servers < own - 0.2, (own, servers)
 
 
 async def test_a_page_of_another_site_calls_with_a_token(
