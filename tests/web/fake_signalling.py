@@ -94,6 +94,7 @@ class FakeSignalling:
         """By `offer`, `ticket`, `start`, `renew`; stays until it is taken away."""
         self.answering = asyncio.Event()
         """Cleared: requests are not answered until it is set again."""
+        self.reconnect_s = 60.0
         self.media = True
         """Whether connections are answered at all, or the answer leads nowhere."""
         self.asked: list[tuple[str, Any]] = []
@@ -107,7 +108,7 @@ class FakeSignalling:
 
     async def reset(self) -> None:
         """As new."""
-        self.refusals, self.media = {}, True
+        self.refusals, self.media, self.reconnect_s = {}, True, 60.0
         self.answering.set()
         await self.close()
         for kept in (self.asked, self.told, self.peers):
@@ -173,7 +174,7 @@ class FakeSignalling:
         if (refusal := self.refusals.get("start")) is not None:
             return refusal.response()
         assert request.headers["authorization"] == "Bearer t-1"
-        call = {"session_id": "s-1", "call_id": "c-1", "secret": "hush", "reconnect_s": 8}
+        call = {"session_id": "s-1", "call_id": "c-1", "secret": "hush", "reconnect_s": self.reconnect_s}
         return JSONResponse(call | await self._answer(body), 201)
 
     async def _change(self, request: Request) -> Response:

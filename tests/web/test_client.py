@@ -211,6 +211,20 @@ async def test_a_call_that_the_server_has_given_up_is_gone(page: Page, server: F
     assert (await log(page))[-1] == {"type": "ended", "cause": "gone", "result": None}
 
 
+async def test_a_server_that_cannot_be_reached_again_has_lost_the_call(
+    page: Page, server: FakeSignalling
+) -> None:
+    server.reconnect_s = 0.3
+    assert await page.evaluate(START) == ""
+    await server.tell({"type": "ready", "call_id": "c-1", "flow": "vendor-order", "language": "hi"})
+    server.refusals["renew"] = Refusal(502, "about:blank")
+    await server.lose()
+    await state(page, "ended")
+    assert (await log(page))[-1] == {"type": "ended", "cause": "lost", "result": None}
+    assert [what for what, _ in server.asked].count("renew") > 1
+    assert await page.evaluate("IvrCall.kept()") is None
+
+
 async def test_a_page_that_is_loaded_again_goes_on(page: Page, server: FakeSignalling) -> None:
     assert await page.evaluate(START) == ""
     began = await page.evaluate("call.began")

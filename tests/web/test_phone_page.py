@@ -131,7 +131,9 @@ async def test_a_call_in_all_its_states(page: Page, server: FakeSignalling) -> N
     label = await page.get_attribute("#turn svg", "aria-label")
     assert label is not None
     assert label.startswith("236 ms. Pause noticed 96 ms, Turn is over 3.9 ms, Words recognised 81 ms")
-    await page.wait_for_selector("#levels i[style*='scaleX(0.']")  # the microphone's tone
+    await page.wait_for_selector(
+        "#level-you[style*='scaleX(0.']:not([style*='scaleX(0.000)'])"
+    )  # the microphone's tone
     await check(page, "talking")
     server.refusals["renew"] = Refusal(500, "internal")
     await server.lose()
