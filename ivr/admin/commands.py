@@ -42,7 +42,8 @@ class Commands:
         guard = visit.needs(Role.OPERATOR, "voice.command")
         Words("span", "", "command-words").props("role=status aria-live=polite")
         button = ui.button(icon="mic", on_click=guard(self._begin), color=None).props("flat dense round")
-        button.classes("command-button").props('aria-label="Command by voice" aria-pressed=false')
+        button.classes("command-button").props("aria-pressed=false")
+        button.props["aria-label"] = visit.t("Command by voice")
         button.tooltip(visit.t("Say “show today's orders”"))
         ui.on("ivr-command", self._happened)
 

@@ -99,8 +99,10 @@ async def _of_calls(connection: AsyncConnection, which: ColumnElement[bool]) -> 
         else:
             traffic.live += count
     if traffic.calls:
-        add_events(traffic, ((row[0], row[1], row[2]) for row in await connection.execute(_alike(which))))
-        add_last_steps(traffic, ((row[0], row[1]) for row in await connection.execute(_last_steps(which))))
+        add_events(
+            traffic, ((row[0], row[1], row[2]) for row in await connection.execute(events_alike(which)))
+        )
+        add_last_steps(traffic, ((row[0], row[1]) for row in await connection.execute(last_steps(which))))
     return traffic
 
 
@@ -113,7 +115,8 @@ def _first_call(flow: str, hash: str | None, since: float, until: float) -> Sele
     return select(func.min(calls.c.created_at)).where(_which(flow, hash, since, until))
 
 
-def _alike(which: ColumnElement[bool]) -> Select[Any]:
+def events_alike(which: ColumnElement[bool]) -> Select[Any]:
+    """Kind, data and how often, of the events that are words of `ivr.traffic.add_events`."""
     return (
         select(events.c.kind, events.c.data, func.count())
         .join(calls, calls.c.id == events.c.call_id)
@@ -122,7 +125,7 @@ def _alike(which: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def _last_steps(which: ColumnElement[bool]) -> Select[Any]:
+def last_steps(which: ColumnElement[bool]) -> Select[Any]:
     """Where the far end hung up, told by the words of one event for each call."""
     of_flow = and_(events.c.call_id == calls.c.id, events.c.data.not_like('%"flow":%'))
     left = select(events.c.data).where(

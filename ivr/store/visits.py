@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-
 from sqlalchemy import Connection, func, select
 
 from ivr.flow.drawing import Visits
 from ivr.store.peeking import peek
-from ivr.store.schema import calls, events
+from ivr.store.schema import calls
+from ivr.store.traffic import events_alike, last_steps
+from ivr.traffic import Traffic, add_events, add_last_steps
 
 
 def count_visits(url: str, flow: str) -> Visits:
@@ -19,22 +18,11 @@ def count_visits(url: str, flow: str) -> Visits:
 
 
 def _count(connection: Connection, flow: str) -> Visits:
-    number = connection.execute(select(func.count()).where(calls.c.flow == flow)).scalar_one()
-    # Events with the same words are counted where they lie; few remain to be read.
-    alike = (
-        select(events.c.kind, events.c.data, func.count())
-        .join(calls, calls.c.id == events.c.call_id)
-        .where(calls.c.flow == flow, events.c.kind.in_(("step", "outcome")))
-        .group_by(events.c.kind, events.c.data)
-    )
-    steps: Counter[str] = Counter()
-    outcomes: Counter[tuple[str, str, str]] = Counter()
-    for kind, text, count in connection.execute(alike):
-        data = json.loads(text)
-        if "flow" in data:
-            continue  # of a flow within, which may have a step of the same name
-        if kind == "step":
-            steps[data["step"]] += count
-        else:
-            outcomes[data["step"], data["outcome"], data["next"]] += count
-    return Visits(number, steps, outcomes)
+    of_flow = calls.c.flow == flow
+    traffic = Traffic(connection.execute(select(func.count()).where(of_flow)).scalar_one())
+    add_events(traffic, ((row[0], row[1], row[2]) for row in connection.execute(events_alike(of_flow))))
+    add_last_steps(traffic, ((row[0], row[1]) for row in connection.execute(last_steps(of_flow))))
+    ways: dict[tuple[str, str, str], int] = {
+        (way.step, way.outcome, way.next): n for way, n in traffic.ways.items()
+    }
+    return Visits(traffic.calls, traffic.visits, ways, traffic.hung_up)
