@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -126,6 +127,28 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
                 )
         assert "innerHTML" not in text, path
         assert " style=" not in text, path
+
+
+def test_every_text_of_the_page_is_there_in_its_three_languages() -> None:
+    files = {path: asset.body.decode() for path, asset in assets().items()}
+    tables = re.findall(r"^  (en|hi|mr): \{\n(.*?)^  \},", files["phone/texts.js"], re.DOTALL | re.MULTILINE)
+    texts = {
+        tongue: dict(re.findall(r'^    "?([\w-]+)"?: "(.+)",$', table, re.MULTILINE))
+        for tongue, table in tables
+    }
+    assert set(texts) == {"en", "hi", "mr"}
+    assert texts["en"].keys() == texts["hi"].keys() == texts["mr"].keys()
+    for name, words in texts["en"].items():
+        holes = sorted(re.findall(r"\{\w+\}", words))
+        for tongue in ("hi", "mr"):
+            assert sorted(re.findall(r"\{\w+\}", texts[tongue][name])) == holes, (tongue, name)
+    scripts = "".join(text for path, text in files.items() if path.startswith("phone"))
+    used = set(re.findall(r'\bt\("(\w+)"', scripts)) | set(re.findall(r'data-t="(\w+)"', files["index.html"]))
+    assert used <= texts["en"].keys()
+    made = tuple(re.findall(r"\bt\(`(\w+_)\$", scripts))  # `state_${state}`
+    chosen = {name for name in texts["en"] if name.startswith(made)}
+    assert set(made) == {"state_", "cause_", "error_", "stage_"}
+    assert {name for name in texts["en"] if f'"{name}"' not in scripts} - used - chosen == set()
 
 
 async def test_flows_are_offered_with_samples_that_fit(open_phone: OpenPhone) -> None:
