@@ -122,6 +122,11 @@ async def test_flows_are_listed_with_what_is_wrong_with_them(served: Dashboard, 
     assert await serious_faults(page) == []
     await page.get_by_label("Search flows by name").fill("rider")
     await expect(page.locator("tbody tr")).to_have_count(1)
+    await served.open(page, "/flows/broken")
+    await expect(page.locator(".fault")).to_contain_text("there is no graph of it")
+    await page.get_by_role("tab", name="Text").click()
+    await expect(page.locator(".check-state")).to_have_text("It cannot be used yet:")
+    await expect(page.locator(".problem").first).to_contain_text("nowhere")
 
 
 async def test_the_graph_tells_how_calls_went(served: Dashboard, page: Page) -> None:

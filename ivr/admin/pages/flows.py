@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from nicegui import ui
 
 from ivr.admin.flows.told import ago, problem_line
+from ivr.admin.gateway import GatewayError
 from ivr.admin.pages import Page
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
@@ -61,7 +64,12 @@ async def build(visit: Visit) -> None:
                 again = ui.button(visit.t("Look at the folder now"), icon="refresh").props("flat")
                 again.on_click(visit.needs(Role.OPERATOR, "flows.reload")(reload))
         table()
-    ui.timer(REFRESH_S, visit.needs(Role.VIEWER)(look))
+
+    async def keep_looking() -> None:
+        with suppress(GatewayError):  # the header says that the server is away
+            await look()
+
+    ui.timer(REFRESH_S, visit.needs(Role.VIEWER)(keep_looking), immediate=False)
 
 
 def _head(visit: Visit) -> None:

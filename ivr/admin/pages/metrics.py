@@ -8,6 +8,7 @@ from typing import Final
 from nicegui import ui
 
 from ivr.admin import charts
+from ivr.admin.gateway import GatewayError
 from ivr.admin.pages import Page
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
@@ -48,7 +49,10 @@ async def build(visit: Visit) -> None:
             drawn.append((plot, chart, part))
 
     async def look() -> None:
-        told = await visit.gateway.get(Figures, "/admin/metrics")
+        try:
+            told = await visit.gateway.get(Figures, "/admin/metrics")
+        except GatewayError:
+            return  # the header says that the server is away
         summary.clear()
         with summary:
             _summary(told)
