@@ -4,10 +4,11 @@ import {IvrCall} from "/voice/static/client.js";
 
 let call = null;
 let speaks = false;
+let tookOver = false;
 
 window.ivrSupervise = async ({token, iceServers, mode}) => {
   await ivrLeave();
-  speaks = mode !== "listen";
+  be(mode);
   const mine = (call = new IvrCall({storage: null, microphone: speaks}));
   mine.addEventListener("state", ({detail}) => mine === call && show(detail.state));
   mine.addEventListener("blocked", () => mine === call && show("blocked"));
@@ -22,7 +23,7 @@ window.ivrSupervise = async ({token, iceServers, mode}) => {
 
 // The same leg in another mode: who only listened has a microphone now, and who only listens has none.
 window.ivrSpeakAs = async (mode) => {
-  speaks = mode !== "listen";
+  be(mode);
   if (!call) return;
   try {
     if (speaks) await call.openMicrophone();
@@ -39,6 +40,11 @@ window.ivrLeave = async () => {
   show("");
   await old?.hangUp();
 };
+
+function be(mode) {
+  speaks = mode !== "listen";
+  tookOver = mode === "take_over";
+}
 
 function over(mine, why = "") {
   if (mine !== call) return;
@@ -73,6 +79,7 @@ function button(words, pressed) {
 }
 
 addEventListener("beforeunload", (leaving) => {
-  if (call && speaks) leaving.preventDefault(); // a caller may be talked to
+  if (call && tookOver) leaving.preventDefault(); // a caller is talked to
 });
-addEventListener("pagehide", () => call?.hangUp());
+// Who talks with a caller would end the call by hanging up: one that is lost goes back to its flow.
+addEventListener("pagehide", () => tookOver || call?.hangUp());
