@@ -58,15 +58,23 @@ class DtlsSrtp(RTCDtlsTransport):
             self.refused += 1
 
     def send_rtp(self, packet: bytes) -> None:
-        """Encrypts and sends, or drops what cannot go."""
+        """Encrypts and sends, or drops what cannot go yet; raises OSError for what cannot be encrypted."""
         session = self._tx_srtp
         if session is not None:
-            self._path.send(session.protect(packet))
+            self._path.send(_encrypted(session.protect, packet))
 
     def send_rtcp(self, packet: bytes) -> None:
+        """As `send_rtp`."""
         session = self._tx_srtp
         if session is not None:
-            self._path.send(session.protect_rtcp(packet))
+            self._path.send(_encrypted(session.protect_rtcp, packet))
+
+
+def _encrypted(protect: Callable[[bytes], bytes], packet: bytes) -> bytes:
+    try:
+        return protect(packet)
+    except SrtpError as error:
+        raise OSError(str(error)) from error
 
 
 def fingerprints_of(certificate: RTCCertificate) -> tuple[Fingerprint, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from media.codecs import PCMA, PCMU
 from media.opus import OPUS
+from webrtc.candidates import CandidateRefused, parse_candidate
 from webrtc.description import (
     MAX_SDP,
     Fingerprint,
@@ -157,3 +161,38 @@ def test_a_restart_is_told_from_another_peer_by_the_certificate() -> None:
 def test_what_is_no_offer_of_ours_is_refused_with_the_reason(change, said) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(SdpRefused, match=said):
         parse_offer(change(offer_of("chrome")))
+
+
+@given(st.data())
+def test_whatever_comes_is_an_offer_or_refused(data: st.DataObject) -> None:
+    """Lines of true offers that are left out, doubled, cut, or swapped with those of others."""
+    lines = offer_of(data.draw(st.sampled_from(["chrome", "firefox", "safari"]))).split("\r\n")
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.sampled_from(["leave out", "double", "cut", "swap", "other"])):
+            case "leave out":
+                lines = lines[:at] + lines[at + 1 :] or [""]
+            case "double":
+                lines.insert(at, lines[at])
+            case "cut":
+                lines[at] = lines[at][: data.draw(st.integers(0, len(lines[at])))]
+            case "swap":
+                other = data.draw(st.integers(0, len(lines) - 1))
+                lines[at], lines[other] = lines[other], lines[at]
+            case _:
+                lines[at] = data.draw(st.text(max_size=40))
+    try:
+        offer = parse_offer("\r\n".join(lines))
+    except SdpRefused:
+        return
+    sdp = answer(offer, LOCAL, 7, 1)
+    assert sdp.count("\r\nm=") == len(offer.sections)
+    assert "\n" not in sdp.replace("\r\n", "")
+    assert parse_offer(sdp).audio.codec is offer.audio.codec
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_candidate_or_refused(text: str) -> None:
+    for line in (text, f"candidate:{text}"):
+        with contextlib.suppress(CandidateRefused):
+            parse_candidate(line)
