@@ -16,6 +16,15 @@ export class Captions {
   #open = null; // the bubble of a caller who still speaks
   #prompts = []; // of the server, with when each was queued
 
+  #following = true; // the end is in view, and stays there
+
+  constructor() {
+    this.#list.addEventListener("scroll", () => {
+      this.#following = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < NEAR_PX;
+    });
+    new ResizeObserver(() => this.#follow()).observe(this.#list);
+  }
+
   /** A new call, which has said nothing yet. */
   begin() {
     this.#events = [];
@@ -56,12 +65,15 @@ export class Captions {
   /** @param {{type: string}} event of the call */
   take(event) {
     if (event.type === "ready") this.#call = event.call_id;
-    const atEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < NEAR_PX;
     this.#draw(event);
     while (this.#list.children.length > MOST) this.#list.firstChild.remove();
-    if (atEnd) this.#list.scrollTop = this.#list.scrollHeight;
+    this.#follow();
     this.#events = [...this.#events, event].slice(-MOST);
     this.#keep();
+  }
+
+  #follow() {
+    if (this.#following) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   #draw(event) {
@@ -147,6 +159,7 @@ export class Captions {
     this.#list.replaceChildren();
     this.#open = null;
     this.#prompts = [];
+    this.#following = true;
   }
 
   #keep() {
