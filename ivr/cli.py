@@ -10,6 +10,7 @@ import typer
 
 from ivr import (
     cli_admin,
+    cli_campaigns,
     cli_engines,
     cli_flows,
     cli_knowledge,
@@ -85,6 +86,7 @@ cli_llm.register(app)
 cli_knowledge.register(app)
 cli_talk.register(app, bench, evaluation)
 cli_admin.register(app)
+cli_campaigns.register(app)
 cli_web.register(bench)
 
 

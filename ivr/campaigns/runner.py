@@ -95,6 +95,9 @@ class CampaignRunner:
             except StoreError as error:
                 log.error("campaigns wait: %s", error)
                 wait_s = LOOK_S
+            except Exception:
+                log.exception("a look at the campaigns failed")
+                wait_s = LOOK_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._wake.wait()

@@ -423,6 +423,28 @@ async def test_what_has_been_over_for_long_enough_is_deleted(stage: Stage) -> No
     assert await stage.state(open_) is State.SCHEDULED
 
 
+async def test_a_look_that_fails_is_not_the_last(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivr.campaigns.runner.LOOK_S", 0.01)
+    runner = stage.runner()
+    await stage.campaign("+911")
+    active, failures = stage.store.campaigns.active, [ValueError("a bug"), StoreUnavailable("slow")]
+
+    async def fails_twice() -> list[Campaign]:
+        if failures:
+            raise failures.pop()
+        return await active()
+
+    monkeypatch.setattr(stage.store.campaigns, "active", fails_twice)
+    running = asyncio.create_task(runner.run())
+    try:
+        async with asyncio.timeout(30):
+            while not stage.lines.live:
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_it_runs_by_itself_and_wakes_for_what_happens(stage: Stage) -> None:
     runner = stage.runner()
     running = asyncio.create_task(runner.run())
