@@ -11,16 +11,18 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ivr.api.gateway import Gateway
-from ivr.feed import BEGAN, ENDED
+from ivr.api.gateway import Gateway, NoCapacity
+from ivr.feed import BEGAN, ENDED, Following, TooManyFollowers
 from ivr.metrics import Metrics
 from ivr.web.book import FlowCall, Purpose, Supervision
 from ivr.web.call_events import CallEvents
 from ivr.web.config import Web
+from ivr.web.sessions import RETRY_S
 from ivr.web.terms import terms_of
 from media.leg import Cause, LegInfo, Party
 from webrtc.description import parse_offer
@@ -95,16 +97,22 @@ class Browsers:
             browser.opened,
             lambda: self._metrics.web_refused("message"),
         )
+        feed = ExitStack()
         try:
             answer = await leg.accept()
             call_id = await self._place(leg, purpose)
-        except BaseException:
+            # At once: the call has not taken its first step yet, and nothing of it is missed.
+            following = feed.enter_context(self._gateway.feed.follow(call_id))
+        except BaseException as error:
             leg.end(Cause.FAILED)
             leg.part_with()
             await leg.wait_closed()
+            if isinstance(error, TooManyFollowers):
+                raise NoCapacity(RETRY_S, str(error)) from error
             raise
         self._live[session_id] = browser
-        browser.telling = asyncio.create_task(self._tell(session_id, browser, call_id, purpose))
+        telling = _tell(browser, following, call_id, purpose) if isinstance(purpose, FlowCall) else None
+        browser.telling = asyncio.create_task(self._attend(session_id, browser, feed, telling))
         leg.begin()
         return Begun(session_id, call_id, secret, answer, self._settings.reconnect_s)
 
@@ -154,30 +162,34 @@ class Browsers:
             raise WrongSecret
         return browser
 
-    async def _tell(self, session_id: str, browser: _Browser, call_id: str, purpose: Purpose) -> None:
-        """Tells the page what happens in its call, until that has ended."""
+    async def _attend(
+        self, session_id: str, browser: _Browser, feed: ExitStack, telling: Coroutine[Any, Any, None] | None
+    ) -> None:
+        """Until the call is over, and its page has been told."""
         try:
-            if isinstance(purpose, FlowCall):
-                await self._follow(browser, call_id, purpose)
+            with feed:
+                if telling is not None:
+                    await telling
             await browser.is_over.wait()
         finally:
             del self._live[session_id]
             browser.leg.part_with()
             await browser.leg.wait_closed()
 
-    async def _follow(self, browser: _Browser, call_id: str, call: FlowCall) -> None:
-        events = CallEvents(call_id, call.flow, call.language or "")
-        with self._gateway.feed.follow(call_id) as following:
-            async for _, event in following:
-                if event.kind == BEGAN:
-                    events = CallEvents(call_id, call.flow, event.data["language"])
-                elif event.kind == ENDED:
-                    for told in events.ended(event.data["cause"], event.data["result"]):
-                        browser.tell(told)
-                    browser.leg.part_with(browser.last)
-                    return
-                for told in events.of(event):
-                    browser.tell(told)
+
+async def _tell(browser: _Browser, following: Following, call_id: str, call: FlowCall) -> None:
+    """Tells the page what happens in its call, until that has ended."""
+    events = CallEvents(call_id, call.flow, call.language or "")
+    async for _, event in following:
+        if event.kind == BEGAN:
+            events = CallEvents(call_id, call.flow, event.data["language"])
+        elif event.kind == ENDED:
+            for told in events.ended(event.data["cause"], event.data["result"]):
+                browser.tell(told)
+            browser.leg.part_with(browser.last)
+            return
+        for told in events.of(event):
+            browser.tell(told)
 
 
 class _Browser:

@@ -32,7 +32,7 @@ async def test_a_page_hears_the_prompt_presses_a_key_and_is_told_all(b: WebBench
     open_before = sockets()
     async with WebPhone(b.api) as page:
         await page.call("web-menu", NAME)
-        ready = await page.until("ready", flow="web-menu")
+        ready = await page.until("ready", flow="web-menu", language="en")
         caption = await page.until("caption", who="server")
         assert "Hello Asha" in caption["text"]
         await page.until_heard()
