@@ -150,6 +150,7 @@ def create_app(
         tailwind=False,
         gzip_middleware_factory=None,
         reconnect_timeout=10.0,
+        message_history_length=200,
         show_welcome_message=False,
         binding_refresh_interval=None,
     )

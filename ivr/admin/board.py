@@ -170,8 +170,8 @@ class CallBoard:
             self._whole_since = self._ended.popleft()[0]
 
     def since(self, version: int) -> Changes:
-        """What is new to who has seen that version; 0: who has seen nothing."""
-        if version < self._whole_since or version == 0:
+        """What is new to who has seen that version; -1: who has seen nothing."""
+        if version < self._whole_since:
             return Changes(self.version, tuple(self._calls.values()), (), whole=True)
         rows = []
         for call_id in reversed(self._changed):

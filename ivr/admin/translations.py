@@ -55,6 +55,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "ended": ("समाप्त", "संपला"),
     "any": ("कोई भी", "कोणतीही"),
     "Nobody calls now.": ("अभी कोई कॉल नहीं।", "आत्ता कोणताही कॉल नाही."),
+    "The server cannot be reached: what is shown was so when it last could be.": (
+        "सर्वर से संपर्क नहीं: जो दिख रहा है वह पिछले संपर्क के समय का है।",
+        "सर्व्हरशी संपर्क नाही: दिसते ते शेवटच्या संपर्काच्या वेळचे आहे.",
+    ),
     "The call that is chosen": ("चुना हुआ कॉल", "निवडलेला कॉल"),
     "Conversation": ("बातचीत", "संभाषण"),
     "Last turn": ("आख़िरी बारी", "शेवटची पाळी"),

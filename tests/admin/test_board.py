@@ -20,7 +20,7 @@ def test_who_looks_first_gets_all_and_then_only_what_changed() -> None:
     board = CallBoard()
     for name in "abc":
         board.began(call(name))
-    first = board.since(0)
+    first = board.since(-1)
     assert first.whole
     assert [row.id for row in first.rows] == ["a", "b", "c"]
     board.happened("b", "step", {"step": "minutes"}, 10.0)
@@ -98,7 +98,7 @@ def test_a_page_that_was_away_too_long_begins_anew(monkeypatch: pytest.MonkeyPat
 def test_whatever_happens_what_is_sent_adds_up_to_what_is() -> None:
     """Many calls, looked at now and then: the page's own picture is the board's."""
     chance = random.Random(7)
-    board, shown, version = CallBoard(), dict[str, LiveCall](), 0
+    board, shown, version = CallBoard(), dict[str, LiveCall](), -1
     for number in range(3000):
         known = [each.id for each in board.calls()]
         match chance.randrange(4):

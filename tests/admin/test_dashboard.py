@@ -106,10 +106,11 @@ async def test_a_viewer_sees_and_can_do_nothing(
         """async (sound) => [
           (await fetch(sound)).status,
           (await fetch("/voice/api/voice/stream/start", {method: "POST", body: "{}"})).status,
+          (await fetch("/login", {method: "POST", body: "x".repeat(100_000)})).status,
         ]""",
         f"/sound/{RECORD}",
     )
-    assert forged == [403, 403]
+    assert forged == [403, 403, 413]
     gateway.end(call_id)
     await page.context.close()
 
@@ -128,7 +129,7 @@ async def test_who_is_no_operator_any_more_is_refused_whatever_his_page_shows(
         await expect(page.locator(".q-notification")).to_contain_text("This needs the role operator")
         assert call_id in gateway.live
         assert call_id not in gateway.hung_up
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not any(entry["outcome"] == "refused" for entry in gateway.audit):
                 await asyncio.sleep(0.02)
         refused = next(entry for entry in gateway.audit if entry["outcome"] == "refused")
@@ -268,7 +269,7 @@ async def test_five_hundred_calls_are_told_within_a_second(
     before = len(served.sent)
     gateway.happen(calls[0], "step", {"step": "the-one-that-changed"})
     await expect(page.locator(".ag-row", has_text="the-one-that-changed")).to_be_visible()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (changed := [text for text in served.sent[before:] if "the-one-that-changed" in text]):
             await asyncio.sleep(0.02)
     assert max(map(len, changed)) < 2000  # that row alone

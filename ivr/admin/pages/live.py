@@ -13,7 +13,7 @@ from ivr.admin.pages import Page
 from ivr.admin.pages.live_call import LivePanel
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
-from ivr.admin.widgets import Words, figure, figures, panel
+from ivr.admin.widgets import Words, fault, figure, figures, panel
 
 PATH: Final = "/live"
 EVERY_S: Final = 0.5
@@ -26,13 +26,15 @@ async def build(visit: Visit) -> None:
     ui.add_head_html('<script type="module" src="/static/supervise.js"></script>')
     with figures():
         counts = {name: figure(visit.t(title), "–") for name, title in _COUNTS}
+    stale = fault(visit.t("The server cannot be reached: what is shown was so when it last could be."))
+    stale.set_visibility(False)
     with ui.element("div").classes("live"):
         with panel(classes="live-grid"):
             grid = ui.aggrid(grid_options(_columns(visit)), auto_size_columns=False)
             grid.classes("calls-grid").props(f'aria-label="{visit.t("Live calls")}"')
             nothing = Words("p", visit.t("Nobody calls now."), "empty")
         chosen = LivePanel(visit)
-    view = _View(visit, grid, nothing, counts, chosen)
+    view = _View(visit, grid, nothing, stale, counts, chosen)
     grid.on("cellClicked", view.choose, ["data"])
     grid.on("cellKeyDown", view.choose_by_key, ["data", "event"])
     ui.timer(EVERY_S, view.look)
@@ -99,21 +101,30 @@ class _View:
     """What one page has seen of the board."""
 
     def __init__(
-        self, visit: Visit, grid: ui.aggrid, nothing: Words, counts: dict[str, Words], chosen: LivePanel
+        self,
+        visit: Visit,
+        grid: ui.aggrid,
+        nothing: Words,
+        stale: Words,
+        counts: dict[str, Words],
+        chosen: LivePanel,
     ) -> None:
+        self._gateway = visit.gateway
+        self._stale = stale
         self._board = visit.house.board
         self._grid = grid
         self._nothing = nothing
         self._counts = counts
         self._chosen = chosen
-        self._seen = 0
+        self._seen = -1
         self._shown: set[str] = set()
         self._selecting = visit.needs(Role.VIEWER)(self._chosen.show)
 
     async def look(self) -> None:
         """Sends what changed. A page that sees the board for the first time gets all of it."""
+        self._stale.set_visibility(not self._gateway.standing.reachable)
         changes = self._board.since(self._seen)
-        if changes.version != self._seen or self._seen == 0:
+        if changes.version != self._seen:
             self._seen = changes.version
             if changes.whole:
                 self._shown = {call.id for call in changes.rows}
