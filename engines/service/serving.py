@@ -20,6 +20,8 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from engines.service.socket_log import keep_out_secrets
+
 DRAIN_S: Final = 30
 """How long work under way may take after SIGTERM; a second signal ends it at once."""
 
@@ -33,6 +35,7 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        keep_out_secrets()
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

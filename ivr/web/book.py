@@ -122,4 +122,5 @@ class SessionBook:
 
 
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    # What comes in JSON may have halves of surrogate pairs, which are no text: that token is an unknown one.
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -166,6 +167,20 @@ async def test_who_may_open_a_stream(bench: Bench) -> None:
     assert await status(url, {**BASIC, "X-Forwarded-For": "192.0.2.7"}) == 101
     assert await status(url, {**BASIC, "X-Forwarded-For": "127.0.0.1, 198.51.100.1"}) == 403
     assert bench.faults("exotel") == {"refused": 7.0}
+
+
+async def test_neither_tokens_nor_what_is_told_of_a_caller_are_logged(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    url = bench.ws("/ws/exotel/numbers")
+    assert await status(url + "?token=guessed&guest=Asha") == 401
+    assert await status(url + "?guest=Asha", BASIC) == 101
+    lines = [record for record in caplog.records if record.name == "uvicorn.error"]
+    assert sum('"WebSocket /ws/exotel/numbers"' in line.getMessage() for line in lines) == 2
+    assert not [line for line in lines if line.levelno >= logging.WARNING]
+    assert "Asha" not in caplog.text
+    assert "guessed" not in caplog.text
 
 
 async def test_an_address_is_good_once(bench: Bench) -> None:
@@ -360,6 +375,7 @@ async def test_a_token_is_good_for_one_call_of_its_session(bench: Bench) -> None
 
     assert "there is no token" in await refused(url, None)
     assert "no such token" in await refused(url, "guessed")
+    assert "no such token" in await refused(url, None, token="\ud800")
     async with voice_call(url) as call:
         await call.send("start", token=token)
         await bench.served()
