@@ -9,14 +9,17 @@ Others are passed over: a newer page may know more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from webrtc.credit import Credit
 
 MAX_MESSAGE: Final = 1_024
 """Characters."""
 
 MESSAGES_PER_S: Final = 20.0
-_BURST: Final = 40.0
+"""And twice as many at once."""
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 
@@ -34,25 +37,26 @@ class ChannelGuard:
     def __init__(self, on_misuse: Callable[[], None]) -> None:
         """`on_misuse` is called for each that is refused."""
         self._on_misuse = on_misuse
-        self._tokens = _BURST
-        self._at = 0.0
+        self._credit = Credit(0.0)
 
     def admits(self, text: str, now: float) -> bool:
-        self._tokens = min(_BURST, self._tokens + (now - self._at) * MESSAGES_PER_S)
-        self._at = now
-        if self._tokens < 1 or len(text) > MAX_MESSAGE or not _read(text):
+        if len(text) > MAX_MESSAGE or not self._credit.take(1 / MESSAGES_PER_S, now) or not _read(text):
             self._on_misuse()
             return False
-        self._tokens -= 1
         return True
 
     def reply(self, text: str) -> str | None:
         """What is answered at once, if anything."""
         message = _read(text)
-        if message.get("type") != "ping":
-            return None
-        sent = message.get("t")
-        return json.dumps({"type": "pong", "t": sent if isinstance(sent, int | float) else None})
+        return pong(message) if message.get("type") == "ping" else None
+
+
+def pong(ping: Mapping[str, Any]) -> str:
+    """The answer to a ping: its own time, if that is a number which JSON can hold."""
+    sent = ping.get("t")
+    whole = isinstance(sent, int) and not isinstance(sent, bool)
+    known = whole or (isinstance(sent, float) and math.isfinite(sent))
+    return json.dumps({"type": "pong", "t": sent if known else None})
 
 
 def _read(text: str) -> dict[str, Any]:

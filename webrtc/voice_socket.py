@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from webrtc.channel import KEYS
+from webrtc.channel import KEYS, MESSAGES_PER_S, pong
 from webrtc.credit import Credit
 
 Encoding = Literal["pcm", "opus"]
@@ -30,8 +30,6 @@ MAX_OPUS_BYTES: Final = 1275
 MAX_PIECE_S: Final = 1.0
 MAX_FAULTS: Final = 50
 
-_MESSAGE_S: Final = 0.05
-"""So many seconds of credit a message costs: 20 a second, and 40 at once."""
 _TOKEN_CHARS: Final = 200
 
 
@@ -119,7 +117,7 @@ class VoiceSocket:
     def _text(self, text: str, now: float) -> Said | None:
         if len(text) > MAX_TEXT:
             return Fault("too_long", f"a message has {MAX_TEXT} characters at most")
-        if not self._messages.take(_MESSAGE_S, now):
+        if not self._messages.take(1 / MESSAGES_PER_S, now):
             return Fault("too_many", "more than 20 messages a second")
         try:
             message = json.loads(text)
@@ -131,9 +129,7 @@ class VoiceSocket:
         if kind == "start":
             return self._started(message)
         if kind == "ping":
-            sent = message.get("t")
-            known = isinstance(sent, int | float) and not isinstance(sent, bool)
-            return Answer(json.dumps({"type": "pong", "t": sent if known else None}))
+            return Answer(pong(message))
         if kind not in ("key", "mute", "hangup"):
             return Fault("unknown_type", "the type is one of start, key, mute, ping and hangup")
         if self.start is None:

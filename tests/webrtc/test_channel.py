@@ -31,6 +31,9 @@ def test_a_ping_is_answered_with_its_own_time() -> None:
     guard = ChannelGuard(Misuse())
     assert guard.reply('{"type":"ping","t":12.5}') == '{"type": "pong", "t": 12.5}'
     assert guard.reply('{"type":"ping","t":{"a":1}}') == '{"type": "pong", "t": null}'
+    assert guard.reply('{"type":"ping","t":1e999}') == '{"type": "pong", "t": null}'  # JSON has no infinity
+    huge = "9" * 400
+    assert guard.reply(f'{{"type":"ping","t":{huge}}}') == f'{{"type": "pong", "t": {huge}}}'
     assert guard.reply('{"type":"key","key":"1"}') is None
 
 
