@@ -41,7 +41,8 @@ _OVERFLOW_MS: Final = 500
 """A network that stood still gives this back at once; more than that nobody wants to hear."""
 
 _MOST_EARLY: Final = 50
-"""So many frames are given early at once, then one for each tick: a flood does not reach the listeners."""
+"""So many frames are given early at once, then two for each tick: a flood does not reach the listeners, and a
+network that stood still again and again is caught up with."""
 
 _MISSED: Final = 32
 _HALF: Final = 1 << 31
@@ -189,7 +190,7 @@ class JitterBuffer:
     def pop(self, now: float) -> bytes | Gap:
         """The next 20 ms; called once per tick. A frame that came in part is filled up with silence."""
         if self._allowed < _MOST_EARLY:
-            self._allowed += 1
+            self._allowed += 2
         if now < self._start_at:
             return Gap.GIVEN if self._early else self._meanwhile
         start = self._play
