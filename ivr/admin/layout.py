@@ -9,6 +9,7 @@ from typing import Final
 from nicegui import ui
 
 from ivr.admin.commands import Commands
+from ivr.admin.gateway import Standing
 from ivr.admin.pages import Page
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
@@ -78,8 +79,14 @@ def _entry(visit: Visit, page: Page, *, here: bool) -> None:
 def _standing(visit: Visit) -> Callable[[], None]:
     dot = Words("span", "", "standing")
 
+    seen: Standing | None = None
+
     def look() -> None:
+        nonlocal seen
         standing = visit.gateway.standing
+        if standing == seen:
+            return
+        seen = standing
         dot.text = visit.t("Server reachable" if standing.reachable else "Server unreachable")
         dot.classes(replace="standing " + ("tone-good" if standing.reachable else "tone-bad"))
         dot.props["title"] = standing.reason or visit.gateway.url

@@ -36,7 +36,7 @@ async def build(visit: Visit) -> None:
             with ui.element("label").classes("filter"):
                 Words("span", visit.t(titles[name]))
                 field = ui.element("input").props(f"name={name} maxlength=128 autocomplete=off")
-                field.props["value"] = wanted.get(name, "")
+                field.props["defaultValue"] = wanted.get(name, "")
         Words("button", visit.t("Search"), "button").props("type=submit")
         if wanted:
             ui.link(visit.t("Clear"), PATH).classes("filter-clear")

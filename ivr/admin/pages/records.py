@@ -97,7 +97,8 @@ def _field(visit: Visit, name: str, title: str, wanted: dict[str, str], props: s
     with ui.element("label").classes("filter"):
         Words("span", title)
         field = ui.element("input").props(f"name={name} maxlength=128 autocomplete=off {props}")
-        field.props["value"] = wanted.get(name, "")
+        # `value` would be set anew whenever the page is drawn anew, over what is being typed.
+        field.props["defaultValue"] = wanted.get(name, "")
 
 
 def moment(name: str, title: str, wanted: dict[str, str]) -> None:
