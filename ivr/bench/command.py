@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from ivr.bench.flow import NAME, write_flow
 from ivr.bench.generator import Plan
+from ivr.bench.printing import printed
 from ivr.bench.process import BenchFailed, Usage, generated
 from ivr.bench.stats import Samples, in_ms
-from ivr.local import PATIENT, LocalServer, ServerFailed, local_server
+from ivr.local import PATIENT, LocalServer, local_server
 
 RATE: Final = 20.0
 """Calls a second that are set up."""
@@ -61,13 +62,7 @@ class RateOptions:
 
 def run(options: Options | RateOptions) -> int:
     """Prints the JSON; the exit status is 0 when no call failed."""
-    try:
-        report = measure(options) if isinstance(options, Options) else measure_rate(options)
-    except (BenchFailed, ServerFailed) as error:
-        print(f"ivr bench: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(report, indent=2))
-    return 1 if report["failed"] else 0
+    return printed(lambda: measure(options) if isinstance(options, Options) else measure_rate(options))
 
 
 def measure(options: Options) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from ivr.bench.web.dashboard import Options, run
-from ivr.bench.web.follower import events_in
 
 
 def test_three_calls_are_watched(capfd: pytest.CaptureFixture[str]) -> None:
@@ -18,9 +17,3 @@ def test_three_calls_are_watched(capfd: pytest.CaptureFixture[str]) -> None:
     assert 0 < report["event_to_follower_ms"]["p50"] <= report["event_to_follower_ms"]["max"]
     assert report["cpu_percent_without"] > 0
     assert len(report["cpu_percent_of_dashboard"]["all"]) == 1
-
-
-def test_a_stream_is_read_event_by_event() -> None:
-    load = ["id: a-1", "event: load", 'data: {"calls": 3}', ""]
-    lines = [*load, ":", "", "event: missed", 'data: {"count": 2}', ""]
-    assert list(events_in(iter(lines))) == [("load", {"calls": 3}), ("missed", {"count": 2})]

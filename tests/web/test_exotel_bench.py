@@ -10,7 +10,7 @@ from fastapi import FastAPI, WebSocket
 from engines.service.serving import served
 from ivr.bench.flow import LEVELS
 from ivr.bench.stats import Samples
-from ivr.bench.web import exotel, exotel_caller
+from ivr.bench.web import exotel_caller
 from ivr.bench.web.exotel_caller import StreamCaller
 from webrtc.exotel import KeyPressed, Marked, Media, Start, Stop, Writer, read
 
@@ -59,8 +59,3 @@ async def test_a_key_is_measured_to_the_first_of_the_next_prompt(monkeypatch) ->
     audio = [part for part in heard if isinstance(part, Media)]
     assert {len(part.pcm) for part in audio} == {1600}
     assert [part.chunk for part in audio] == list(range(1, len(audio) + 1))
-
-
-def test_the_figures_of_a_run() -> None:
-    assert exotel._shares([]) is None
-    assert exotel._shares([1_000_000, 3_000_000]) == {"p50": 1.0, "p95": 3.0, "p99": 3.0, "max": 3.0}

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ivr.bench.printing import printed
 from ivr.bench.process import BenchFailed, Usage
-from ivr.bench.stats import percentile
+from ivr.bench.stats import in_ms
 from ivr.bench.web.browser_caller import BrowserCaller
 from ivr.bench.web.browser_node import ANSWER_HZ, BEEP_MS, beep_of
 from media.codecs import FRAME_MS
@@ -37,13 +38,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Prints the JSON; the exit status is 0 when all went well."""
-    try:
-        report = asyncio.run(measure(options))
-    except BenchFailed as error:
-        print(f"ivr bench: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(report, indent=2))
-    return 1 if report["failed"] else 0
+    return printed(lambda: asyncio.run(measure(options)))
 
 
 async def measure(options: Options) -> dict[str, Any]:
@@ -160,29 +155,18 @@ def _report(
         "failed": failed,
         "beeps": len(up) + missed,
         "missed": missed,
-        "microphone_to_plane_ms": _shares(up),
-        "plane_to_wire_ms": _shares(down),
+        "microphone_to_plane_ms": in_ms(up, "p50", "p95", "p99", "max"),
+        "plane_to_wire_ms": in_ms(down, "p50", "p95", "p99", "max"),
         "jitter_buffer_ms": {"p50": buffers[len(buffers) // 2], "max": buffers[-1]},
         "packets_lost": told["lost"],
         "packets_late": told["late"],
         "cpu_percent": round(100 * share, 1),
         "cpu_percent_per_call": round(100 * share / options.calls, 2),
         "plane_lateness_ms": round(told["lateness_ms"], 1),
-        "generator_lateness_ms": _shares(late),
+        "generator_lateness_ms": in_ms(late, "p50", "p95", "p99", "max"),
         "beep_ms": BEEP_MS,
     }
 
 
 def _first_after(at: int, times: Sequence[int]) -> int | None:
     return next((time_ - at for time_ in times if 0 <= time_ - at < _MOST_NS), None)
-
-
-def _shares(samples: list[int]) -> dict[str, float] | None:
-    """Of nanoseconds, in milliseconds; None where nothing was measured."""
-    ordered = sorted(samples)
-    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    return (
-        {name: round(percentile(ordered, share) / 1e6, 1) for name, share in shares.items()}
-        if ordered
-        else None
-    )

@@ -25,10 +25,11 @@ import psutil
 
 from ivr.bench.flow import NAME, write_flow
 from ivr.bench.generator import Plan
+from ivr.bench.printing import printed
 from ivr.bench.process import BenchFailed
 from ivr.bench.stats import in_ms
 from ivr.bench.web.follower import Follower
-from ivr.local import PATIENT, LocalServer, ServerFailed, local_server
+from ivr.local import PATIENT, LocalServer, local_server
 
 RATE: Final = 20.0
 """Calls a second that are set up."""
@@ -52,14 +53,8 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Prints the JSON; the exit status is 0 when no call failed."""
-    try:
-        report = measure(options)
-    except (BenchFailed, ServerFailed) as error:
-        print(f"ivr bench: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(report, indent=2))
-    return 1 if report["failed"] else 0
+    """Prints the JSON; the exit status is 0 when all went well."""
+    return printed(lambda: measure(options))
 
 
 def measure(options: Options) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ivr.bench.flow import NAME, write_flow
-from ivr.bench.process import BenchFailed, Usage, generated
-from ivr.bench.stats import percentile
+from ivr.bench.printing import printed
+from ivr.bench.process import Usage, generated
+from ivr.bench.stats import in_ms
 from ivr.bench.web.exotel_generator import Plan
-from ivr.local import PATIENT, ServerFailed, local_server
+from ivr.local import PATIENT, local_server
 
 _SPARE_CALLS: Final = 10
 _TRIAL_S: Final = 3.0
@@ -34,13 +35,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Prints the JSON; the exit status is 0 when all went well."""
-    try:
-        report = measure(options)
-    except (BenchFailed, ServerFailed) as error:
-        print(f"ivr bench: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(report, indent=2))
-    return 1 if report["failed"] else 0
+    return printed(lambda: measure(options))
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -89,23 +84,12 @@ def _report(
         "chunk_ms": chunk_ms,
         "keys": len(keys),
         # To the message with the first of the next prompt; it is heard a chunk less 20 ms later.
-        "key_to_audio_ms": _shares(keys),
+        "key_to_audio_ms": in_ms(keys, "p50", "p95", "p99", "max"),
         "gaps": measured["gaps"],
         "chunks": measured["chunks"],
         "clears": measured["clears"],
         "cpu_percent": round(100 * share, 1),
         "cpu_percent_per_stream": round(100 * share / options.streams, 3),
         "rss_kb_per_stream": round((ending.rss_bytes - before.rss_bytes) / 1024 / options.streams, 1),
-        "generator_lateness_ms": _shares(measured["lateness"]),
+        "generator_lateness_ms": in_ms(measured["lateness"], "p50", "p95", "p99", "max"),
     }
-
-
-def _shares(samples: list[int]) -> dict[str, float] | None:
-    """Of nanoseconds, in milliseconds; None where nothing was measured."""
-    ordered = sorted(samples)
-    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    return (
-        {name: round(percentile(ordered, share) / 1e6, 1) for name, share in shares.items()}
-        if ordered
-        else None
-    )

@@ -7,11 +7,12 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import httpx
+
+from ivr.admin.sse import SseReader
 
 ACTIVE_S: Final = 10.0
 FIGURES_S: Final = 5.0
@@ -46,10 +47,14 @@ class Follower:
         try:
             with self._client.stream("GET", "/admin/events") as answer:
                 answer.raise_for_status()
-                for name, data in events_in(answer.iter_lines()):
+                reader = SseReader()
+                for line in answer.iter_lines():
+                    if (event := reader.take(line)) is None:
+                        continue
                     now = time.time_ns()
-                    self.events[name] += 1
-                    if name == "call.event":
+                    data = json.loads(event.data)  # as the dashboard does, whatever it is
+                    self.events[event.kind] += 1
+                    if event.kind == "call.event":
                         at = datetime.fromisoformat(data["at"]).timestamp()
                         self.delays.append(now - int(at * 1e9))
                     if self._stop.is_set():
@@ -72,16 +77,3 @@ class Follower:
                     if path == "/admin/calls/active":
                         self.calls = max(self.calls, len(told["calls"]))
             self._stop.wait(0.1)
-
-
-def events_in(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and data of each event of a stream of server-sent events."""
-    name, data = "", ""
-    for line in lines:
-        if line.startswith("event: "):
-            name = line[7:]
-        elif line.startswith("data: "):
-            data = line[6:]
-        elif not line and data:
-            yield name, json.loads(data)
-            name, data = "", ""
