@@ -94,5 +94,11 @@ def _welcome(server: Server) -> str:
     lines.append(f"  its pages  {server.api}/docs")
     if server.config.numbers:
         number = next(iter(server.config.numbers))
-        lines.append(f"  try        {sys.argv[0]} phone sip:{number}@{host}:{port}")
+        lines.append(f"  try        {_command()} phone sip:{number}@{host}:{port}")
     return "\n".join([*lines, ""])
+
+
+def _command() -> str:
+    """As somebody types us. `ivr up` starts us as a module, whose file is no command."""
+    typed = Path(sys.argv[0])
+    return str(Path(sys.executable).with_name("ivr")) if typed.suffix == ".py" else str(typed)

@@ -91,7 +91,12 @@ async def running(config: Path) -> AsyncIterator[Up]:
 
 
 async def test_the_four_come_up_answer_and_go_together(tmp_path: Path):
-    async with running(written(tmp_path)) as up:
+    flow = "flow: f\nlanguages: [en]\nlimits: {call: 1m, visits: 2}\nstart: a\nsteps: {a: {end: normal}}\n"
+    config = written(tmp_path, numbers={"1001": {"flow": "f"}})
+    (tmp_path / "flows" / "f.yaml").write_text(flow)
+    async with running(config) as up:
+        told = await up.until(r"  try        (\S+) phone sip:1001@127\.0\.0\.1:\d+$")
+        assert told[1] == str(Path(sys.executable).with_name("ivr"))
         await up.until("Everything is up")
         addresses = [(await up.until(r"^  .* (http://\S+)"))[1] for _ in range(4)]
         async with httpx.AsyncClient() as client:
