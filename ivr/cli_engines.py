@@ -61,7 +61,7 @@ def budget(
 
 @app.command("test")
 def try_out(name: Name, config: ConfigFile = Path("ivr.yaml")) -> None:
-    """Starts the engine, lets it hear or speak a sentence, and notes how long it took."""
+    """Starts the engine, lets it hear, speak or encode a sentence, and notes how long it took."""
     from ivr.engines_command import try_out
 
     raise SystemExit(try_out(config, name))

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from engines.catalogue import ENGINES, CatalogueEntry, Embedded, Installed, Kind, UnknownEngine, find
 from engines.contract import EngineError, RecognitionRequest, SpeechRequest
+from engines.embedding.use import Use
 from engines.gpu.cards import memory_gb, read_cards
 from engines.installing.install import InstallOptions
 from engines.installing.install import install as install_engine
@@ -37,6 +38,7 @@ from ivr.config import Config, ConfigError
 from ivr.engine_places import place_of, shelf_of
 from ivr.failures import config_or_told
 from ivr.gpu_command import tell_budgets
+from ivr.knowledge.configured import engine_of
 from ivr.known_voices import voices_of_engine
 from ivr.slow_engines import slow_engines
 from media.resample import resample_clip
@@ -109,8 +111,7 @@ def remove(config: Path, name: str) -> int:
 
 def try_out(config: Path, name: str) -> int:
     def work(loaded: Config, entry: CatalogueEntry, shelf: Shelf) -> None:
-        trial = _hear if entry.kind is Kind.ASR else _speak
-        tried = asyncio.run(trial(loaded, entry))
+        tried = asyncio.run(_TRIALS[entry.kind](loaded, entry))
         latency_ms = round(tried.latency_s * 1000, 1)
         shelf.note(
             entry,
@@ -132,7 +133,7 @@ def voices(config: Path, name: str, source: Path | None) -> int:
 
     def work(loaded: Config, entry: CatalogueEntry, shelf: Shelf) -> None:
         if entry.kind is not Kind.TTS:
-            raise InstallError(f"{name} hears, it does not speak")
+            raise InstallError(f"{name} {entry.kind.does}, it does not speak")
         if source is not None:
             weights = place_of(loaded, name).weights
             if weights is None:
@@ -224,6 +225,25 @@ async def _speak(config: Config, entry: CatalogueEntry) -> _Tried:
         await engine.close()
 
 
+async def _encode(config: Config, entry: CatalogueEntry) -> _Tried:
+    """From a question to its vector."""
+    encoder = engine_of(config, entry.name).encoder()
+    text = _SENTENCES[_language(entry, _SENTENCES)]
+    try:
+        await encoder.start()
+        latency_s, size = 0.0, 0
+        for _ in range(2):
+            began = time.perf_counter()
+            (vector,) = await encoder.encode([text], Use.QUESTION, deadline_s=_DEADLINE_S)
+            latency_s, size = time.perf_counter() - began, len(vector)
+        return _Tried(latency_s, await _vram_gb(encoder.health.pid), f"a text has {size} dimensions")
+    finally:
+        await encoder.close()
+
+
+_TRIALS: Final = {Kind.ASR: _hear, Kind.TTS: _speak, Kind.EMBEDDING: _encode}
+
+
 async def _vram_gb(pid: int | None) -> float | None:
     """What the worker has on the card, once it has worked."""
     return None if pid is None else memory_gb(await asyncio.to_thread(read_cards), pid)
@@ -261,7 +281,7 @@ def _row(entry: CatalogueEntry, shelf: Shelf) -> tuple[str, ...]:
         entry.kind.value,
         shelf.standing(entry).value,
         ", ".join(first) + (f" +{more}" if more > 0 else ""),
-        f"{entry.rate / 1000:g} kHz",
+        "-" if entry.rate is None else f"{entry.rate / 1000:g} kHz",
         entry.streaming.value,
         "yes" if entry.cloning else "no",
         entry.licence.weights + ("" if entry.licence.commercial else " (non-commercial)"),

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 
-from engines.catalogue import CatalogueEntry, Installed, find
+from engines.catalogue import CatalogueEntry, Installed, Kind, find
 from engines.gpu.budget import GB, PROFILES, CardBudget, Share, card_budget
 from engines.gpu.cards import Card, Cards, read_cards
 from ivr.config import Config, ConfigError
@@ -72,13 +72,14 @@ def card_of(config: Config, entry: CatalogueEntry) -> int | None:
     setup = config.engines.setup.get(entry.name)
     if not isinstance(entry.runs, Installed) or (setup is not None and setup.address):
         return None
-    device = (setup.device if setup else None) or "cuda"
+    device = (setup.device if setup else None) or ("cpu" if entry.kind is Kind.EMBEDDING else "cuda")
     return None if device == "cpu" else int(device.partition(":")[2] or 0)
 
 
 def _meant_for_cards(config: Config) -> Iterator[tuple[CatalogueEntry, int]]:
     engines = config.engines
-    for name in dict.fromkeys((*engines.hearing_routes.engines, *engines.voice_routes.engines)):
+    named = (*engines.hearing_routes.engines, *engines.voice_routes.engines, *config.llm.engines)
+    for name in dict.fromkeys(named):
         entry = find(name)
         index = card_of(config, entry)
         if index is not None:

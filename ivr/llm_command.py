@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from engines.contract import EngineError
 from engines.llm.contract import (
     ChatRequest,
@@ -25,9 +23,11 @@ from engines.llm.contract import (
     Words,
 )
 from ivr.config import ConfigError, load
-from ivr.knowledge.embedding import EmbeddingError, EmbeddingServer, embed
+from ivr.knowledge.configured import source_of
+from ivr.knowledge.embedding import EmbeddingError, EmbeddingServer
+from ivr.knowledge.meaning import Source, meaning_of
 from ivr.llm import model_of
-from ivr.llm_config import Embeddings, Llm, LlmProvider
+from ivr.llm_config import Llm, LlmProvider
 
 DEADLINE_S: Final = 20.0
 _SHOWN: Final = 160
@@ -151,32 +151,35 @@ async def try_all(config: Llm, say: Callable[[str], None], deadline_s: float = D
     return well
 
 
-async def try_embeddings(config: Embeddings, say: Callable[[str], None]) -> bool:
+async def try_embeddings(source: Source, say: Callable[[str], None]) -> bool:
     """Whether there are vectors in time."""
-    say(f"embeddings: {config.model} at {config.url}")
-    server = EmbeddingServer(config.url, config.model, config.key, config.deadline_s)
+    where = f"at {source.url}" if isinstance(source, EmbeddingServer) else "in a process of its own"
+    say(f"embeddings: {source.model} {where}")
     took_s = 0.0
+    meaning = meaning_of(source)
     try:
-        async with httpx.AsyncClient(follow_redirects=False) as client:
-            for _ in range(2):  # the first one finds it cold
-                began = time.perf_counter()
-                (vector,) = await embed(client, server, [_QUESTION.messages[-1].text], DEADLINE_S)
-                took_s = time.perf_counter() - began
+        await meaning.start()
+        for _ in range(2):  # the first one finds it cold
+            began = time.perf_counter()
+            vector = await meaning.question(_QUESTION.messages[-1].text, DEADLINE_S)
+            took_s = time.perf_counter() - began
     except EmbeddingError as error:
         say(f"  does not work: {error}")
         return False
+    finally:
+        await meaning.close()
     say(f"  a question has {len(vector)} dimensions after {took_s * 1000:.0f} ms")
-    if took_s > config.deadline_s:
-        say(f"  that is too late: after {config.deadline_s:g} s (deadline_s) the words alone count")
-    return took_s <= config.deadline_s
+    if took_s > source.deadline_s:
+        say(f"  that is too late: after {source.deadline_s:g} s (deadline_s) the words alone count")
+    return took_s <= source.deadline_s
 
 
-async def _try_what_is_named(config: Llm) -> bool:
+async def _try_what_is_named(config: Llm, source: Source | None) -> bool:
     def say(line: str) -> None:
         print(line, flush=True)
 
     well = await try_all(config, say)
-    return (config.embeddings is None or await try_embeddings(config.embeddings, say)) and well
+    return (source is None or await try_embeddings(source, say)) and well
 
 
 def test(path: Path) -> int:
@@ -186,7 +189,7 @@ def test(path: Path) -> int:
         if not config.llm.providers and config.llm.embeddings is None:
             print(f"ivr: {path} names no model: set llm.providers (docs/agents.md)", file=sys.stderr)
             return 2
-        return 0 if asyncio.run(_try_what_is_named(config.llm)) else 1
+        return 0 if asyncio.run(_try_what_is_named(config.llm, source_of(config))) else 1
     except ConfigError as error:
         print(f"ivr: {error}", file=sys.stderr)
         return 2

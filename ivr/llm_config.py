@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from engines.catalogue import Kind, UnknownEngine, find
+from ivr.speech_config import SHAPE
 
 _OURS: Final = ("messages", "model", "n", "stream", "tools")
 
@@ -50,6 +53,42 @@ class Embeddings(_Strict):
     deadline_s: float = Field(default=0.25, gt=0, le=5)
 
 
+def _of_meaning(name: str) -> str:
+    try:
+        entry = find(name)
+    except UnknownEngine as error:
+        raise ValueError(str(error)) from error
+    if entry.kind is not Kind.EMBEDDING:
+        raise ValueError(f"{name} {entry.kind.does}, it makes no vectors of texts")
+    return name
+
+
+class EmbeddingsHere(_Strict):
+    """A model of meaning that runs on this machine, by its name in the catalogue of engines. A caller's
+    question has `deadline_s`."""
+
+    engine: Annotated[str, AfterValidator(_of_meaning)]
+    deadline_s: float = Field(default=0.15, gt=0, le=5)
+
+
+def _where(written: Any) -> str | None:
+    if isinstance(written, dict):
+        return SHAPE + ("here" if "engine" in written else "server")
+    if isinstance(written, EmbeddingsHere):
+        return SHAPE + "here"
+    return SHAPE + "server" if isinstance(written, Embeddings) else None
+
+
+_Embeddings = Annotated[
+    Annotated[Embeddings, Tag(SHAPE + "server")] | Annotated[EmbeddingsHere, Tag(SHAPE + "here")],
+    Discriminator(
+        _where,
+        custom_error_type="embeddings",
+        custom_error_message="a model of meaning is {engine: NAME}, or {url: ..., model: ...} of a server",
+    ),
+]
+
+
 class Llm(_Strict):
     """`providers` are asked in their order. After `slow_s` without a word the caller hears a filler; each has
     `second_s` before the next is asked too; `deadline_s` after the question, or in the middle of an answer,
@@ -61,7 +100,12 @@ class Llm(_Strict):
     slow_s: float = Field(default=0.7, gt=0, le=30)
     second_s: float = Field(default=1.5, gt=0, le=30)
     deadline_s: float = Field(default=6.0, gt=0, le=60)
-    embeddings: Embeddings | None = None
+    embeddings: _Embeddings | None = None
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Those of this machine."""
+        return (self.embeddings.engine,) if isinstance(self.embeddings, EmbeddingsHere) else ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Llm:

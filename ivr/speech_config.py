@@ -23,7 +23,7 @@ def _voice(name: str) -> str:
     except UnknownEngine as error:
         raise ValueError(str(error)) from error
     if entry.kind is not Kind.TTS:
-        raise ValueError(f"{name} hears, it does not speak")
+        raise ValueError(f"{name} {entry.kind.does}, it does not speak")
     return name
 
 
@@ -33,7 +33,7 @@ def _recogniser(name: str) -> str:
     except UnknownEngine as error:
         raise ValueError(str(error)) from error
     if entry.kind is not Kind.ASR:
-        raise ValueError(f"{name} speaks, it does not hear")
+        raise ValueError(f"{name} {entry.kind.does}, it does not hear")
     return name
 
 

@@ -112,8 +112,7 @@ def _entry(name: str, kind: Kind) -> CatalogueEntry:
     except UnknownEngine as error:
         raise SwitchRefused(str(error), "cannot_be_used") from error
     if entry.kind is not kind:
-        does = "hears" if entry.kind is Kind.ASR else "speaks"
-        raise SwitchRefused(f"{name} {does}: it cannot have this place", "cannot_be_used")
+        raise SwitchRefused(f"{name} {entry.kind.does}: it cannot have this place", "cannot_be_used")
     if not isinstance(entry.runs, Installed):
         raise SwitchRefused(f"{name} has no model that could be loaded", "cannot_be_used")
     return entry

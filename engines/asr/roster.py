@@ -63,7 +63,7 @@ def new_recognizer(name: str, settings: AsrSettings | None = None) -> AsrEngine:
     settings = settings or AsrSettings()
     entry = find(name)
     if entry.kind is not Kind.ASR:
-        raise CannotUse(f"{name} speaks, it does not hear")
+        raise CannotUse(f"{name} {entry.kind.does}, it does not hear")
     match entry.runs:
         case Embedded():
             return PocketsphinxRecognizer()

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from engines.catalogue.asr import RECOGNISERS
+from engines.catalogue.embedding import MODELS
 from engines.catalogue.model import (
     CatalogueEntry,
     Checkout,
@@ -46,7 +47,7 @@ __all__ = [
     "not_here",
 ]
 
-ENGINES: Final = (*RECOGNISERS, *VOICES)
+ENGINES: Final = (*RECOGNISERS, *VOICES, *MODELS)
 
 _BY_NAME: Final = {entry.name: entry for entry in ENGINES}
 

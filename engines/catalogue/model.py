@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class Kind(StrEnum):
     ASR = "asr"
     TTS = "tts"
+    EMBEDDING = "embedding"
+
+    @property
+    def does(self) -> str:
+        """For a sentence about an engine that cannot do something else."""
+        return _DOES[self]
+
+
+_DOES: Final = {Kind.ASR: "hears", Kind.TTS: "speaks", Kind.EMBEDDING: "knows what texts mean"}
 
 
 class Streaming(StrEnum):
@@ -134,7 +144,8 @@ class Cloud:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """`rate` in Hz is what the engine takes (asr) or gives (tts); `languages` are ISO 639 codes.
+    """`rate` in Hz is what the engine takes (asr) or gives (tts), None where it has to do with texts alone;
+    `languages` are ISO 639 codes.
 
     `tags` are the sounds that a voice knows inside a text, as the engine writes them. `role` is one line for
     a list. `voices` are those by name that are known before the engine runs, all that it has; None:
@@ -145,7 +156,7 @@ class CatalogueEntry:
     kind: Kind
     role: str
     languages: tuple[str, ...]
-    rate: int
+    rate: int | None
     streaming: Streaming
     licence: Licence
     runs: Embedded | Installed | Cloud

@@ -37,6 +37,7 @@ class NeuralSynthesizer(WorkerVoice):
         self, entry: CatalogueEntry, command: WorkerCommand, *, streams: int = 1, limits: Limits = LIMITS
     ) -> None:
         told = replace(command, settings={**command.settings, "streams": streams})
+        assert entry.rate is not None  # it is a voice's
         super().__init__(entry.name, told, limits, entry.rate)
         self._entry = entry
         self._weights = Path(str(command.settings.get("weights", ""))).name

@@ -61,7 +61,7 @@ def new_engine(name: str, settings: TtsSettings | None = None) -> TtsEngine:
     settings = settings or TtsSettings()
     entry = find(name)
     if entry.kind is not Kind.TTS:
-        raise CannotUse(f"{name} hears, it does not speak")
+        raise CannotUse(f"{name} {entry.kind.does}, it does not speak")
     if not entry.licence.commercial and not settings.licence_accepted:
         raise CannotUse(
             f"the weights of {name} ({entry.licence.weights}) may not be used to earn money: it is off until "

@@ -17,19 +17,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from ivr.knowledge.builder import Job, Report, run_beside
 from ivr.knowledge.contract import DEADLINE_S, MOST_PASSAGES, Passage
-from ivr.knowledge.embedding import EmbeddingError, EmbeddingServer, Vector, embed
+from ivr.knowledge.embedding import EmbeddingError, Vector
 from ivr.knowledge.folder import Found, listing
+from ivr.knowledge.meaning import Meaning, Source, meaning_of
 from ivr.knowledge.searching import Searcher
 
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 5.0
 AGAIN_S: Final = 60.0
-"""Until a build that failed, or a server of embeddings that was away, is tried again."""
+"""Until a build that failed, or a model of meaning that was away, is tried again."""
 
 _COMPLAIN_S: Final = 60.0
 
@@ -44,20 +43,20 @@ class KnowledgeBase:
         self,
         collections: Mapping[str, Path],
         index: Path,
-        server: EmbeddingServer | None = None,
+        source: Source | None = None,
         *,
         look_s: float = LOOK_S,
         build: Build = run_beside,
     ) -> None:
         self._collections = dict(collections)
-        self._server = server
-        self._job = Job(index, self._collections, server)
+        self._source = source
+        self._job = Job(index, self._collections, source)
         self._look_s = look_s
         self._build = build
         self._searcher = Searcher(index)
         self._thread = ThreadPoolExecutor(1, "knowledge")
-        self._client = None if server is None else httpx.AsyncClient(follow_redirects=False)
-        self._watching: asyncio.Task[None] | None = None
+        self._meaning = None if source is None else meaning_of(source)
+        self._tasks: list[asyncio.Task[None]] = []
         self._complained_at = -_COMPLAIN_S
         self._built = asyncio.Event()
         self.report = Report()
@@ -65,17 +64,18 @@ class KnowledgeBase:
 
     async def start(self) -> None:
         """Returns at once; what an earlier run has built is there already."""
-        if self._server is not None:
+        if self._meaning is not None:
             await self._in_thread(self._load)
-        self._watching = asyncio.create_task(self._watch(), name="knowledge")
+            self._tasks.append(asyncio.create_task(self._open(self._meaning), name="knowledge, its meaning"))
+        self._tasks.append(asyncio.create_task(self._watch(), name="knowledge"))
 
     async def close(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._searcher.interrupt()
-        if self._client is not None:
-            await self._client.aclose()
+        if self._meaning is not None:
+            await self._meaning.close()
         await asyncio.to_thread(self._thread.shutdown)
         self._searcher.close()
 
@@ -98,7 +98,7 @@ class KnowledgeBase:
             return ()
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
-        vector = await self._meaning(question, deadline_s)
+        vector = await self._vector(question, deadline_s)
 
         def search() -> tuple[Passage, ...]:
             return self._searcher.find(known, question, vector, most=most)
@@ -113,21 +113,30 @@ class KnowledgeBase:
             self._complain(str(error))
         return ()
 
-    async def _meaning(self, question: str, deadline_s: float) -> Vector | None:
+    async def _open(self, meaning: Meaning) -> None:
+        """Calls are taken meanwhile, and have the words."""
+        while True:
+            try:
+                await meaning.start()
+            except EmbeddingError as error:
+                log.error("knowledge: words alone count, for now: %s", error)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
+
+    async def _vector(self, question: str, deadline_s: float) -> Vector | None:
         """The question's vector, while half of the time for all is not over."""
-        server, client = self._server, self._client
-        if server is None or client is None:
+        source, meaning = self._source, self._meaning
+        if source is None or meaning is None:
             return None
-        within_s = min(server.deadline_s, deadline_s / 2)
+        within_s = min(source.deadline_s, deadline_s / 2)
         try:
             async with asyncio.timeout(within_s):
-                (vector,) = await embed(client, server, [question], within_s)
+                return await meaning.question(question, within_s)
         except TimeoutError:
-            self._complain(f"{server.model}: no vector within {within_s:g} s")
+            self._complain(f"{source.model}: no vector within {within_s:g} s")
         except EmbeddingError as error:
             self._complain(str(error))
-        else:
-            return vector
         return None
 
     def _complain(self, what: str) -> None:
@@ -146,7 +155,7 @@ class KnowledgeBase:
             now = await asyncio.to_thread(self._state)
             if now != before or (again_at and time.monotonic() >= again_at):
                 report = await self._build(self._job)
-                if self._server is not None:
+                if self._source is not None:
                     await self._in_thread(self._load)
                 again_at = time.monotonic() + AGAIN_S if report.failure or report.without_vectors else 0.0
                 before = now if report.failure else (True, now[1])
@@ -161,9 +170,9 @@ class KnowledgeBase:
         return self._job.index.exists(), [(name, one.files, one.faults) for name, one in found]
 
     def _load(self) -> None:
-        assert self._server is not None
+        assert self._source is not None
         with contextlib.suppress(sqlite3.Error):  # told when it is searched
-            self._searcher.load_vectors(self._server.model)
+            self._searcher.load_vectors(self._source.model)
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ivr.knowledge.embedding import EmbeddingServer
 from ivr.knowledge.index import CollectionReport, build
+from ivr.knowledge.meaning import Source, packed, unpacked
 from ivr.knowledge.vectors import fill
 
 BUILD_S: Final = 600.0
@@ -30,7 +30,7 @@ _PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
 class Job:
     index: Path
     collections: Mapping[str, Path]
-    server: EmbeddingServer | None = None
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Report:
 
 
 def run(job: Job) -> Report:
-    """Builds here and now; never raises for what files, disk or server do."""
+    """Builds here and now; never raises for what files, disk or model do."""
     try:
         built = build(job.index, job.collections)
-        missing, fault = (0, "") if job.server is None else asyncio.run(fill(job.index, job.server))
+        missing, fault = (0, "") if job.source is None else asyncio.run(fill(job.index, job.source))
     except (sqlite3.Error, OSError) as error:
         return Report(failure=f"{job.index}: {error}")
     return Report(built.collections, built.changed, missing, fault)
@@ -95,16 +95,16 @@ def _packed(job: Job) -> bytes:
         {
             "index": str(job.index),
             "collections": {name: str(path) for name, path in job.collections.items()},
-            "server": None if job.server is None else asdict(job.server),
+            "source": None if job.source is None else packed(job.source),
         }
     ).encode()
 
 
 def _job(packed: bytes) -> Job:
     job = json.loads(packed)
-    server = None if job["server"] is None else EmbeddingServer(**job["server"])
+    source = None if job["source"] is None else unpacked(job["source"])
     collections = {name: Path(path) for name, path in job["collections"].items()}
-    return Job(Path(job["index"]), collections, server)
+    return Job(Path(job["index"]), collections, source)
 
 
 def _unpacked(out: bytes) -> Report:

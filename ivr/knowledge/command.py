@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
 from ivr.config import Config, ConfigError, load
 from ivr.knowledge.builder import Report, run
-from ivr.knowledge.configured import index_of, job_of, server_of
+from ivr.knowledge.configured import index_of, job_of
 from ivr.knowledge.contract import MOST_PASSAGES
-from ivr.knowledge.embedding import EmbeddingError, EmbeddingServer, Vector, embed
+from ivr.knowledge.embedding import EmbeddingError, Vector
 from ivr.knowledge.index import erase
+from ivr.knowledge.meaning import Source, meaning_of
 from ivr.knowledge.searching import Searcher
 
 _EMBED_S = 10.0
@@ -66,16 +65,17 @@ def _ask(config: Config, collection: str, question: str, most: int) -> int:
     if collection not in config.knowledge:
         print(f"ivr: there is no collection {collection}: {', '.join(config.knowledge)}", file=sys.stderr)
         return 2
-    report = run(job_of(config))
+    job = job_of(config)
+    report = run(job)
     if report.failure:
         print(f"ivr: {report.failure}", file=sys.stderr)
         return 2
     searcher = Searcher(index_of(config))
     try:
-        server = server_of(config)
-        vector = None if server is None else _vector(server, question)
-        if server is not None:
-            searcher.load_vectors(server.model)
+        vector = None
+        if job.source is not None:
+            vector = _vector(job.source, question)
+            searcher.load_vectors(job.source.model)
         searcher.find({collection}, question, vector, most=most)  # the first one opens the file
         began = time.perf_counter()
         passages = searcher.find({collection}, question, vector, most=most)
@@ -96,10 +96,14 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _vector(server: EmbeddingServer, question: str) -> Vector | None:
+def _vector(source: Source, question: str) -> Vector | None:
     async def one() -> Vector:
-        async with httpx.AsyncClient(follow_redirects=False) as client:
-            return (await embed(client, server, [question], _EMBED_S))[0]
+        meaning = meaning_of(source)
+        try:
+            await meaning.start()
+            return await meaning.question(question, _EMBED_S)
+        finally:
+            await meaning.close()
 
     try:
         return asyncio.run(one())
@@ -125,6 +129,6 @@ def _with_config(path: Path, work: Callable[[Config], int]) -> int:
         return 2
     try:
         return work(config)
-    except OSError as error:
+    except (ConfigError, OSError) as error:
         print(f"ivr: {error}", file=sys.stderr)
         return 2

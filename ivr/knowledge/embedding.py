@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -57,16 +57,20 @@ async def embed(
 
 
 def _vectors(answer: Any, count: int) -> list[Vector]:
-    found: dict[int, Vector] = {}
-    for item in answer["data"]:
-        vector = np.asarray(item["embedding"], dtype=np.float32)
+    found = {int(item["index"]): item["embedding"] for item in answer["data"]}
+    return unit_vectors(np.asarray(found[index], dtype=np.float32) for index in range(count))
+
+
+def unit_vectors(given: Iterable[Vector]) -> list[Vector]:
+    """The same directions with length 1. Raises `ValueError` where one is none."""
+    vectors: list[Vector] = []
+    for vector in given:
         length = float(np.linalg.norm(vector))
         if vector.ndim != 1 or not 0 < len(vector) <= MOST_DIMENSIONS:
             raise ValueError("a vector of another shape")
         if not math.isfinite(length) or length == 0:
             raise ValueError("a vector without a direction")
-        found[int(item["index"])] = vector / np.float32(length)
-    vectors = [found[index] for index in range(count)]
+        vectors.append(vector / np.float32(length))
     if len({len(vector) for vector in vectors}) > 1:
         raise ValueError("vectors of several lengths")
     return vectors

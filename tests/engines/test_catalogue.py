@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_every_engine_has_a_name_of_its_own_and_speaks_something() -> None:
         assert find(entry.name) is entry
         assert entry.languages
         assert len(set(entry.languages)) == len(entry.languages)
-        assert entry.rate >= 8000
+        assert entry.rate is None if entry.kind is Kind.EMBEDDING else entry.rate >= 8000
 
 
 def test_a_wrong_name_is_told_with_the_right_one() -> None:
@@ -75,9 +76,9 @@ def test_keys_of_clouds_are_variables() -> None:
     assert all(cloud.key_variable.isupper() for cloud in clouds.values())
 
 
-def test_both_kinds_end_with_what_is_embedded() -> None:
+def test_speech_of_both_kinds_ends_with_what_is_embedded() -> None:
     """The last link of every chain needs nothing."""
-    for kind in Kind:
+    for kind in (Kind.ASR, Kind.TTS):
         last = [entry for entry in ENGINES if entry.kind is kind][-1]
         assert not isinstance(last.runs, Installed | Cloud)
 
@@ -100,6 +101,16 @@ def test_patterns_choose_files_of_a_hub_repository() -> None:
     assert isinstance(whisper, Installed)
     assert isinstance(whisper.weights[0], Hub)
     assert "*.bin" in whisper.weights[0].files
+
+
+def test_a_model_that_its_repository_has_in_many_forms_is_fetched_in_one() -> None:
+    runs = find("multilingual-e5-small").runs
+    assert isinstance(runs, Installed)
+    (weights,) = runs.weights
+    wanted = {"1_Pooling/config.json", "config.json", "model.safetensors", "modules.json", "tokenizer.json"}
+    others = {"README.md", "onnx/config.json", "onnx/model.onnx", "openvino/config.json", "pytorch_model.bin"}
+    fetched = {path for path in wanted | others if any(fnmatch(path, pattern) for pattern in weights.files)}
+    assert fetched == wanted
 
 
 def test_settings_reach_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,12 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ),
         ("llm: {slow_s: 2}", "llm: Value error, slow_s comes before second_s"),
         ("llm: {embeddings: {url: 'http://x'}}", "llm.embeddings.model"),
+        (
+            "llm: {embeddings: {engine: kokoro}}",
+            "llm.embeddings.engine: Value error, kokoro speaks, it",
+        ),
+        ("llm: {embeddings: {engine: multilingual-e5}}", "did you mean multilingual-e5-small?"),
+        ("llm: {embeddings: multilingual-e5-small}", "llm.embeddings: a model of meaning is {engine: NAME}"),
         ("knowledge: {'my notes': notes}", "knowledge.my notes"),
         ("trunks: [", "ivr.yaml"),
         ("{[a]: b}", "unhashable key"),

@@ -12,9 +12,10 @@ from engines.contract import EngineUnavailable
 from engines.llm.contract import ChatRequest, FromCaller, Usage
 from ivr.cli import app
 from ivr.config import Config
+from ivr.knowledge.embedding import EmbeddingServer
 from ivr.llm import chain_of
 from ivr.llm_command import try_all, try_embeddings
-from ivr.llm_config import Embeddings, Llm
+from ivr.llm_config import Llm
 from ivr.metrics import Metrics
 from tests.fakes.llm_server import Answer, Call, LlmServer, Script, llm_server
 
@@ -88,11 +89,11 @@ async def test_one_that_fails_does_not_hide_the_others() -> None:
 async def test_a_model_of_meaning_is_tried_too() -> None:
     lines: list[str] = []
     async with llm_server() as server:
-        quick = Embeddings(url=server.url, model="letters", deadline_s=5.0)
+        quick = EmbeddingServer(server.url, "letters", deadline_s=5.0)
         assert await try_embeddings(quick, lines.append)
         assert "a question has 64 dimensions after" in lines[1]
         server.embedding_delay_s = 0.05
-        late = Embeddings(url=server.url, model="letters", deadline_s=0.01)
+        late = EmbeddingServer(server.url, "letters", deadline_s=0.01)
         assert not await try_embeddings(late, lines.append)
         assert "too late: after 0.01 s" in lines[-1]
     assert not await try_embeddings(quick, lines.append)

@@ -1,0 +1,1 @@
+"""Models of meaning that run here: texts in, vectors out."""
