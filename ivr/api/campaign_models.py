@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from ivr.api.calls import unix
-from ivr.api.models import AnsweringMachine, Name, maybe_utc, utc
+from ivr.api.models import AnsweringMachine, Name, Values, maybe_utc, utc
 from ivr.campaigns.hours import DAYS, Day, Window, zone_of
 from ivr.campaigns.model import Campaign, ContactState, Miss, Pace, Retries, State
 from ivr.campaigns.settings import Clock
@@ -141,7 +141,7 @@ class ContactRequest(BaseModel):
     model_config = example({"to": "+919876543210", "params": {"guest": "आशा"}}, extra="forbid")
 
     to: Name
-    params: dict[str, JsonValue] = {}
+    params: Values = {}
     timezone: Zone | None = Field(default=None, description="Where he is; default: the campaign's")
 
 

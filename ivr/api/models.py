@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from ivr.api.gateway import LiveCall
 from ivr.screening import OnMachine, Screening
@@ -79,6 +79,18 @@ HeaderValue = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x
 Key = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
+def _encodable(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half of a surrogate pair, which no encoding can carry") from None
+    return values
+
+
+Values = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
+"""Of a flow, by their names: they can be stored, spoken and sent on."""
+
+
 class AnsweringMachine(BaseModel):
     """What to do about answering machines. Without it the flow begins at the answer, whoever gave it."""
 
@@ -136,7 +148,7 @@ class InitiateRequest(BaseModel):
 
     to: Name = Field(description="A number as the trunk wants it, best with country code, or a SIP address")
     flow: Name = Field(description="The name of a flow")
-    params: dict[str, JsonValue] = Field(default={}, description="The values of the flow's parameters")
+    params: Values = Field(default={}, description="The values of the flow's parameters")
     trunk: Name | None = Field(
         default=None, description="The trunk to call through; default: the first of the configuration"
     )
@@ -156,15 +168,6 @@ class InitiateRequest(BaseModel):
         default=False,
         description="Whether a number on the suppression list is refused; campaigns never call one",
     )
-
-    @field_validator("params")
-    @classmethod
-    def _encodable(cls, params: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        try:
-            json.dumps(params, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("a text holds half of a surrogate pair, which no encoding can carry") from None
-        return params
 
 
 class Accepted(BaseModel):

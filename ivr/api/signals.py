@@ -11,7 +11,7 @@ from ivr.api.audited import about
 from ivr.api.auth import Keys
 from ivr.api.calls import errors, find_call
 from ivr.api.gateway import Gateway
-from ivr.api.models import Accepted, Name, href
+from ivr.api.models import Accepted, Name, Values, href
 from ivr.api.problems import NOT_LIVE, ProblemError
 from ivr.store import Store
 
@@ -24,7 +24,7 @@ class SignalRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name = Field(description="As the flow has it in `until`")
-    values: dict[str, JsonValue] = Field(
+    values: Values = Field(
         default={}, description="The `values` of the step; those of an optional type may be left out"
     )
 

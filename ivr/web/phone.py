@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engines.service.keys import is_local
 from ivr.api.gateway import Gateway, ParamsRefused, UnknownFlow
-from ivr.api.models import Problem
+from ivr.api.models import Problem, Values
 from ivr.api.problems import NOT_JSON, OTHER_ORIGIN, PHONE_CLOSED, TOO_MANY_CALLS, ProblemError
 from ivr.flow.model import Flow
 from ivr.flow.problems import ParamError
@@ -66,7 +66,7 @@ class PhoneCall(BaseModel):
     )
 
     flow: str = Field(min_length=1, max_length=60)
-    params: dict[str, Any] = {}
+    params: Values = {}
     language: str | None = None
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from ivr.api.audited import about
 from ivr.api.auth import Keys
 from ivr.api.calls import errors
-from ivr.api.models import Problem
+from ivr.api.models import Problem, Values
 from ivr.api.problems import (
     BAD_CANDIDATE,
     BAD_OFFER,
@@ -60,7 +60,7 @@ class SessionRequest(BaseModel):
     )
 
     flow: str = Field(min_length=1, max_length=60)
-    params: dict[str, JsonValue] = {}
+    params: Values = {}
     language: str | None = Field(default=None, max_length=16)
     caller: str = Field(default="", max_length=128, description="Who calls, in the record of the call")
     ttl_s: float | None = Field(
