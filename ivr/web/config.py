@@ -85,10 +85,17 @@ FlowName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,59}$")]
 
 class Phone(_Strict):
     """The phone page at `/`: who may call with it, and which flows. `local` is this machine alone; with
-    `open` anybody may who reaches the server, a few calls a minute from one address."""
+    `open` anybody may who reaches the server, a few calls a minute from one address, and the flows are named:
+    a flow that trusts its parameters is not for everybody."""
 
     access: Literal["off", "local", "open"] = "local"
     flows: list[FlowName] | Literal["all"] = "all"
+
+    @model_validator(mode="after")
+    def _named(self) -> Phone:
+        if self.access == "open" and self.flows == "all":
+            raise ValueError("name the flows that anybody may call, as flows: [vendor-order]")
+        return self
 
     def offers(self, flow: str) -> bool:
         """Whether the page may call the flow."""

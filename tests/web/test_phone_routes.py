@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from ivr.api import problems
 from ivr.library import FlowLibrary
@@ -230,8 +231,15 @@ async def test_a_proxy_is_not_this_machine(open_phone: OpenPhone) -> None:
     assert answer.status_code == 403
 
 
+def test_an_open_page_calls_what_was_named_for_it() -> None:
+    with pytest.raises(ValidationError, match="name the flows that anybody may call"):
+        Phone(access="open")
+    assert not Phone(access="open", flows=["tea"]).offers("admin-voice")
+    assert Phone().offers("admin-voice")  # of this machine
+
+
 async def test_an_open_page_is_limited_by_address(open_phone: OpenPhone, tokens: Tokens) -> None:
-    async with open_phone(Phone(access="open"), "192.0.2.7", "ivr.example") as http:
+    async with open_phone(Phone(access="open", flows=["tea"]), "192.0.2.7", "ivr.example") as http:
         for _ in range(CALLS_AT_ONCE):
             assert (await http.post("/api/voice/phone/sessions", json=ASK)).status_code == 201
         answer = await http.post("/api/voice/phone/sessions", json=ASK)
