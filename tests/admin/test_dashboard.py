@@ -46,6 +46,20 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def as_it_was(served: Dashboard, gateway: FakeGateway) -> None:
+    """Whatever a test before left behind, or this one when it was run before."""
+    for call_id in list(gateway.live):
+        gateway.end(call_id)
+    gateway.records[RECORD] = whole_record(RECORD, time.time() - 600, caller="+919800000001")
+    for kept in (gateway.hung_up, gateway.erased, gateway.audit, served.faults):
+        kept.clear()
+    await served.accounts.set_totp("omar", None)
+    await served.accounts.set_role("omar", Role.OPERATOR)
+    if await served.accounts.user("neha") is not None:
+        await served.accounts.remove("neha")
+
+
 def talking(gateway: FakeGateway, **told: object) -> str:
     """A live call in which somebody has said something."""
     call_id = gateway.begin(**told)
@@ -84,7 +98,6 @@ async def test_an_operator_with_a_code_sees_a_call_and_hangs_it_up(
     await expect(page.locator(".ag-row", has_text="+919811111111")).to_have_count(0)
     assert gateway.hung_up == [call_id]
     assert ("POST", f"/api/voice/calls/{call_id}/hangup", "omar") in gateway.asked
-    await served.accounts.set_totp("omar", None)
     await page.context.close()
 
 

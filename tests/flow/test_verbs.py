@@ -44,7 +44,10 @@ HEAD = """
 flow: examples
 languages: [en, hi]
 params: {amount: rupees, order: digits, desk: text, shop: text}
-variables: {spoken: {type: language, default: en}, place: {type: count, default: 0}}
+variables:
+  spoken: {type: language, default: en}
+  place: {type: count, default: 0}
+  said: {type: list, default: []}
 result:
   decision: {one_of: [accepted, unreached], default: unreached}
   eta: optional minutes
