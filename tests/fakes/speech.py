@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from engines.contract import SpeechRequest
+from engines.launch import WorkerCommand
 from engines.tts.espeak import EspeakSynthesizer
 from media.resample import StreamResampler
 
@@ -28,7 +29,7 @@ class _Speaker:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="speaker", daemon=True).start()
-        self._engine = EspeakSynthesizer()
+        self._engine = EspeakSynthesizer(WorkerCommand("tests.fakes.same_voice:SameVoice"))
         self._do(self._engine.start())
         atexit.register(lambda: self._do(self._engine.close()))
 
@@ -49,7 +50,7 @@ def _speaker() -> _Speaker:
 
 @cache
 def spoken(text: str, language: str, voice: str = "", speed: float = 1.0) -> bytes:
-    """What espeak-ng says, as PCM at 8 kHz."""
+    """What espeak-ng says, as PCM at 8 kHz: the same whenever it is asked."""
     resampler = StreamResampler(22050, RATE)
     return resampler.process(_speaker().say(SpeechRequest(text, language, voice, speed))) + resampler.flush()
 
