@@ -155,6 +155,8 @@ def create_app(
         binding_refresh_interval=None,
     )
     core.app.config.socket_io_js_transports = ["websocket"]
+    # Quasar's bar of requests under way has no name for screen readers; the pages show what they wait for.
+    core.app.config.quasar_config["loadingBar"]["skipHijack"] = True
     core.sio.eio.transports = ["websocket"]
     return door
 
