@@ -4,27 +4,24 @@ outside the server, and print one JSON object."""
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
-from ivr.bench.flow import NAME, write_flow
+from ivr.bench.flow import NAME
 from ivr.bench.generator import Plan
+from ivr.bench.own_server import SPARE_CALLS, own_server
 from ivr.bench.printing import printed
 from ivr.bench.process import BenchFailed, Usage, generated
 from ivr.bench.stats import Samples, in_ms
-from ivr.local import PATIENT, LocalServer, local_server
+from ivr.local import LocalServer
 
 RATE: Final = 20.0
 """Calls a second that are set up."""
 
-_SPARE_CALLS: Final = 10
 _TRIAL_S: Final = 3.0
 _TRIALS: Final = 3
 _STAY_S: Final = 3.0
@@ -93,21 +90,12 @@ def measure_rate(options: RateOptions) -> dict[str, Any]:
 
 @contextmanager
 def _server(calls: int, srtp: bool) -> Iterator[tuple[LocalServer, set[int] | None]]:
-    """A server of our own for so many calls at once, and the cores that are left for the generator."""
-    cores = sorted(os.sched_getaffinity(0))
-    apart = len(cores) > 1
-    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
-        write_flow(Path(folder) / "flows")
-        config: dict[str, Any] = {
-            "flows": "flows",
-            "numbers": {NAME: {"flow": NAME}},
-            "limits": {**PATIENT, "calls": calls + _SPARE_CALLS},
-        }
-        if srtp:
-            trunk = {"allow": ["127.0.0.0/8"], "max_calls": calls + _SPARE_CALLS, "srtp": "required"}
-            config["trunks"] = {"local": trunk}
-        with local_server(Path(folder), config, cpus={cores[0]} if apart else None) as server:
-            yield server, {cores[-1]} if apart else None
+    config: dict[str, Any] = {"numbers": {NAME: {"flow": NAME}}}
+    if srtp:
+        trunk = {"allow": ["127.0.0.0/8"], "max_calls": calls + SPARE_CALLS, "srtp": "required"}
+        config["trunks"] = {"local": trunk}
+    with own_server(calls, **config) as found:
+        yield found
 
 
 def _warm_up(plan: Plan, cpus: set[int] | None, server: LocalServer) -> None:

@@ -11,31 +11,29 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import IO, Any, Final
 
 import psutil
 
-from ivr.bench.flow import NAME, write_flow
+from ivr.bench.flow import NAME
 from ivr.bench.generator import Plan
+from ivr.bench.own_server import SPARE_CALLS, own_server
 from ivr.bench.printing import printed
 from ivr.bench.process import BenchFailed
 from ivr.bench.stats import in_ms
 from ivr.bench.web.follower import Follower
-from ivr.local import PATIENT, LocalServer, local_server
+from ivr.local import LocalServer
 
 RATE: Final = 20.0
 """Calls a second that are set up."""
 
 _SETTLE_S: Final = 1.5
-_SPARE_CALLS: Final = 10
 _SLACK_S: Final = 10.0
 
 
@@ -59,7 +57,9 @@ def run(options: Options) -> int:
 
 def measure(options: Options) -> dict[str, Any]:
     """Raises `BenchFailed` and `ServerFailed`."""
-    with _server(options.calls) as (server, cpus):
+    trunk = {"allow": ["127.0.0.0/8"], "max_calls": options.calls + SPARE_CALLS}
+    numbers = {NAME: {"flow": NAME}}
+    with own_server(options.calls, numbers=numbers, trunks={"local": trunk}) as (server, cpus):
         plan = Plan("127.0.0.1", server.port, NAME, options.calls, options.measured_s, RATE)
         with _calls(plan, cpus) as said:
             _await(said, b"steady\n")
@@ -115,22 +115,6 @@ def _share(pid: int, seconds: float) -> float:
     time.sleep(seconds)
     until, after = spent()
     return (after - before) / (until - at)
-
-
-@contextmanager
-def _server(calls: int) -> Iterator[tuple[LocalServer, set[int] | None]]:
-    cores = sorted(os.sched_getaffinity(0))
-    apart = len(cores) > 1
-    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
-        write_flow(Path(folder) / "flows")
-        config: dict[str, Any] = {
-            "flows": "flows",
-            "numbers": {NAME: {"flow": NAME}},
-            "limits": {**PATIENT, "calls": calls + _SPARE_CALLS},
-            "trunks": {"local": {"allow": ["127.0.0.0/8"], "max_calls": calls + _SPARE_CALLS}},
-        }
-        with local_server(Path(folder), config, cpus={cores[0]} if apart else None) as server:
-            yield server, {cores[-1]} if apart else None
 
 
 @contextmanager

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ivr.bench.flow import NAME, write_flow
+from ivr.bench.flow import NAME
+from ivr.bench.own_server import own_server
 from ivr.bench.printing import printed
 from ivr.bench.process import Usage, generated
 from ivr.bench.stats import in_ms
 from ivr.bench.web.exotel_generator import Plan
-from ivr.local import PATIENT, local_server
 
-_SPARE_CALLS: Final = 10
 _TRIAL_S: Final = 3.0
 _RATE: Final = 8000
 
@@ -39,27 +35,17 @@ def run(options: Options) -> int:
 
 
 def measure(options: Options) -> dict[str, Any]:
-    """Raises `BenchFailed` and `ServerFailed`. The server gets one core and the generator another, where
-    there are two."""
-    cores = sorted(os.sched_getaffinity(0))
-    apart = len(cores) > 1
-    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
-        write_flow(Path(folder) / "flows")
-        stream: dict[str, Any] = {"flow": NAME}
-        if options.chunk_ms is not None:
-            stream["chunk_ms"] = options.chunk_ms
-        config: dict[str, Any] = {
-            "flows": "flows",
-            "limits": {**PATIENT, "calls": options.streams + _SPARE_CALLS},
-            "exotel": {"allow": ["127.0.0.0/8"], "streams": {NAME: stream}},
-        }
-        with local_server(Path(folder), config, cpus={cores[0]} if apart else None) as server:
-            host, port = urlsplit(server.url).hostname or "", urlsplit(server.url).port or 0
-            cpus = {cores[-1]} if apart else None
-            path = f"/ws/exotel/{NAME}"
-            _generate(Plan(host, port, path, 1, _TRIAL_S), cpus, server.pid)  # fills the caches
-            plan = Plan(host, port, path, options.streams, options.seconds)
-            return _report(options, *_generate(plan, cpus, server.pid))
+    """Raises `BenchFailed` and `ServerFailed`."""
+    stream: dict[str, Any] = {"flow": NAME}
+    if options.chunk_ms is not None:
+        stream["chunk_ms"] = options.chunk_ms
+    exotel = {"allow": ["127.0.0.0/8"], "streams": {NAME: stream}}
+    with own_server(options.streams, exotel=exotel) as (server, cpus):
+        host, port = urlsplit(server.url).hostname or "", urlsplit(server.url).port or 0
+        path = f"/ws/exotel/{NAME}"
+        _generate(Plan(host, port, path, 1, _TRIAL_S), cpus, server.pid)  # fills the caches
+        plan = Plan(host, port, path, options.streams, options.seconds)
+        return _report(options, *_generate(plan, cpus, server.pid))
 
 
 def _generate(
