@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from typing import Final
 
 import uvloop
 
+from engines.service.serving import announced
 from ivr.config import Config, load
 from ivr.server import Server, running
 
@@ -45,7 +45,7 @@ async def _serve(config: Config, announce: Path | None) -> None:
     async with running(config) as server:
         loop.add_signal_handler(signal.SIGHUP, _hung_up, server, reloads, signals)
         if announce is not None:
-            _announce(server, announce)
+            announced(announce, sip=server.sip, api=server.api)
         print(_welcome(server), flush=True)
         await signals.get()
         print("No new calls from here on; live calls may finish. Once more to stop at once.", flush=True)
@@ -72,13 +72,6 @@ def _terminal_is_gone() -> bool:
     except OSError as error:
         return error.errno == errno.EIO  # of one that never was: ENOTTY
     return False
-
-
-def _announce(server: Server, path: Path) -> None:
-    """Written beside and renamed, so that who waits for the file never reads half of it."""
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    beside.write_text(json.dumps({"sip": server.sip, "api": server.api, "pid": os.getpid()}))
-    beside.replace(path)
 
 
 def _welcome(server: Server) -> str:

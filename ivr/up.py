@@ -37,10 +37,15 @@ class Part:
     name: str
     command: str
     what: str
+    announces: str = "api"
+    """The name of its address in the file that it announces itself by."""
 
 
 SPEECH: Final = (Part("tts", "tts", "voices"), Part("asr", "asr", "recognisers"))
-CALLS: Final = (Part("gateway", "serve", "calls, API, phone"), Part("admin", "admin", "dashboard"))
+CALLS: Final = (
+    Part("gateway", "serve", "calls, API, phone"),
+    Part("admin", "admin", "dashboard", announces="admin"),
+)
 PARTS: Final = (*SPEECH, *CALLS)
 
 
@@ -84,7 +89,7 @@ class _Process:
         except TimeoutError:
             raise NotUp(f"{self.part.name} did not answer within {READY_S:.0f} s") from None
         announced: dict[str, str] = json.loads(self._announced.read_text())
-        return announced["admin" if self.part.command == "admin" else "api"]
+        return announced[self.part.announces]
 
     def tell(self, number: signal.Signals) -> None:
         if not self.ended.done():

@@ -104,7 +104,7 @@ async def _run(
         gc.freeze()
         gc.set_threshold(10_000, 50, 50)  # less often: what a request makes is mostly freed by counting
         if announce is not None:
-            _announce(announce, url)
+            announced(announce, api=url)
         print(f"\n{name} at {url}\n  its pages  {url}/docs\n", flush=True)
         await stop.wait()
         print(
@@ -114,10 +114,11 @@ async def _run(
             loop.add_signal_handler(number, os._exit, 1)
 
 
-def _announce(path: Path, url: str) -> None:
-    """Written beside and renamed, so that who waits for the file never reads half of it."""
+def announced(path: Path, **addresses: str | list[str]) -> None:
+    """Writes where the process really is to be found, as JSON. Written beside and renamed, so that who waits
+    for the file never reads half of it."""
     beside = path.with_suffix(f".{os.getpid()}.part")
-    beside.write_text(json.dumps({"api": url, "pid": os.getpid()}))
+    beside.write_text(json.dumps({**addresses, "pid": os.getpid()}))
     beside.replace(path)
 
 

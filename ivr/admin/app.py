@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import logging
-import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -22,6 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import core, ui
 
 import webrtc
+from engines.service.serving import announced
 from ivr.admin import login, passing
 from ivr.admin.accounts import Accounts, Lifetimes
 from ivr.admin.audit import AuditTrail
@@ -190,9 +189,7 @@ async def _tell(settings: Admin, accounts: Accounts, announce: Path | None, host
     """Where the dashboard is to be found."""
     here = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if announce is not None:
-        beside = announce.with_suffix(f".{os.getpid()}.part")
-        beside.write_text(json.dumps({"admin": here, "pid": os.getpid()}))
-        beside.replace(announce)
+        announced(announce, admin=here)
     print(f"\nDashboard  {settings.origin or here}   of the server at {settings.gateway}", flush=True)
     if not await accounts.users():
         print("There is no user yet: ivr admin user add NAME --role admin", flush=True)

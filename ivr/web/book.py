@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
+from media.leg import LegInfo
+
 MOST: Final = 10_000
 """Tokens that wait at once."""
 
@@ -102,12 +104,12 @@ class SessionBook:
             if len(self._entries) >= self._most:
                 raise TooManyTokens(f"{self._most} tokens are waiting to be used")
         session_id, token = secrets.token_hex(12), secrets.token_urlsafe(32)
-        self._entries[_digest(token)] = _Entry(session_id, purpose, now + ttl_s)
+        self._entries[digest_of(token)] = _Entry(session_id, purpose, now + ttl_s)
         return Ticket(session_id, token, now + ttl_s)
 
     def redeem(self, token: str, now: float) -> tuple[str, Purpose]:
         """The session and what it is for; raises `TokenRefused`."""
-        entry = self._entries.get(_digest(token))
+        entry = self._entries.get(digest_of(token))
         if entry is None:
             raise UnknownToken
         if entry.purpose is None:
@@ -121,6 +123,16 @@ class SessionBook:
         self._entries = {key: entry for key, entry in self._entries.items() if now < entry.ends_at}
 
 
-def _digest(token: str) -> bytes:
+def leg_info(session_id: str, purpose: Purpose, trunk: str) -> LegInfo:
+    """Who is on the leg of a session; `trunk` says by which way it came."""
+    match purpose:
+        case FlowCall(flow=flow, caller=caller):
+            return LegInfo(session_id, "inbound", caller, flow, trunk, {})
+        case Supervision(operator=operator):
+            return LegInfo(session_id, "inbound", operator, "", trunk, {})
+
+
+def digest_of(token: str) -> bytes:
+    """What is kept in the place of a token."""
     # What comes in JSON may have halves of surrogate pairs, which are no text: that token is an unknown one.
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()

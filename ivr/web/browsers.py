@@ -4,7 +4,6 @@ changed into. What happens in a call is told to its page on the data channel."""
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import json
 import logging
@@ -19,12 +18,12 @@ from typing import Any, Final
 from ivr.api.gateway import Gateway, NoCapacity
 from ivr.feed import BEGAN, ENDED, Following, TooManyFollowers
 from ivr.metrics import Metrics
-from ivr.web.book import FlowCall, Purpose, Supervision
+from ivr.web.book import FlowCall, Purpose, Supervision, digest_of, leg_info
 from ivr.web.call_events import CallEvents
 from ivr.web.config import Web
 from ivr.web.sessions import RETRY_S
 from ivr.web.terms import terms_of
-from media.leg import Cause, LegInfo, Party
+from media.leg import Cause, Party
 from webrtc.description import parse_offer
 from webrtc.leg import WebLeg
 
@@ -87,9 +86,9 @@ class Browsers:
         offer = parse_offer(sdp)
         session_id, purpose = self._gateway.book.redeem(token, time.time())
         secret = secrets.token_urlsafe(24)
-        browser = _Browser(_digest(secret))
+        browser = _Browser(digest_of(secret))
         leg = browser.leg = WebLeg(
-            _info(session_id, purpose),
+            leg_info(session_id, purpose, TRUNK),
             self._gateway.plane,
             offer,
             terms_of(self._settings),
@@ -158,7 +157,7 @@ class Browsers:
         browser = self._live.get(session_id)
         if browser is None:
             raise UnknownSession
-        if not hmac.compare_digest(browser.digest, _digest(secret)):
+        if not hmac.compare_digest(browser.digest, digest_of(secret)):
             raise WrongSecret
         return browser
 
@@ -227,15 +226,3 @@ class _Browser:
         self.is_over.set()
         if self.telling is not None:
             self._deadline = asyncio.get_running_loop().call_later(_ENDED_S, self.telling.cancel)
-
-
-def _info(session_id: str, purpose: Purpose) -> LegInfo:
-    match purpose:
-        case FlowCall(flow=flow, caller=caller):
-            return LegInfo(session_id, "inbound", caller, flow, TRUNK, {})
-        case Supervision(operator=operator):
-            return LegInfo(session_id, "inbound", operator, "", TRUNK, {})
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()

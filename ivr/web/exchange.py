@@ -89,12 +89,8 @@ class Exchange:
                 raise result
 
     async def _read(self, receive: Callable[[str | bytes], None]) -> None:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            receive(message["bytes"] if text is None else text)
+        while (message := await received(self._socket)) is not None:
+            receive(message)
 
     async def _write(self) -> None:
         socket, backlog, time = self._socket, self._backlog, asyncio.get_running_loop().time
@@ -129,3 +125,12 @@ class Exchange:
         if WebSocketState.CONNECTED is socket.client_state is socket.application_state:
             code, reason = self._closing or (INTERNAL, "")
             await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
+
+
+async def received(socket: WebSocket) -> str | bytes | None:
+    """The next message; None when the far end has gone."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        return None
+    text: str | None = message.get("text")
+    return message["bytes"] if text is None else text

@@ -20,7 +20,7 @@ from ivr.masking import mask_number
 from ivr.metrics import Metrics
 from ivr.store import StoreError
 from ivr.web.book import FlowCall, SessionBook, TokenRefused
-from ivr.web.exchange import NORMAL, POLICY, TRY_LATER, Exchange
+from ivr.web.exchange import NORMAL, POLICY, TRY_LATER, Exchange, received
 from ivr.web.exotel_calls import ExotelCalls, normalised
 from ivr.web.exotel_config import Exotel, ExotelStream
 from ivr.web.exotel_door import Door, Refused
@@ -125,11 +125,10 @@ class ExotelSockets:
         try:
             async with asyncio.timeout(START_S):
                 while True:
-                    message = await socket.receive()
-                    if message["type"] == "websocket.disconnect":
+                    message = await received(socket)
+                    if message is None:
                         return None
-                    text = message.get("text")
-                    heard = messages.receive(message["bytes"] if text is None else text, time.monotonic())
+                    heard = messages.receive(message, time.monotonic())
                     if isinstance(heard, Start):
                         return heard
         except TimeoutError:

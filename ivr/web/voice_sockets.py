@@ -17,11 +17,11 @@ from ivr.feed import BEGAN, ENDED, Following, TooManyFollowers
 from ivr.metrics import Metrics
 from ivr.store import StoreError
 from ivr.supervision import SupervisionRefused
-from ivr.web.book import FlowCall, Purpose, Supervision, TokenRefused
+from ivr.web.book import FlowCall, Purpose, Supervision, TokenRefused, leg_info
 from ivr.web.call_events import CallEvents
-from ivr.web.exchange import NORMAL, POLICY, TRY_LATER, Exchange
+from ivr.web.exchange import NORMAL, POLICY, TRY_LATER, Exchange, received
 from ivr.web.waiting_room import Full, WaitingRoom
-from media.leg import Cause, LegInfo, Party
+from media.leg import Cause, Party
 from media.opus import OPUS, NoOpus
 from webrtc.socket_leg import SocketLeg
 from webrtc.voice_socket import Answer, Audio, Fault, HangUp, Key, Start, VoiceSocket
@@ -97,11 +97,10 @@ class VoiceSockets:
         try:
             async with asyncio.timeout(START_S):
                 while True:
-                    message = await socket.receive()
-                    if message["type"] == "websocket.disconnect":
+                    message = await received(socket)
+                    if message is None:
                         return None
-                    text = message.get("text")
-                    said = protocol.receive(message["bytes"] if text is None else text, time.monotonic())
+                    said = protocol.receive(message, time.monotonic())
                     if isinstance(said, Start):
                         return _speakable(said)
                     if isinstance(said, Fault) and said.final:
@@ -134,7 +133,7 @@ class VoiceSockets:
             wait_s = _ENDED_S if isinstance(purpose, FlowCall) else 0.0
             waiting.append(asyncio.get_running_loop().call_later(wait_s, exchange.close))
 
-        info = _info(session_id, purpose)
+        info = leg_info(session_id, purpose, TRUNK)
         plane = self._gateway.plane
         leg = SocketLeg(info, start, plane, exchange.send_audio, exchange.send, over)
         try:
@@ -189,14 +188,6 @@ class VoiceSockets:
                     exchange.close(POLICY, said.code)
             case Start() | None:
                 pass
-
-
-def _info(session_id: str, purpose: Purpose) -> LegInfo:
-    match purpose:
-        case FlowCall(flow=flow, caller=caller):
-            return LegInfo(session_id, "inbound", caller, flow, TRUNK, {})
-        case Supervision(operator=operator):
-            return LegInfo(session_id, "inbound", operator, "", TRUNK, {})
 
 
 async def _tell(following: Following, exchange: Exchange, call_id: str, call: Purpose) -> None:
