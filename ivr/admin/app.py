@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -28,7 +27,7 @@ from ivr.admin.board import CallBoard
 from ivr.admin.config import Admin
 from ivr.admin.door import Door
 from ivr.admin.following import Follower
-from ivr.admin.gateway import GatewayClient, GatewayError
+from ivr.admin.gateway import GatewayClient
 from ivr.admin.layout import frame
 from ivr.admin.lockout import Lockout
 from ivr.admin.pages import Page
@@ -175,12 +174,7 @@ def _shown(house: House, page: Page) -> Callable[[Request], Awaitable[None]]:
             if not visit.may(page.role):
                 fault(f"{visit.t('This needs the role')} {visit.t(page.role.title)}.")
                 return
-            try:
-                built = page.build(visit)
-                if inspect.isawaitable(built):
-                    await built
-            except GatewayError as error:
-                fault(str(error))
+            await page.built(visit)
 
     return show
 

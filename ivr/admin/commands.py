@@ -5,7 +5,6 @@ The call goes on while the page is turned: what stood in it is taken out, and th
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,12 +14,11 @@ from nicegui import events, ui
 from nicegui.element import Element
 
 from ivr.admin.answers import Figures
-from ivr.admin.gateway import GatewayError
 from ivr.admin.pages import Page
 from ivr.admin.roles import Role
 from ivr.admin.views import FLOW, find, page_of
 from ivr.admin.visit import Visit
-from ivr.admin.widgets import Words, fault
+from ivr.admin.widgets import Words
 
 SHOP: Final = "ivr"
 
@@ -78,11 +76,6 @@ class Commands:
         self.place.clear()
         with self.place:
             Words("h1", visit.t(page.title), "page-title")
-            try:
-                built = page.build(visit)
-                if inspect.isawaitable(built):
-                    await built
-            except GatewayError as error:
-                fault(str(error))
+            await page.built(visit)
         ui.navigate.history.push(url)
         ui.run_javascript(f"window.ivrCommands?.turned({json.dumps(page.path)})")

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, expect
 
@@ -30,8 +29,7 @@ from ivr.config import ApiKey
 from ivr.flow.types import ValueType
 from ivr.store import CallState, Ending, NewCall, Store, database_url, new_id
 from tests.admin.fake_gateway import KEY, FakeGateway
-from tests.admin.served import WAIT_MS, Dashboard, dashboard, serious_faults
-from tests.web.browser import chromium
+from tests.admin.served import WAIT_MS, Dashboard, serious_faults
 
 loop = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=WAIT_MS)
@@ -115,18 +113,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeGateway]:
 
     with fake:
         yield fake
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(gateway: FakeGateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dashboard]:
-    async with dashboard(tmp_path_factory.mktemp("dashboard"), gateway.url) as served:
-        yield served
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 async def take(page: Page, table: str) -> None:

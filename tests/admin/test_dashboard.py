@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import pytest_asyncio
@@ -15,8 +15,7 @@ from playwright.async_api import Browser, Page, expect
 from ivr.admin import passwords
 from ivr.admin.roles import Role
 from tests.admin.fake_gateway import KEY, FakeGateway, turn_record, whole_record
-from tests.admin.served import WAIT_MS, Dashboard, dashboard, serious_faults
-from tests.web.browser import chromium
+from tests.admin.served import WAIT_MS, Dashboard, serious_faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=WAIT_MS)
@@ -32,18 +31,6 @@ def gateway() -> Iterator[FakeGateway]:
             call_id = f"019aab1c-2222-7000-8000-{number:012}"
             gateway.records[call_id] = whole_record(call_id, time.time() - 3600 - number, flow="support")
         yield gateway
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(gateway: FakeGateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dashboard]:
-    async with dashboard(tmp_path_factory.mktemp("dashboard"), gateway.url) as served:
-        yield served
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.admin.fake_gateway import FakeGateway, problem
-from tests.admin.served import WAIT_MS, Dashboard, dashboard, serious_faults
-from tests.web.browser import chromium
+from tests.admin.served import WAIT_MS, Dashboard, serious_faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=WAIT_MS)
@@ -133,18 +131,6 @@ def gateway() -> Iterator[FakeGateway]:
             return CARDS
 
         yield gateway
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(gateway: FakeGateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dashboard]:
-    async with dashboard(tmp_path_factory.mktemp("dashboard"), gateway.url) as served:
-        yield served
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 async def test_engines_their_models_and_the_cards(

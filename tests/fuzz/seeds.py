@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from struct import pack
+from collections.abc import Iterator
+from struct import pack, unpack_from
 from typing import Final
 
 from media.rtcp import ReceiverReport, ReportBlock, SenderReport, SourceDescription, build_compound
@@ -11,6 +12,21 @@ from media.rtp import RtpPacket
 
 SEPARATOR: Final = b"\n%%\n"
 """Between the messages of one input."""
+
+
+def pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """An input as packets, 64 at most: of each one byte that says what passes after it, two with its length,
+    and the packet."""
+    at = 0
+    for _ in range(64):
+        if at + 3 > len(data):
+            return
+        after, size = unpack_from("!BH", data, at)
+        at += 3
+        packet = data[at : at + min(size, 2000)]
+        at += len(packet)
+        yield after, packet
+
 
 SDP: Final = b"""v=0\r
 o=- 20518 0 IN IP4 127.0.0.1\r

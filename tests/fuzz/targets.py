@@ -187,15 +187,9 @@ def rtp(data: bytes) -> None:
     frames: list[bytes] = []
     link.listen(frames.append)
     link.record(Mock(spec=AudioTap))
-    now, at = 0.0, 0
-    for _ in range(64):
-        if at + 3 > len(data):
-            break
-        ticks, size = struct.unpack_from("!BH", data, at)
-        at += 3
-        chunk = bytearray(data[at : at + min(size, 2000)])
-        at += len(chunk)
-        link.receive(chunk, len(chunk), ("127.0.0.1", 5000 + 2 * (ticks >> 7)), now)
+    now = 0.0
+    for ticks, chunk in seeds.pieces(data):
+        link.receive(bytearray(chunk), len(chunk), ("127.0.0.1", 5000 + 2 * (ticks >> 7)), now)
         for _ in range(ticks & 7):
             now += 0.02
             link.tick(now)

@@ -129,14 +129,8 @@ def opus(data: bytes) -> None:
     link.ties.bridge(other.ties)
     operator.ties.overhear(link.ties)
     operator.ties.whisper(other.ties)
-    now, at = 0.0, 0
-    for _ in range(64):
-        if at + 3 > len(data):
-            break
-        ticks, size = struct.unpack_from("!BH", data, at)
-        at += 3
-        chunk = data[at : at + min(size, 2000)]
-        at += len(chunk)
+    now = 0.0
+    for ticks, chunk in seeds.pieces(data):
         link.receive(chunk, len(chunk), ("127.0.0.1", 5000), now)
         for _ in range(ticks & 7):
             now += 0.02

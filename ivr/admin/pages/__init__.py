@@ -17,11 +17,14 @@ A `GatewayError` that is raised while a page is built is shown in its place.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ivr.admin.gateway import GatewayError
 from ivr.admin.roles import Role
 from ivr.admin.visit import Visit
+from ivr.admin.widgets import fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,12 @@ class Page:
     role: Role
     build: Callable[[Visit], Awaitable[None] | None]
     in_menu: bool = True
+
+    async def built(self, visit: Visit) -> None:
+        """Builds it where the caller is; a fault of the server stands in its place."""
+        try:
+            building = self.build(visit)
+            if inspect.isawaitable(building):
+                await building
+        except GatewayError as error:
+            fault(str(error))
